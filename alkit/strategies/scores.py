@@ -1,0 +1,312 @@
+"""Scores: what one row is worth, from what the model says about it. Pure, row by row, higher is more useful.
+
+``proba`` is ``(n, C)``: class probabilities. ``samples`` is ``(n, K, C)``: class probabilities under K posterior
+samples of the model (MC dropout, an ensemble or a committee). Each function returns ``(n,)``; entropies are in nats.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# ---- of one prediction
+
+
+def least_confident(proba: Tensor) -> Tensor:
+    """Probability that the predicted class is wrong: 1 - max p.
+
+    Parameters
+    ----------
+    proba : Tensor (n, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Lewis & Gale (1994), A Sequential Algorithm for Training Text Classifiers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import least_confident
+    >>> least_confident(torch.tensor([[0.75, 0.25], [0.5, 0.5]]))
+    tensor([0.2500, 0.5000])
+    """
+    return 1 - proba.amax(-1)
+
+
+def margin(proba: Tensor) -> Tensor:
+    """How close the two most probable classes are: 1 - (p1 - p2).
+
+    Parameters
+    ----------
+    proba : Tensor (n, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Scheffer, Decomain & Wrobel (2001), Active Hidden Markov Models for Information Extraction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import margin
+    >>> margin(torch.tensor([[0.75, 0.25], [0.5, 0.5]]))
+    tensor([0.5000, 1.0000])
+    """
+    if proba.shape[-1] == 1:
+        return 1 - proba[..., 0]
+    first_second = proba.topk(2, dim=-1).values
+    return 1 - (first_second[..., 0] - first_second[..., 1])
+
+
+def entropy(proba: Tensor) -> Tensor:
+    """Shannon entropy of the prediction: -sum p log p, in nats.
+
+    Parameters
+    ----------
+    proba : Tensor (..., C)
+
+    Returns
+    -------
+    Tensor (...,)
+
+    References
+    ----------
+    Shannon (1948), A Mathematical Theory of Communication.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import entropy
+    >>> entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]]))
+    tensor([0.0000, 0.6931])
+    """
+    log_proba = proba.clamp_min(torch.finfo(proba.dtype).tiny).log_()
+    return log_proba.mul_(proba).sum(-1).neg_().clamp_min_(0)
+
+
+# ---- the same of the posterior mean
+
+
+def mc_least_confident(samples: Tensor) -> Tensor:
+    """`least_confident` of the mean over posterior samples.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Gal & Ghahramani (2016), Dropout as a Bayesian Approximation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import mc_least_confident
+    >>> mc_least_confident(torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]))
+    tensor([0.2500])
+    """
+    return least_confident(samples.mean(1))
+
+
+def mc_margin(samples: Tensor) -> Tensor:
+    """`margin` of the mean over posterior samples.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Gal & Ghahramani (2016), Dropout as a Bayesian Approximation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import mc_margin
+    >>> mc_margin(torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]))
+    tensor([0.5000])
+    """
+    return margin(samples.mean(1))
+
+
+def mc_entropy(samples: Tensor) -> Tensor:
+    """Entropy of the consensus: `entropy` of the mean over posterior samples or committee members.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Gal & Ghahramani (2016), Dropout as a Bayesian Approximation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import mc_entropy
+    >>> mc_entropy(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+    tensor([0.6931])
+    """
+    return entropy(samples.mean(1))
+
+
+# ---- disagreement between posterior samples
+
+
+def bald(samples: Tensor) -> Tensor:
+    """Mutual information between label and weights: H[E p] - E H[p], in nats.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Houlsby et al. (2011), Bayesian Active Learning for Classification and Preference Learning; Gal, Islam &
+    Ghahramani (2017), Deep Bayesian Active Learning with Image Data.
+
+    Examples
+    --------
+    Two confident samples that contradict each other know nothing (ln 2); two that shrug agree (0):
+
+    >>> import torch
+    >>> from alkit.strategies.scores import bald
+    >>> bald(torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]))
+    tensor([0.6931, 0.0000])
+    """
+    return (entropy(samples.mean(1)) - entropy(samples).mean(1)).clamp_min_(0)
+
+
+def mean_std(samples: Tensor) -> Tensor:
+    """Standard deviation of each class's probability over posterior samples, averaged over classes.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Kampffmeyer, Salberg & Jenssen (2016), Semantic Segmentation of Small Objects and Modeling of Uncertainty.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import mean_std
+    >>> mean_std(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+    tensor([0.5000])
+    """
+    return samples.std(1, correction=0).mean(-1)
+
+
+def variation_ratio(samples: Tensor) -> Tensor:
+    """Share of posterior samples that do not vote for the most voted class.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Freeman (1965), Elementary Applied Statistics.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import variation_ratio
+    >>> variation_ratio(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+    tensor([0.5000])
+    """
+    return least_confident(_vote_shares(samples))
+
+
+def vote_entropy(samples: Tensor) -> Tensor:
+    """Entropy of the committee's votes, each member voting for its most probable class, in nats.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Dagan & Engelson (1995), Committee-Based Sampling for Training Probabilistic Classifiers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import vote_entropy
+    >>> vote_entropy(torch.tensor([[[0.9, 0.1], [0.2, 0.8]]]))
+    tensor([0.6931])
+    """
+    return entropy(_vote_shares(samples))
+
+
+def max_disagreement(samples: Tensor) -> Tensor:
+    """Largest Kullback-Leibler divergence of a committee member from the consensus: max_k KL(p_k || E p), in nats.
+
+    Parameters
+    ----------
+    samples : Tensor (n, K, C)
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    McCallum & Nigam (1998), Employing EM and Pool-Based Active Learning for Text Classification.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import max_disagreement
+    >>> max_disagreement(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+    tensor([0.6931])
+    """
+    tiny = torch.finfo(samples.dtype).tiny
+    log_consensus_n_C = samples.mean(1).clamp_min(tiny).log()
+    cross_entropy_n_K = -(samples * log_consensus_n_C[:, None]).sum(-1)
+    return (cross_entropy_n_K - entropy(samples)).amax(1).clamp_min(0)
+
+
+def _vote_shares(samples: Tensor) -> Tensor:
+    """Share of posterior samples whose most probable class is c: (n, K, C) -> (n, C)."""
+    n, K, C = samples.shape
+    votes = samples.argmax(-1)
+    if samples.isnan().any():  # argmax would vote for the NaN
+        return samples.new_full((n, C), torch.nan)
+    return samples.new_zeros(n, C).scatter_add_(1, votes, samples.new_full((n, K), 1 / K))

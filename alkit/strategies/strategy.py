@@ -1,0 +1,215 @@
+"""Strategy: a record of what to compute and how to pick, and the only place where a query is checked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils import get_tags
+from torch import Tensor
+
+from alkit._random import RandomState, draw_seed, generator
+from alkit.rows import Rows, n_rows
+from alkit.strategies.picks import Picks, top_k
+from alkit.strategies.view import View
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Strategy:
+    """A query strategy: what to ask the model, how to score a row, how to pick from the scores.
+
+    Calling it as ``strategy(learner, X_pool, n_instances=1)`` gives bare indices, as modAL expects; `select` gives
+    `Picks`. Strategies are equal, hash and print by name and parameters, and can be pickled and searched over.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the table.
+    score : callable, optional
+        ``score(*needs) -> (n,)`` on torch tensors, row by row, higher is more useful. Keyword-only arguments are
+        parameters of the strategy.
+    needs : tuple of str
+        What `score` reads: ``"proba"``, ``"samples"``, ``"embedding"``.
+    pick : callable, default=picks.top_k
+        ``pick(scores, *pick_needs, k=, rng=) -> Picks`` on the whole pool.
+    pick_needs : tuple of str
+        What `pick` reads, for the whole pool at once.
+    params : dict, optional
+        Parameters other than the defaults.
+
+    Examples
+    --------
+    >>> from alkit.strategies import Strategy, get_strategy
+    >>> get_strategy("bald", n_samples=50)
+    bald(n_samples=50)
+    >>> gini = Strategy("gini", score=lambda proba: 1 - proba.square().sum(-1), needs=("proba",))
+    """
+
+    name: str
+    score: Callable[..., Tensor] | None = None
+    needs: tuple[str, ...] = ()
+    pick: Callable[..., Picks] = top_k
+    pick_needs: tuple[str, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{key}={value!r}" for key, value in sorted(self.params.items()))
+        return f"{self.name}({given})" if given else self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Strategy) and (self.name, self.params) == (other.name, other.params)
+
+    def __hash__(self) -> int:
+        return hash((self.name, *sorted(self.params)))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return every parameter the strategy takes with its value."""
+        defaults = {**_keywords(self.score), **_keywords(self.pick)}
+        if "samples" in (*self.needs, *self.pick_needs):
+            defaults["n_samples"] = View.n_samples
+        return defaults | self.params
+
+    def with_params(self, **params: Any) -> Strategy:
+        """Return the same strategy with other parameters.
+
+        Parameters
+        ----------
+        **params
+            Some of `parameters`.
+
+        Returns
+        -------
+        Strategy
+
+        Raises
+        ------
+        TypeError
+            If the strategy takes no parameter of that name.
+        """
+        known = self.parameters()
+        unknown = sorted(params.keys() - known)
+        if unknown:
+            takes = ", ".join(f"{key}={value!r}" for key, value in known.items()) or "none"
+            raise TypeError(f"strategy {self.name} has no parameter {unknown[0]!r}; its parameters: {takes}")
+        given = self.params | params
+        return Strategy(self.name, self.score, self.needs, self.pick, self.pick_needs, given) if params else self
+
+    def __call__(self, learner: Any, X_pool: Rows, n_instances: int = 1, **kwargs: Any) -> np.ndarray:
+        """Return the positions of the rows to label: `select` for callers who expect what modAL's strategies give."""
+        return self.select(learner, X_pool, n_instances, **kwargs).indices
+
+    def select(
+        self,
+        model: Any,
+        X_pool: Rows,
+        n_instances: int = 1,
+        *,
+        candidates: Any = None,
+        random_state: RandomState = None,
+        chunk_bytes: int = View.chunk_bytes,
+        **params: Any,
+    ) -> Picks:
+        """Pick the rows of a pool worth labelling.
+
+        Parameters
+        ----------
+        model : fitted estimator, Pipeline, modAL learner or Committee
+            What the strategy asks.
+        X_pool : rows of any kind
+            The pool; nothing is copied but the chunk being scored.
+        n_instances : int, default=1
+            How many rows to pick.
+        candidates : bool mask (N,) or int array, optional
+            The only rows of `X_pool` to read and pick from.
+        random_state : int, RandomState or Generator, optional
+            Breaks ties and seeds posterior samples.
+        chunk_bytes : int, default=64 MiB
+            About how much memory the rows scored at a time may take.
+        **params
+            Parameters of the strategy, for this query alone.
+
+        Returns
+        -------
+        Picks
+            Indices into `X_pool`.
+
+        Raises
+        ------
+        TypeError
+            If the model lacks what the strategy needs.
+        ValueError
+            If there are too few rows, or NaN or infinity in rows or in what the model says of them.
+        """
+        strategy = self.with_params(**params)
+        rows = candidate_rows(candidates, n_rows(X_pool))
+        k = _checked_count(n_instances, n_rows(X_pool) if rows is None else len(rows))
+        rng = generator(random_state)
+        settings = strategy.parameters()
+        view = View(
+            model,
+            X_pool,
+            rows,
+            asked_by=repr(strategy),
+            seed=draw_seed(rng),
+            n_samples=settings.get("n_samples", View.n_samples),
+            chunk_bytes=chunk_bytes,
+            allow_nan=_allows_nan(model),
+            check_finite=getattr(model, "force_all_finite", True),
+        )
+        scores, kept = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs)
+        picks = _bind(strategy.pick, settings)(scores, *kept, k=k, rng=rng)
+        return picks if rows is None else picks._replace(indices=rows[picks.indices])
+
+
+def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
+    """Return candidates, given as a mask or as positions, as positions; None for all n rows."""
+    if candidates is None:
+        return None
+    rows = np.asarray(candidates)
+    if rows.dtype == bool:
+        if rows.shape != (n,):
+            raise ValueError(f"candidates is a mask of shape {rows.shape}, but the pool has {n} rows")
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise ValueError(f"candidates has dtype {rows.dtype} and {rows.ndim} dimensions; pass a mask or positions")
+    rows = rows.astype(np.intp)
+    if rows.size and not (rows.min() >= 0 and rows.max() < n):
+        raise ValueError(f"candidates run from {rows.min()} to {rows.max()}, but the pool has rows 0 to {n - 1}")
+    if np.unique(rows).size < rows.size:
+        raise ValueError(f"candidates name {rows.size} rows, but only {np.unique(rows).size} different ones")
+    return rows
+
+
+def _checked_count(n_instances: Any, n: int) -> int:
+    if not isinstance(n_instances, Integral) or isinstance(n_instances, bool):
+        raise TypeError(f"n_instances must be an integer, got {n_instances!r}")
+    if n == 0:
+        raise ValueError(f"the pool is empty: n_instances={n_instances} of 0 rows; there is nothing left to label")
+    if not 1 <= n_instances <= n:
+        raise ValueError(f"n_instances={n_instances}, but the pool has {n} rows; ask for 1 to {n}")
+    return int(n_instances)
+
+
+def _allows_nan(model: Any) -> bool:
+    try:
+        return bool(get_tags(getattr(model, "estimator", model)).input_tags.allow_nan)
+    except (AttributeError, TypeError):  # not a scikit-learn estimator
+        return False
+
+
+def _keywords(function: Callable | None) -> dict[str, Any]:
+    """Return the keyword-only parameters of a score or pick with their defaults."""
+    if function is None:
+        return {}
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("k", "rng")}
+
+
+def _bind(function: Any, settings: dict[str, Any]) -> Any:
+    """Fix a score's or pick's own parameters."""
+    own = {key: settings[key] for key in _keywords(function)}
+    return (lambda *args, **kwargs: function(*args, **own, **kwargs)) if own else function
