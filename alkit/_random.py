@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -18,3 +20,13 @@ def generator(random_state: RandomState) -> np.random.Generator:
 def draw_seed(rng: np.random.Generator) -> int:
     """Draw an int that any ``random_state`` or ``torch.manual_seed`` takes."""
     return int(rng.integers(2**31 - 1))
+
+
+def seed_estimator(estimator: Any, rng: np.random.Generator) -> None:
+    """Give every ``random_state`` inside an estimator that is None a seed of its own."""
+    unseeded = [key for key, value in estimator.get_params().items() if value is None and _is_random_state(key)]
+    estimator.set_params(**{key: draw_seed(rng) for key in sorted(unseeded)})
+
+
+def _is_random_state(key: str) -> bool:
+    return key == "random_state" or key.endswith("__random_state")

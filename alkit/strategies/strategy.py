@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import get_tags
 from torch import Tensor
 
 from alkit._random import RandomState, draw_seed, generator
+from alkit.checks import allows_nan, candidate_rows, checked_count
 from alkit.rows import Rows, n_rows
 from alkit.strategies.picks import Picks, top_k
 from alkit.strategies.view import View
@@ -146,7 +145,7 @@ class Strategy:
         """
         strategy = self.with_params(**params)
         rows = candidate_rows(candidates, n_rows(X_pool))
-        k = _checked_count(n_instances, n_rows(X_pool) if rows is None else len(rows))
+        k = checked_count(n_instances, n_rows(X_pool) if rows is None else len(rows))
         rng = generator(random_state)
         settings = strategy.parameters()
         view = View(
@@ -157,48 +156,12 @@ class Strategy:
             seed=draw_seed(rng),
             n_samples=settings.get("n_samples", View.n_samples),
             chunk_bytes=chunk_bytes,
-            allow_nan=_allows_nan(model),
+            allow_nan=allows_nan(model),
             check_finite=getattr(model, "force_all_finite", True),
         )
         scores, kept = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs)
         picks = _bind(strategy.pick, settings)(scores, *kept, k=k, rng=rng)
         return picks if rows is None else picks._replace(indices=rows[picks.indices])
-
-
-def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
-    """Return candidates, given as a mask or as positions, as positions; None for all n rows."""
-    if candidates is None:
-        return None
-    rows = np.asarray(candidates)
-    if rows.dtype == bool:
-        if rows.shape != (n,):
-            raise ValueError(f"candidates is a mask of shape {rows.shape}, but the pool has {n} rows")
-        return np.flatnonzero(rows)
-    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-        raise ValueError(f"candidates has dtype {rows.dtype} and {rows.ndim} dimensions; pass a mask or positions")
-    rows = rows.astype(np.intp)
-    if rows.size and not (rows.min() >= 0 and rows.max() < n):
-        raise ValueError(f"candidates run from {rows.min()} to {rows.max()}, but the pool has rows 0 to {n - 1}")
-    if np.unique(rows).size < rows.size:
-        raise ValueError(f"candidates name {rows.size} rows, but only {np.unique(rows).size} different ones")
-    return rows
-
-
-def _checked_count(n_instances: Any, n: int) -> int:
-    if not isinstance(n_instances, Integral) or isinstance(n_instances, bool):
-        raise TypeError(f"n_instances must be an integer, got {n_instances!r}")
-    if n == 0:
-        raise ValueError(f"the pool is empty: n_instances={n_instances} of 0 rows; there is nothing left to label")
-    if not 1 <= n_instances <= n:
-        raise ValueError(f"n_instances={n_instances}, but the pool has {n} rows; ask for 1 to {n}")
-    return int(n_instances)
-
-
-def _allows_nan(model: Any) -> bool:
-    try:
-        return bool(get_tags(getattr(model, "estimator", model)).input_tags.allow_nan)
-    except (AttributeError, TypeError):  # not a scikit-learn estimator
-        return False
 
 
 def _keywords(function: Callable | None) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from alkit.rows import Rows, n_rows, non_finite_rows, row_bytes, slices, take
+from alkit.checks import check_finite
+from alkit.rows import Rows, n_rows, row_bytes, slices, take
 
 _METHODS = {
     "proba": ("predict_proba",),
@@ -110,7 +111,7 @@ class View:
             for part in slices(len(self), size):
                 chunk = take(self.X, part if self.rows is None else self.rows[part])
                 if self.check_finite:
-                    _refuse_non_finite(chunk, part.start, self.allow_nan)
+                    check_finite(chunk, "the pool asked for", allow_nan=self.allow_nan, start=part.start)
                 yield part, chunk if self._prepare is None else self._prepare(chunk)
                 progress.update(part.stop - part.start)
 
@@ -140,15 +141,6 @@ def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
     if isinstance(model, Pipeline):
         return (model[:-1].transform if len(model) > 1 else None), model[-1]
     return None, model
-
-
-def _refuse_non_finite(chunk: Rows, start: int, allow_nan: bool) -> None:
-    bad = non_finite_rows(chunk, allow_nan=allow_nan)
-    if bad.size:
-        raise ValueError(
-            f"{bad.size} of {n_rows(chunk)} pool rows hold NaN or infinity, the first is row {start + bad[0]} of "
-            "those asked for; impute them, leave them out with candidates=, or allow them with force_all_finite=False"
-        )
 
 
 def _finite(answer: np.ndarray, source: str, start: int) -> np.ndarray:

@@ -1,0 +1,110 @@
+"""Checks of rows, labels and queries: errors that name the cause, both quantities and the remedy."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import get_tags
+
+from alkit.rows import Rows, n_rows, non_finite_rows, row_shape
+
+
+def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
+    """Return candidates, given as a mask or as positions, as positions; None for all n rows."""
+    if candidates is None:
+        return None
+    rows = np.asarray(candidates)
+    if rows.dtype == bool:
+        if rows.shape != (n,):
+            raise ValueError(f"candidates is a mask of shape {rows.shape}, but the pool has {n} rows")
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise ValueError(f"candidates has dtype {rows.dtype} and {rows.ndim} dimensions; pass a mask or positions")
+    rows = rows.astype(np.intp)
+    if rows.size and not (rows.min() >= 0 and rows.max() < n):
+        raise ValueError(f"candidates run from {rows.min()} to {rows.max()}, but the pool has rows 0 to {n - 1}")
+    if np.unique(rows).size < rows.size:
+        raise ValueError(f"candidates name {rows.size} rows, but only {np.unique(rows).size} different ones")
+    return rows
+
+
+def checked_count(n_instances: Any, n: int) -> int:
+    """Return how many rows to pick from n, refusing what cannot be picked."""
+    if not isinstance(n_instances, Integral) or isinstance(n_instances, bool):
+        raise TypeError(f"n_instances must be an integer, got {n_instances!r}")
+    if n == 0:
+        raise ValueError(f"the pool is empty: n_instances={n_instances} of 0 rows; there is nothing left to label")
+    if not 1 <= n_instances <= n:
+        raise ValueError(f"n_instances={n_instances}, but the pool has {n} rows; ask for 1 to {n}")
+    return int(n_instances)
+
+
+def allows_nan(model: Any) -> bool:
+    """Return whether an estimator (or a learner's) takes NaN, by its scikit-learn tags."""
+    try:
+        return bool(get_tags(getattr(model, "estimator", model)).input_tags.allow_nan)
+    except (AttributeError, TypeError):  # not a scikit-learn estimator
+        return False
+
+
+def check_rows_and_labels(X: Rows, y: Any, *, finite: bool, allow_nan: bool) -> None:
+    """Refuse rows and labels that do not belong together or cannot be learned from."""
+    n, n_labels = n_rows(X), n_rows(y)
+    if n != n_labels:
+        raise ValueError(f"X has {n} rows, but y has {n_labels} labels; give one label a row")
+    if n == 0:
+        raise ValueError("X has 0 rows and y 0 labels; there is nothing to learn from")
+    check_columns(X)
+    missing = np.asarray(pd.isna(pd.Series(y) if isinstance(y, list) else np.asarray(y)))
+    if missing.any():
+        raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
+    if finite:
+        check_finite(X, "X", allow_nan=allow_nan)
+
+
+def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None:
+    """Refuse rows with infinity or, unless allowed, NaN; `start` is the position of the first row."""
+    bad = non_finite_rows(X, allow_nan=allow_nan)
+    if bad.size:
+        raise ValueError(
+            f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row {start + bad[0]}; "
+            "impute them, leave them out, or allow them with force_all_finite=False"
+        )
+
+
+def check_columns(X: Rows) -> None:
+    """Refuse a single row or column passed for a matrix, and columns of one name."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
+        raise ValueError(
+            f"X is 1-D with {X.size} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
+            "X.reshape(1, -1) if they are one row"
+        )
+    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(f"X has {X.shape[1]} columns, but names occur twice: {twice}; rename or drop them")
+
+
+def check_same_features(X: Rows, taught: Rows) -> None:
+    """Refuse rows of another shape than those taught."""
+    new, old = row_shape(X), row_shape(taught)
+    if new is not None and type(new) is type(old) and new != old:
+        raise ValueError(
+            f"X has {_width(new)}, but the learner was taught rows with {_width(old)}; give rows the same features"
+        )
+
+
+def _width(shape: Any) -> str:
+    return f"{shape[0]} features" if isinstance(shape, tuple) and len(shape) == 1 else f"shape {shape}"
+
+
+def check_same_labels(y: Any, taught: Any) -> None:
+    """Refuse text among numbers: numpy would turn all of them into text."""
+    new, old = np.asarray(y), np.asarray(taught)
+    if (new.dtype.kind in "biuf") != (old.dtype.kind in "biuf"):
+        raise ValueError(
+            f"y holds labels such as {new.flat[0]!r}, but the labels taught are such as {old.flat[0]!r}; "
+            "give all labels one type"
+        )

@@ -1,0 +1,263 @@
+"""The simulated loop as an estimator: hide the labels, buy them back a batch at a time."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_feature_names, _check_n_features, check_is_fitted
+
+from alkit._random import RandomState, draw_seed, generator, seed_estimator
+from alkit.learners import ActiveLearner, QueryStrategy
+from alkit.rows import Rows, n_rows, row_shape, take
+from alkit.strategies import Strategy, as_strategy
+
+
+class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Active learning played against known labels, as a scikit-learn classifier.
+
+    `fit` hides y, labels a few rows, and then trains, queries and reveals the labels asked for, round by round,
+    through the same `ActiveLearner` a person would use. Query strategies and network parameters can so be searched
+    over with ``GridSearchCV``.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Any scikit-learn or skorch classifier, or a Pipeline.
+    query_strategy : str, Strategy or callable, default="margin"
+        See `ActiveLearner`.
+    n_initial : int, default=20
+        Labels to begin with.
+    n_instances : int, default=10
+        Labels bought a round.
+    n_queries : int, default=20
+        Rounds.
+    initial : {"random", "stratified"} or Strategy, default="random"
+        How the first rows are chosen. "random" buys on, row by row, until two classes are there. "stratified" covers
+        as many classes as fit; it reads hidden labels, which a person could not. A strategy must need no model.
+    missing_label : label or None, default=None
+        Marks rows in y that nobody can label (``np.nan`` for NaN and None); they are never bought.
+    random_state : int, RandomState or None
+        Seeds the choice of rows, the queries, and every ``random_state`` inside `estimator` that is None.
+
+    Attributes
+    ----------
+    classes_ : array (C,)
+        Every label in y, whether bought or not.
+    estimator_ : classifier
+        Fitted on all labels bought.
+    estimators_ : list of classifier
+        As it was after each round, ``estimator_`` last.
+    labeled_indices_ : int array
+        Rows bought, in the order of purchase.
+    n_labels_ : int array (rounds + 1,)
+        Labels in hand when each of `estimators_` was fitted.
+    n_features_in_, feature_names_in_
+        As in scikit-learn, where X has them.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from alkit import ActiveLearningClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> loop = ActiveLearningClassifier(LogisticRegression(max_iter=1000), n_queries=3, random_state=0)
+    >>> search = GridSearchCV(loop, {"query_strategy": ["random", "margin"], "estimator__C": [0.1, 1.0]}).fit(X, y)
+    >>> search.best_estimator_.n_labels_
+    array([20, 30, 40, 50])
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        query_strategy: QueryStrategy = "margin",
+        n_initial: int = 20,
+        n_instances: int = 10,
+        n_queries: int = 20,
+        initial: str | Strategy = "random",
+        missing_label: Any = None,
+        random_state: RandomState = None,
+    ) -> None:
+        self.estimator = estimator
+        self.query_strategy = query_strategy
+        self.n_initial = n_initial
+        self.n_instances = n_instances
+        self.n_queries = n_queries
+        self.initial = initial
+        self.missing_label = missing_label
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags = copy.deepcopy(inner.input_tags)
+        tags.classifier_tags = copy.deepcopy(inner.classifier_tags)
+        return tags
+
+    def fit(self, X: Rows, y: Any) -> Self:
+        """Play the loop.
+
+        Parameters
+        ----------
+        X : rows of any kind
+            Initial rows and pool together.
+        y : labels
+            Every row's label, hidden until bought.
+
+        Returns
+        -------
+        self
+        """
+        y = self._validate(X, y)
+        rng = generator(self.random_state)
+        estimator = self._seeded_clone(rng)
+        learner = ActiveLearner(estimator, self.query_strategy, random_state=draw_seed(rng))
+        unlabeled = ~_is_missing(y, self.missing_label)
+        bought = self._buy_initial(X, y, unlabeled, rng)
+        unlabeled[bought] = False
+        self.estimators_, n_labels = [], []
+        for _ in range(self.n_queries + 1):
+            if self.estimators_:
+                n_left = int(unlabeled.sum())
+                if n_left == 0:
+                    break
+                picked, _ = learner.query(X, n_instances=min(self.n_instances, n_left), candidates=unlabeled)
+                unlabeled[picked] = False
+                bought = np.concatenate([bought, picked])
+            learner.fit(take(X, bought), y[bought])
+            self.estimators_.append(copy.deepcopy(learner.estimator))
+            n_labels.append(len(bought))
+        self.labeled_indices_, self.n_labels_ = bought, np.array(n_labels)
+        self.estimator_ = self.estimators_[-1]
+        wanted = n_labels[0] + self.n_queries * self.n_instances
+        if n_labels[-1] < wanted:
+            warnings.warn(
+                f"the pool ran out: {n_labels[-1]} labels bought of the {wanted} asked for (n_initial + n_queries * "
+                "n_instances); lower n_queries or n_instances",
+                stacklevel=2,
+            )
+        return self
+
+    def predict(self, X: Rows) -> np.ndarray:
+        """Predict labels with all labels bought.
+
+        Parameters
+        ----------
+        X : rows of the kind fitted
+
+        Returns
+        -------
+        array (n,)
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    def predict_proba(self, X: Rows) -> np.ndarray:
+        """Predict probabilities with all labels bought.
+
+        Parameters
+        ----------
+        X : rows of the kind fitted
+
+        Returns
+        -------
+        array (n, C)
+            Columns in the order of `classes_`; a class of which no label was bought is zero.
+        """
+        check_is_fitted(self)
+        return self._proba(self.estimator_, X)
+
+    def staged_predict(self, X: Rows) -> Iterator[np.ndarray]:
+        """Predict labels as the model would have after each round.
+
+        Parameters
+        ----------
+        X : rows of the kind fitted
+
+        Yields
+        ------
+        array (n,)
+        """
+        check_is_fitted(self)
+        for estimator in self.estimators_:
+            yield estimator.predict(X)
+
+    def staged_predict_proba(self, X: Rows) -> Iterator[np.ndarray]:
+        """Predict probabilities as the model would have after each round.
+
+        Parameters
+        ----------
+        X : rows of the kind fitted
+
+        Yields
+        ------
+        array (n, C)
+        """
+        check_is_fitted(self)
+        for estimator in self.estimators_:
+            yield self._proba(estimator, X)
+
+    def _validate(self, X: Rows, y: Any) -> np.ndarray:
+        """Check what scikit-learn checks, record features and classes, and return y as an array."""
+        for name in ("n_initial", "n_instances", "n_queries"):
+            if getattr(self, name) < (name != "n_queries"):
+                raise ValueError(f"{name}={getattr(self, name)}; it must be at least {int(name != 'n_queries')}")
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None; the loop buys its labels from y")
+        y = column_or_1d(y, warn=True)
+        if len(y) != n_rows(X):
+            raise ValueError(f"X has {n_rows(X)} rows, but y has {len(y)} labels; give one label a row")
+        known = y[~_is_missing(y, self.missing_label)]
+        check_classification_targets(known)
+        self.classes_ = np.unique(known)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has {len(self.classes_)} class: {self.classes_.tolist()}; a classifier needs two")
+        if row_shape(X) is not None and not isinstance(X, dict):
+            _check_feature_names(self, X, reset=True)
+            _check_n_features(self, X, reset=True)
+        return y
+
+    def _seeded_clone(self, rng: np.random.Generator) -> Any:
+        """Clone the estimator, seeded, and told of all classes where it can be."""
+        estimator = clone(self.estimator)
+        seed_estimator(estimator, rng)
+        name = f"{estimator.steps[-1][0]}__classes" if isinstance(estimator, Pipeline) else "classes"
+        if estimator.get_params().get(name, self) is None:
+            estimator.set_params(**{name: self.classes_})
+        return estimator
+
+    def _buy_initial(self, X: Rows, y: np.ndarray, unlabeled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Choose the first rows to label."""
+        pool = rng.permutation(np.flatnonzero(unlabeled))
+        n = min(self.n_initial, len(pool))
+        if n < self.n_initial:
+            warnings.warn(f"n_initial={self.n_initial}, but only {n} rows can be labelled; took them all", stacklevel=3)
+        if self.initial == "random":
+            other = np.flatnonzero(y[pool] != y[pool[0]])[0]
+            return pool[: max(n, other + 1)]
+        if self.initial == "stratified":
+            firsts = np.sort(np.unique(y[pool], return_index=True)[1])
+            return np.concatenate([pool[firsts], np.delete(pool, firsts)])[:n]
+        strategy = as_strategy(self.initial)
+        return strategy.select(self.estimator, X, n, candidates=unlabeled, random_state=rng).indices
+
+    def _proba(self, estimator: Any, X: Rows) -> np.ndarray:
+        """Spread an estimator's columns over all classes."""
+        proba = np.zeros((n_rows(X), len(self.classes_)))
+        proba[:, np.searchsorted(self.classes_, estimator.classes_)] = estimator.predict_proba(X)
+        return proba
+
+
+def _is_missing(y: np.ndarray, missing_label: Any) -> np.ndarray:
+    """Mark the rows nobody can label."""
+    if missing_label is None:
+        return np.zeros(len(y), dtype=bool)
+    return pd.isna(y) if pd.isna(missing_label) else y == missing_label
