@@ -1,3 +1,23 @@
 """Active learning for PyTorch networks, in scikit-learn's habits."""
 
+from alkit import _modal
+
+_modal.repair()  # before anything else imports modAL
+
+from alkit.experiment import ActiveLearningClassifier  # noqa: E402
+from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor  # noqa: E402
+from alkit.nets.classifier import NetClassifier  # noqa: E402
+from alkit.strategies import get_strategy, get_strategy_names  # noqa: E402
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "ActiveLearner",
+    "ActiveLearningClassifier",
+    "BayesianOptimizer",
+    "Committee",
+    "CommitteeRegressor",
+    "NetClassifier",
+    "get_strategy",
+    "get_strategy_names",
+]

@@ -105,6 +105,6 @@ def check_same_labels(y: Any, taught: Any) -> None:
     new, old = np.asarray(y), np.asarray(taught)
     if (new.dtype.kind in "biuf") != (old.dtype.kind in "biuf"):
         raise ValueError(
-            f"y holds labels such as {new.flat[0]!r}, but the labels taught are such as {old.flat[0]!r}; "
+            f"y holds labels such as {new.tolist()[0]!r}, but the labels taught are such as {old.tolist()[0]!r}; "
             "give all labels one type"
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_is_fitted
 
@@ -116,7 +116,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         -------
         self
         """
-        y = self._validate(X, y)
+        X, y = self._validate(X, y)
         rng = generator(self.random_state)
         estimator = self._seeded_clone(rng)
         learner = ActiveLearner(estimator, self.query_strategy, random_state=draw_seed(rng))
@@ -205,17 +205,19 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         for estimator in self.estimators_:
             yield self._proba(estimator, X)
 
-    def _validate(self, X: Rows, y: Any) -> np.ndarray:
-        """Check what scikit-learn checks, record features and classes, and return y as an array."""
+    def _validate(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
+        """Check what scikit-learn checks, record features and classes, and return X and y as arrays where they are."""
         for name in ("n_initial", "n_instances", "n_queries"):
             if getattr(self, name) < (name != "n_queries"):
                 raise ValueError(f"{name}={getattr(self, name)}; it must be at least {int(name != 'n_queries')}")
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None; the loop buys its labels from y")
         y = column_or_1d(y, warn=True)
+        X = np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
         if len(y) != n_rows(X):
             raise ValueError(f"X has {n_rows(X)} rows, but y has {len(y)} labels; give one label a row")
         known = y[~_is_missing(y, self.missing_label)]
+        assert_all_finite(known, input_name="y")
         check_classification_targets(known)
         self.classes_ = np.unique(known)
         if len(self.classes_) < 2:
@@ -223,7 +225,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         if row_shape(X) is not None and not isinstance(X, dict):
             _check_feature_names(self, X, reset=True)
             _check_n_features(self, X, reset=True)
-        return y
+        return X, y
 
     def _seeded_clone(self, rng: np.random.Generator) -> Any:
         """Clone the estimator, seeded, and told of all classes where it can be."""

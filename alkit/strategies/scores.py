@@ -222,7 +222,7 @@ def mean_std(samples: Tensor) -> Tensor:
     >>> mean_std(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
     tensor([0.5000])
     """
-    return samples.std(1, correction=0).mean(-1)
+    return (samples - samples.mean(1, keepdim=True)).square_().mean(1).sqrt_().mean(-1)
 
 
 def variation_ratio(samples: Tensor) -> Tensor:
@@ -306,7 +306,6 @@ def max_disagreement(samples: Tensor) -> Tensor:
 def _vote_shares(samples: Tensor) -> Tensor:
     """Share of posterior samples whose most probable class is c: (n, K, C) -> (n, C)."""
     n, K, C = samples.shape
-    votes = samples.argmax(-1)
-    if samples.isnan().any():  # argmax would vote for the NaN
-        return samples.new_full((n, C), torch.nan)
-    return samples.new_zeros(n, C).scatter_add_(1, votes, samples.new_full((n, K), 1 / K))
+    shares = samples.new_zeros(n, C).scatter_add_(1, samples.argmax(-1), samples.new_full((n, K), 1 / K))
+    shares[samples.isnan().flatten(1).any(1)] = torch.nan  # argmax would vote for the NaN
+    return shares

@@ -104,7 +104,7 @@ class View:
         """Yield slices of the rows asked for with the rows themselves, ready for the predictor."""
         per_row = row_bytes(self.X)
         if "samples" in methods:
-            per_row += 8 * self.n_samples * len(getattr(self._predictor, "classes_", ()) or ())
+            per_row += 8 * self.n_samples * np.size(getattr(self._predictor, "classes_", ()))
         size = int(np.clip(self.chunk_bytes // max(1, per_row), 1, _MAX_CHUNK_ROWS))
         # a bar only where one has to wait
         with tqdm(total=len(self), desc=self.asked_by, unit=" rows", delay=2, leave=False) as progress:

@@ -1,0 +1,402 @@
+"""Learners: any rows, any labels, seeded, and nothing lost when something fails."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import torch
+from modAL.disagreement import vote_entropy_sampling
+from modAL.models import ActiveLearner as ModalLearner
+from modAL.uncertainty import margin_sampling, uncertainty_sampling
+from skorch.helper import SliceDict
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch.utils.data import TensorDataset
+
+from alkit import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor, NetClassifier, get_strategy
+from alkit.rows import n_rows, take
+
+X, y = load_iris(return_X_y=True)
+X = X.astype(np.float32)
+names = np.array(["setosa", "versicolor", "virginica"])[y]
+start = np.arange(0, 150, 10)
+
+
+class Net(torch.nn.Module):
+    """Takes an array as X, or the same four features by the names of a dict."""
+
+    def __init__(self, n_features=4, n_classes=3):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(16, n_classes)
+        )
+
+    def forward(self, X=None, left=None, right=None):
+        return self.layers(torch.cat([left, right], 1) if X is None else X)
+
+
+KINDS = {
+    "array": X,
+    "csr": sp.csr_matrix(X),
+    "frame": pd.DataFrame(X, columns=list("abcd"), index=np.arange(150) + 1000),
+    "tensor": torch.from_numpy(X),
+    "list": X.tolist(),
+    "dict": {"left": X[:, :2], "right": X[:, 2:]},
+    "slicedict": SliceDict(left=X[:, :2], right=X[:, 2:]),
+    "dataset": TensorDataset(torch.from_numpy(X)),
+}
+LABELS = {
+    "int": y,
+    "str": names,
+    "list": y.tolist(),
+    "series": pd.Series(names, index=np.arange(150) + 1000),
+    "tensor": torch.from_numpy(y),
+}
+
+
+def net(**kwargs):
+    return NetClassifier(Net, max_epochs=2, random_state=0, **kwargs)
+
+
+def learner(estimator=None, strategy="margin", **kwargs):
+    estimator = LogisticRegression(max_iter=500) if estimator is None else estimator
+    return ActiveLearner(estimator, strategy, X[start], y[start], **kwargs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("strategy", ["margin", "bald", "random"])
+def test_every_kind_of_rows_goes_round_the_loop(kind, strategy):
+    pool = KINDS[kind]
+    model = ActiveLearner(net(), strategy, take(pool, start), y[start], random_state=0)
+    indices, instances, scores = model.query(pool, n_instances=4, return_metrics=True)
+    assert indices.shape == scores.shape == (4,)
+    assert n_rows(instances) == 4
+    model.teach(instances, y[indices])
+    assert n_rows(model.X_training) == len(model.y_training) == 19
+    model.fit(take(pool, start), y[start])
+    assert n_rows(model.X_training) == 15
+    assert model.predict(pool).shape == (150,)
+    candidates = np.arange(150) % 2 == 0
+    indices, _ = model.query(pool, n_instances=75, candidates=candidates)
+    assert sorted(indices) == list(range(0, 150, 2))
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_every_kind_of_labels(kind):
+    labels = LABELS[kind]
+    for estimator in (net(), LogisticRegression(max_iter=500)):
+        model = ActiveLearner(estimator, "margin", X[start], take(labels, start), random_state=0)
+        indices, instances = model.query(X, n_instances=4)
+        model.teach(instances, take(labels, indices))
+        assert len(model.y_training) == 19
+        assert model.classes_.tolist() == np.unique(np.asarray(labels)).tolist()
+        assert set(model.predict(X).tolist()) <= set(np.asarray(labels).tolist())
+
+
+def test_texts_through_a_pipeline():
+    texts = [f"{name} flower" for name in names]
+    pipeline = make_pipeline(TfidfVectorizer(), NetClassifier(torch.nn.LazyLinear, module__out_features=3))
+    model = ActiveLearner(pipeline, "entropy", take(texts, start), names[start], random_state=0)
+    indices, instances = model.query(texts, n_instances=2)
+    assert instances == [texts[i] for i in indices]
+    model.teach(instances, names[indices])
+    assert len(model.X_training) == 17
+
+
+def test_seeded_queries_replay_and_go_on():
+    first, second = learner(strategy="random", random_state=0), learner(strategy="random", random_state=0)
+    once, twice = first.query(X, n_instances=5)[0], first.query(X, n_instances=5)[0]
+    assert once.tolist() != twice.tolist()
+    assert second.query(X, n_instances=5)[0].tolist() == once.tolist()
+    again = pickle.loads(pickle.dumps(second))
+    assert again.query(X, n_instances=5)[0].tolist() == twice.tolist()
+
+
+def test_queries_do_not_touch_the_global_generator():
+    model = learner(strategy="random")
+    before = np.random.get_state()[1].tolist()
+    model.query(X, n_instances=5)
+    assert np.random.get_state()[1].tolist() == before
+
+
+def test_modal_callables_run_as_they_are():
+    modal = ModalLearner(LogisticRegression(max_iter=500), margin_sampling, X[start], y[start])
+    model = learner(strategy=margin_sampling)
+    assert model.query(X, n_instances=5)[0].tolist() == modal.query(X, n_instances=5)[0].tolist()
+    assert modal.query(X)[1].shape == (1, 4)
+    indices, instances = model.query(X, n_instances=5, candidates=np.arange(100, 150))
+    assert indices.min() >= 100
+    np.testing.assert_array_equal(instances, X[indices])
+    with pytest.raises(TypeError, match="return_metrics"):
+        model.query(X, return_metrics=True)
+
+
+def test_alkit_strategies_serve_modal_learners():
+    modal = ModalLearner(LogisticRegression(max_iter=500), get_strategy("margin"), X[start], y[start])
+    assert modal.query(X, n_instances=3)[0].shape == (3,)
+
+
+def test_a_callable_that_returns_a_tuple():
+    model = learner(strategy=lambda learner, X: (np.array([1]), X[[1]]))
+    with pytest.warns(DeprecationWarning, match="indices alone"):
+        indices, instances = model.query(X)
+    assert indices.tolist() == [1]
+    with pytest.warns(DeprecationWarning, match="indices alone"):
+        assert model.query(X, candidates=[7, 8])[0].tolist() == [8]
+
+
+def test_the_strategy_can_be_changed_and_parametrised_by_query():
+    model = learner(net(), "bald", random_state=0)
+    assert model.query(X, n_instances=2, n_samples=3)[0].shape == (2,)
+    model.query_strategy = "entropy"
+    assert model.query(X)[0].shape == (1,)
+
+
+def test_what_scikit_learn_does_with_estimators():
+    model = learner()
+    assert model.get_params(deep=False)["query_strategy"] == "margin"
+    assert model.get_params()["estimator__max_iter"] == 500
+    assert repr(model) == "ActiveLearner(LogisticRegression(max_iter=500), 'margin', labels=15)"
+    with pytest.raises(TypeError, match="search over alkit.ActiveLearningClassifier"):
+        clone(model)
+    committee = Committee([learner(), learner()])
+    assert committee.get_params()["query_strategy"] == "vote_entropy"
+    assert repr(committee).startswith("Committee([ActiveLearner(")
+
+
+def test_bootstrap_is_seeded_and_only_new_trains_on_the_new():
+    forests = [learner(RandomForestClassifier(5, random_state=0), random_state=s) for s in (0, 0, 1)]
+    for forest in forests:
+        forest.teach(X[:50:7], y[:50:7], bootstrap=True)
+    probas = [forest.predict_proba(X) for forest in forests]
+    np.testing.assert_array_equal(probas[0], probas[1])
+    assert (probas[0] != probas[2]).any()
+    model = learner()
+    model.teach(X[[60, 110]], y[[60, 110]], only_new=True)
+    assert model.classes_.tolist() == [1, 2]
+    assert len(model.y_training) == 17
+
+
+# ---- committees
+
+
+@pytest.mark.parametrize("kind", ["array", "csr", "frame", "list", "tensor"])
+def test_committees_take_every_kind(kind):
+    pool = KINDS[kind]
+    members = [ActiveLearner(net(), X_training=take(pool, start), y_training=names[start]) for _ in range(2)]
+    committee = Committee(members, "vote_entropy", random_state=0)
+    assert committee.vote(pool).shape == (150, 2)
+    assert committee.vote_proba(pool).shape == (150, 2, 3)
+    indices, instances = committee.query(pool, n_instances=3)
+    committee.teach(instances, names[indices])
+    assert committee.fit(take(pool, start), names[start]) is committee
+    committee.rebag()
+
+
+def test_committee_columns_follow_labels_not_positions():
+    class Backwards(LogisticRegression):
+        """Knows its classes in reverse order."""
+
+        def predict_proba(self, X):
+            return super().predict_proba(X)[:, ::-1]
+
+        @property
+        def classes_(self):
+            return vars(self)["sorted_"][::-1]
+
+        @classes_.setter
+        def classes_(self, value):
+            vars(self)["sorted_"] = value
+
+    plain = learner()
+    reverse = ActiveLearner(Backwards(max_iter=500), X_training=X[start], y_training=y[start])
+    few = ActiveLearner(LogisticRegression(max_iter=500), X_training=X[100:140:13], y_training=np.r_[0, 2, 2, 2])
+    p = Committee([plain, reverse, few]).vote_proba(X)
+    np.testing.assert_allclose(p[:, 0], p[:, 1])
+    np.testing.assert_allclose(p[:, 2, [0, 2]], few.predict_proba(X))
+    assert not p[:, 2, 1].any()
+
+
+def test_committee_notices_learners_taught_behind_its_back():
+    committee = Committee([learner(), ActiveLearner(LogisticRegression(max_iter=500))])
+    with pytest.raises(NotFittedError, match="not all 2 learners"):
+        committee.query(X)
+    committee.learner_list[1].teach(X[:60:7], y[:60:7])
+    assert committee.vote_proba(X).shape == (150, 2, 3)
+
+
+def test_modal_strategies_serve_committees_with_text_labels():
+    members = [ActiveLearner(LogisticRegression(C=c), X_training=X[start], y_training=names[start]) for c in (0.01, 1)]
+    committee = Committee(members, vote_entropy_sampling)
+    assert committee.vote(X).dtype.kind == "U"
+    assert committee.query(X, n_instances=2)[0].shape == (2,)
+    assert committee.score(X, names) > 0.6
+
+
+def test_committee_regressor_and_optimizer():
+    members = [ActiveLearner(LinearRegression(), X_training=X[s, :1], y_training=X[s, 1]) for s in (start[:7], start[7:])]
+    committee = CommitteeRegressor(members)
+    indices, instances = committee.query(X[:, :1])
+    committee.teach(instances, X[indices, 1])
+    assert committee.predict(sp.csr_matrix(X[:, :1])).shape == (150,)
+    with pytest.raises(TypeError, match="needs predict_proba, which CommitteeRegressor does not have"):
+        CommitteeRegressor(members, "margin").query(X[:, :1])
+
+
+# ---- what goes wrong
+
+
+class Mirror(ClassifierMixin, BaseEstimator):
+    """Fits in place, fails or diverges on demand, and keeps a nested estimator."""
+
+    def __init__(self, inner=None):
+        self.inner = inner
+
+    def fit(self, X, y):
+        self.memory_ = getattr(self, "memory_", [])
+        self.memory_.append(len(X))
+        self.inner.fit(X, y)
+        if len(X) > 15:
+            raise RuntimeError("diverged")
+        return self
+
+
+def test_a_failed_teach_changes_nothing():
+    inner = SGDClassifier(warm_start=True, random_state=0)
+    estimator = Mirror(inner)
+    model = ActiveLearner(estimator, "random", X[start], y[start], random_state=0)
+    coef = inner.coef_.copy()
+    with pytest.raises(RuntimeError, match="diverged"):
+        model.teach(X[:5], y[:5], bootstrap=True)
+    assert model.estimator is estimator
+    assert estimator.inner is inner
+    assert estimator.memory_ == [15]
+    np.testing.assert_array_equal(inner.coef_, coef)
+    assert len(model.X_training) == len(model.y_training) == 15
+    fresh = ActiveLearner(Mirror(SGDClassifier()), "random", X[start], y[start], random_state=0)
+    assert model.query(X, n_instances=5)[0].tolist() == fresh.query(X, n_instances=5)[0].tolist()
+    with pytest.raises(RuntimeError, match="diverged"):
+        model.fit(X, y)
+    assert len(model.X_training) == 15
+
+
+def test_a_diverged_network_leaves_the_one_before():
+    model = ActiveLearner(net(), "margin", X[start], y[start])
+    before = model.predict_proba(X)
+    model.estimator.set_params(lr=1e30)
+    with pytest.raises((ValueError, FloatingPointError)):
+        model.teach(X * 1e30, y)
+    assert len(model.y_training) == 15
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_a_failed_committee_changes_no_member():
+    good, bad = learner(), ActiveLearner(Mirror(SGDClassifier()), "random", X[start], y[start])
+    committee = Committee([good], "random")
+    committee.learner_list.append(bad)
+    coef = good.estimator.coef_.copy()
+    with pytest.raises(RuntimeError, match="diverged"):
+        committee.teach(X[:5], y[:5])
+    assert [len(member.y_training) for member in committee.learner_list] == [15, 15]
+    np.testing.assert_array_equal(good.estimator.coef_, coef)
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "message"),
+    [
+        (X[:3], y[:4], "X has 3 rows, but y has 4 labels"),
+        (X[:0], y[:0], "X has 0 rows"),
+        (X[:3, :2], y[:3], "X has 2 features, but the learner was taught rows with 4 features"),
+        (X[0], y[:4], "X is 1-D with 4 numbers"),
+        (X[:2] * np.nan, y[:2], "2 of 2 rows of X hold NaN or infinity, the first is row 0"),
+        (X[:2] * np.inf, y[:2], "2 of 2 rows of X hold NaN or infinity"),
+        (X[:2], [1.0, np.nan], "1 of 2 labels in y are missing"),
+        (X[:2], ["a", None], "1 of 2 labels in y are missing"),
+        (X[:2], ["a", "b"], "y holds labels such as 'a', but the labels taught are such as 0"),
+        (pd.DataFrame(X[:2], columns=list("abca")), y[:2], r"names occur twice: \['a'\]"),
+    ],
+)
+def test_bad_rows_and_labels(rows, labels, message):
+    model = learner()
+    with pytest.raises(ValueError, match=message):
+        model.teach(rows, labels)
+    assert len(model.X_training) == len(model.y_training) == 15
+    assert model.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("pool", "kwargs", "error", "message"),
+    [
+        (X[:, :2], {}, ValueError, "X has 2 features, but the learner was taught rows with 4 features"),
+        (X[0], {}, ValueError, "X is 1-D with 4 numbers"),
+        (X, {"n_instances": 151}, ValueError, "n_instances=151, but the pool has 150 rows; ask for 1 to 150"),
+        (X, {"candidates": np.ones(3, bool)}, ValueError, "mask of shape .3,., but the pool has 150 rows"),
+        (X, {"candidates": [0, 150]}, ValueError, "run from 0 to 150, but the pool has rows 0 to 149"),
+        (X, {"candidates": [1, 1]}, ValueError, "name 2 rows, but only 1 different"),
+        (X, {"candidates": [0.5]}, ValueError, "pass a mask or positions"),
+        (X, {"temperature": 2}, TypeError, "margin has no parameter 'temperature'; its parameters: none"),
+    ],
+)
+def test_bad_queries(pool, kwargs, error, message):
+    with pytest.raises(error, match=message):
+        learner().query(pool, **kwargs)
+
+
+def test_bad_learners():
+    with pytest.raises(ValueError, match="did you mean 'margin'"):
+        learner(strategy="margn")
+    with pytest.raises(TypeError, match="pass a name, a Strategy or a modAL callable"):
+        learner(strategy=3)
+    with pytest.raises(NotFittedError):
+        ActiveLearner(LogisticRegression()).query(X)
+    with pytest.raises(TypeError, match="strategy bald needs sample_proba, which LogisticRegression does not have"):
+        learner(strategy="bald").query(X)
+    with pytest.raises(ValueError, match="class"):
+        ActiveLearner(LogisticRegression(), X_training=X[:5], y_training=y[:5])
+
+
+def test_NaN_where_the_estimator_takes_it_or_the_user_asks():
+    holes = X.copy()
+    holes[3, 1] = np.nan
+    trees = ActiveLearner(HistGradientBoostingClassifier(max_iter=2), "margin", holes, y)
+    assert trees.query(holes, n_instances=150)[0].shape == (150,)
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        trees.teach(X[:2] * np.inf, y[:2])
+    lax = ActiveLearner(make_pipeline(Zeros(), LogisticRegression()), "margin", holes, y, force_all_finite=False)
+    lax.teach(X[:2] * np.inf, y[:2])
+    assert lax.query(holes, n_instances=150)[0].shape == (150,)
+
+
+class Zeros(StandardScaler):
+    """Puts zeros where there is nothing."""
+
+    def fit(self, X, y=None):
+        return super().fit(np.nan_to_num(X, posinf=0))
+
+    def transform(self, X):
+        return super().transform(np.nan_to_num(X, posinf=0))
+
+
+def test_optimizer_keeps_the_maximum_of_series():
+    values = pd.Series(np.arange(20.0), index=np.arange(20) + 50)
+    optimizer = BayesianOptimizer(
+        LinearRegression(), uncertainty_sampling, X_training=X[:5, :1], y_training=values.iloc[:5]
+    )
+    optimizer.teach(X[5:10, :1], values.iloc[5:10])
+    assert optimizer.get_max()[1] == 9
+
+
+def test_warnings_stay_away():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = learner()
+        model.teach(*(take(a, model.query(X)[0]) for a in (X, y)))

@@ -1,0 +1,221 @@
+"""What every strategy of the table keeps to, whatever it computes. A new line in the table is tested here."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from alkit import ActiveLearner, Committee, DropoutMLPClassifier, NetClassifier, get_strategy, get_strategy_names
+from alkit.strategies.picks import top_k
+from alkit.strategies.table import TABLE
+from tests.fakes import LinearPosterior
+
+X, y = make_blobs(120, centers=4, n_features=5, cluster_std=3.0, random_state=0)
+X = X.astype(np.float32)
+
+every_strategy = pytest.mark.parametrize("strategy", TABLE, ids=str)
+deterministic = pytest.mark.parametrize("strategy", [s for s in TABLE if s.score and s.pick is top_k], ids=str)
+
+
+class Net(torch.nn.Module):
+    def __init__(self, n_features, n_classes):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(n_features, 16),
+            torch.nn.BatchNorm1d(16),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.5),
+            torch.nn.Linear(16, n_classes),
+        )
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+def fitted_net():
+    return NetClassifier(Net, max_epochs=2, random_state=0).fit(X, y)
+
+
+MODELS = {
+    "NetClassifier": fitted_net,
+    "DropoutMLPClassifier": lambda: DropoutMLPClassifier(max_epochs=2, random_state=0).fit(X, y),
+    "Pipeline": lambda: make_pipeline(StandardScaler(), NetClassifier(Net, max_epochs=2, random_state=0)).fit(X, y),
+    "LogisticRegression": lambda: LogisticRegression().fit(X, y),
+    "ActiveLearner": lambda: ActiveLearner(fitted_net(), X_training=X, y_training=y),
+    "Committee": lambda: Committee(
+        [ActiveLearner(LogisticRegression(C=c), X_training=X[:60], y_training=y[:60]) for c in (0.01, 1, 100)]
+    ),
+}
+HAS = {
+    "NetClassifier": {"proba", "samples", "embedding"},
+    "DropoutMLPClassifier": {"proba", "samples", "embedding"},
+    "Pipeline": {"proba", "samples", "embedding"},
+    "LogisticRegression": {"proba"},
+    "ActiveLearner": {"proba", "samples", "embedding"},
+    "Committee": {"proba", "samples"},
+}
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: make() for name, make in MODELS.items()}
+
+
+def posterior(n_classes=4, **params):
+    return LinearPosterior(n_classes, **params).fit(X)
+
+
+@every_strategy
+@pytest.mark.parametrize("k", [1, 7, len(X)])
+def test_picks_are_distinct_and_in_range(strategy, k):
+    picks = strategy.select(posterior(), X, k, random_state=0)
+    assert picks.indices.shape == picks.scores.shape == (k,)
+    assert len(np.unique(picks.indices)) == k
+    assert 0 <= picks.indices.min() <= picks.indices.max() < len(X)
+
+
+@every_strategy
+@pytest.mark.parametrize(("k", "error"), [(0, ValueError), (-1, ValueError), (121, ValueError), (2.0, TypeError)])
+def test_impossible_counts(strategy, k, error):
+    with pytest.raises(error, match="n_instances"):
+        strategy.select(posterior(), X, k)
+
+
+@every_strategy
+def test_an_empty_pool(strategy):
+    with pytest.raises(ValueError, match="pool is empty"):
+        strategy.select(posterior(), X[:0], 1)
+    with pytest.raises(ValueError, match="pool is empty"):
+        strategy.select(posterior(), X, 1, candidates=np.zeros(len(X), bool))
+
+
+@every_strategy
+@pytest.mark.parametrize("n_classes", [2, 1000])
+def test_duplicates_one_row_few_and_many_classes(strategy, n_classes):
+    same = np.repeat(X[:1], 30, axis=0)
+    assert sorted(strategy.select(posterior(n_classes), same, 30, random_state=0).indices) == list(range(30))
+    assert strategy.select(posterior(n_classes), X[:1], 1).indices.tolist() == [0]
+
+
+@every_strategy
+def test_answers_that_are_NaN(strategy):
+    if strategy.needs or strategy.pick_needs:
+        with pytest.raises(ValueError, match=r"is NaN for 1 of 120 rows, the first is row 119"):
+            strategy.select(posterior(broken=True), X, 3)
+
+
+@every_strategy
+def test_pools_that_are_not_finite(strategy):
+    if strategy.needs or strategy.pick_needs:
+        bad = X.copy()
+        bad[5, 2] = np.nan
+        with pytest.raises(ValueError, match=r"1 of 120 rows .* the first is row 5"):
+            strategy.select(posterior(), bad, 3)
+        fine = np.arange(120) != 5
+        assert 5 not in strategy.select(posterior(), bad, 100, candidates=fine).indices
+
+
+@every_strategy
+def test_same_seed_same_picks(strategy, models):
+    first, second = (strategy.select(models["NetClassifier"], X, 9, random_state=3) for _ in range(2))
+    assert first.indices.tolist() == second.indices.tolist()
+
+
+@every_strategy
+def test_candidates_are_picked_from_as_a_pool_of_their_own(strategy):
+    candidates = np.random.default_rng(0).permutation(120)[:50]
+    among = strategy.select(posterior(), X, 9, candidates=candidates, random_state=0)
+    alone = strategy.select(posterior(), X[candidates], 9, random_state=0)
+    assert among.indices.tolist() == candidates[alone.indices].tolist()
+    mask = np.isin(np.arange(120), candidates)
+    assert set(strategy.select(posterior(), X, 50, candidates=mask).indices) == set(candidates)
+
+
+@every_strategy
+def test_chunks_do_not_matter(strategy, models):
+    whole, rowwise = (
+        strategy.select(models["NetClassifier"], X[:40], 40, random_state=0, chunk_bytes=size) for size in (2**26, 1)
+    )
+    order = np.argsort(whole.indices), np.argsort(rowwise.indices)
+    np.testing.assert_allclose(whole.scores[order[0]], rowwise.scores[order[1]], atol=1e-6)
+
+
+@every_strategy
+def test_float32_and_float64_agree(strategy):
+    picks = [strategy.select(posterior(dtype=dtype), X, 120, random_state=0) for dtype in (np.float32, np.float64)]
+    scores = [p.scores[np.argsort(p.indices)] for p in picks]
+    np.testing.assert_allclose(*scores, atol=1e-5)
+
+
+@deterministic
+def test_permuting_the_pool_permutes_the_picks(strategy, models):
+    order = np.random.default_rng(1).permutation(len(X))
+    scores = strategy.select(models["NetClassifier"], X, len(X), random_state=0)
+    permuted = strategy.select(models["NetClassifier"], X[order], len(X), random_state=0)
+    np.testing.assert_allclose(
+        scores.scores[np.argsort(scores.indices)][order], permuted.scores[np.argsort(permuted.indices)], atol=1e-6
+    )
+
+
+@every_strategy
+def test_a_query_changes_nothing(strategy, models):
+    net = models["NetClassifier"]
+    net.module_.train()
+    net.module_.layers[1].eval()
+    before = pickle.dumps(({k: v.numpy() for k, v in net.module_.state_dict().items()}, modes(net)))
+    rngs = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+    strategy.select(net, X, 5, random_state=0)
+    after = pickle.dumps(({k: v.numpy() for k, v in net.module_.state_dict().items()}, modes(net)))
+    assert before == after
+    assert rngs == (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist())
+    assert all(p.grad is None or not p.grad.any() for p in net.module_.parameters())
+
+
+def modes(net):
+    return [module.training for module in net.module_.modules()]
+
+
+@every_strategy
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_serves_it_or_says_what_it_lacks(strategy, name, models):
+    needs = {*strategy.needs, *strategy.pick_needs}
+    if needs <= HAS[name]:
+        again = pickle.loads(pickle.dumps((strategy, models[name])))
+        picks = [s.select(model, X, 5, random_state=0) for s, model in ((strategy, models[name]), again)]
+        assert picks[0].indices.tolist() == picks[1].indices.tolist()
+    else:
+        with pytest.raises(TypeError, match=rf"strategy {strategy.name} needs \w+, which \w+ does not have; use alkit"):
+            strategy.select(models[name], X, 5)
+
+
+@every_strategy
+def test_it_is_a_value(strategy):
+    again = get_strategy(strategy.name)
+    assert again == strategy
+    assert hash(again) == hash(pickle.loads(pickle.dumps(strategy)))
+    assert repr(strategy) == strategy.name
+    assert strategy != "margin"
+    with pytest.raises(TypeError, match=f"strategy {strategy.name} has no parameter 'lr'"):
+        get_strategy(strategy.name, lr=1)
+
+
+@every_strategy
+def test_its_docstring_has_shapes_a_reference_and_an_example(strategy):
+    doc = inspect.getdoc(strategy.score or strategy.pick)
+    assert "(n," in doc
+    assert "References\n----------" in doc
+    assert ">>> " in doc
+
+
+def test_names():
+    assert get_strategy_names() == [strategy.name for strategy in TABLE]
+    with pytest.raises(ValueError, match="no strategy 'magrin'; did you mean 'margin'"):
+        get_strategy("magrin")
+    with pytest.raises(ValueError, match="no strategy 'zzz'; there are random, "):
+        get_strategy("zzz")
