@@ -59,7 +59,10 @@ def taught(kind=np.asarray, labels=None, estimator=None, **kwargs):
     """Return a learner that knows nine rows, three classes."""
     labels = Y if labels is None else labels
     return ActiveLearner(
-        clone(estimator or GaussianNB()), X_training=kind(X[START]), y_training=labels[START], **kwargs
+        clone(estimator or GaussianNB()),
+        X_training=kind(X[START]),
+        y_training=data.retrieve_rows(labels, START),
+        **kwargs,
     )
 
 
@@ -243,26 +246,23 @@ def in_frames():
     return make_pipeline(scaler, GaussianNB())
 
 
-@pytest.mark.parametrize(
-    "estimator", [in_frames(), VotingClassifier([("one", in_frames()), ("two", in_frames())], voting="soft")]
-)
-def test_on_transformed_frames(estimator):
+BOTH = VotingClassifier([("one", in_frames()), ("two", in_frames())], voting="soft")
+
+
+@pytest.mark.parametrize(("estimator", "width"), [(in_frames(), 2), (BOTH, 4)])
+def test_on_transformed_frames(estimator, width):
     learner = taught(frame, estimator=estimator, query_strategy=RANKED, on_transformed=True)
+    indices, rows = learner.query(frame(X), n_instances=4)
     transformed = learner.transform_without_estimating(frame(X))
     assert transformed.shape == (40, width)
-    indices, rows = learner.query(frame(X), n_instances=4)
+    plain = SimpleNamespace(on_transformed=False, X_training=transformed.to_numpy()[START])
+    score = uncertainty.classifier_uncertainty(learner, frame(X))
+    assert indices.tolist() == batch.ranked_batch(plain, transformed.to_numpy(), score, 4, "euclidean", None).tolist()
     learner.teach(rows, Y[indices])
-    plain = SimpleNamespace(on_transformed=False, X_training=data.data_vstack([transformed.iloc[START]]).to_numpy())
-    fresh = taught(frame, estimator=clone(estimator))
-    score = uncertainty.classifier_uncertainty(fresh, frame(X))
-    assert batch.ranked_batch(plain, transformed.to_numpy(), score, 4, "euclidean", None).tolist() == indices.tolist()
 
 
-@pytest.mark.parametrize("kind", [frame, pd.DataFrame])
-def test_committee_on_transformed_frames(kind):
-    members = [
-        ActiveLearner(in_frames(), X_training=frame(X[rows]), y_training=Y[rows]) for rows in (START, START[::-1])
-    ]
+def test_committee_on_transformed_frames():
+    members = [taught(frame, estimator=in_frames()), taught(frame, labels=series(Y), estimator=in_frames())]
     committee = Committee(members, RANKED, on_transformed=True)
     indices, rows = committee.query(frame(X), n_instances=5)
     assert committee.transform_without_estimating(frame(X)).shape == (40, 4)
@@ -448,6 +448,17 @@ def test_committee_learns_new_classes_of_objects():
     assert (committee.vote_proba(X)[:, 0, list(committee.classes_).index(NAMES[2])] == 0).all()
 
 
+def test_classes_of_objects_where_numpy_refuses_them():
+    def refuse(committee):
+        raise TypeError("The axis argument to unique is not supported for dtype object")
+
+    committee = Committee([taught(labels=NAMES[Y].astype(object)), taught(labels=NAMES[Y].astype(object))])
+    committee.classes_ = committee.n_classes_ = None
+    _modal._set_classes(refuse, committee)
+    assert committee.classes_.tolist() == sorted(NAMES)
+    assert committee.n_classes_ == 3
+
+
 def test_numbers_stay_votes():
     members = [taught(), taught(estimator=KNeighborsClassifier(3))]
     np.testing.assert_array_equal(
@@ -528,8 +539,9 @@ def test_optimizer_loop(strategy, kind, values):
         indices, rows = optimizer.query(pool)
         optimizer.teach(rows, data.retrieve_rows(heights, indices))
     x_max, y_max = optimizer.get_max()
-    assert y_max == pytest.approx(1, abs=2e-3)
-    assert np.ravel(x_max)[0] == pytest.approx(0.7, abs=0.05)
+    two_steps = 0.05 + 1e-9
+    assert abs(np.ravel(x_max)[0] - 0.7) <= two_steps
+    assert y_max >= 1 - two_steps**2
 
 
 def test_optimizer_starts_from_nothing():

@@ -1,6 +1,7 @@
 """Picks: which rows to label, chosen on the whole set.
 
-``pick(scores, *views, k=, rng=) -> Picks``; `scores` is ``(n,)``, all zeros for a strategy without a score.
+``pick(scores, *views, k=, rng=) -> Picks``, or ``pick(*views, k=, rng=)`` for what needs no score of single rows;
+`scores` is ``(n,)``, views are ``(n, ...)``.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Strategy:
     needs : tuple of str
         What `score` reads: ``"proba"``, ``"samples"``, ``"embedding"``.
     pick : callable, default=picks.top_k
-        ``pick(scores, *pick_needs, k=, rng=) -> Picks`` on the whole pool.
+        ``pick(scores, *pick_needs, k=, rng=) -> Picks`` on the whole pool; without `score`, ``pick(*pick_needs, ...)``.
     pick_needs : tuple of str
         What `pick` reads, for the whole pool at once.
     params : dict, optional
@@ -160,7 +160,9 @@ class Strategy:
             check_finite=getattr(model, "force_all_finite", True),
         )
         scores, kept = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs)
-        picks = _bind(strategy.pick, settings)(scores, *kept, k=k, rng=rng)
+        # a pick that reads views alone is called with those: picks.badge(proba, embedding, k=, rng=)
+        seen = kept if strategy.pick_needs and strategy.score is None else (scores, *kept)
+        picks = _bind(strategy.pick, settings)(*seen, k=k, rng=rng)
         return picks if rows is None else picks._replace(indices=rows[picks.indices])
 
 

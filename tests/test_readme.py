@@ -1,0 +1,34 @@
+"""The README says what the code is. ``python -m tests.test_readme`` writes its table of strategies anew."""
+
+import inspect
+import re
+from pathlib import Path
+
+from alkit.strategies.table import TABLE
+
+README = Path(__file__).parents[1] / "README.md"
+MARKED = re.compile(r"(?<=<!-- strategies -->\n).*(?=<!-- /strategies -->)", re.DOTALL)
+
+
+def strategy_table():
+    lines = ["| name | what it is | reads | paper |", "|---|---|---|---|"]
+    for strategy in TABLE:
+        doc = inspect.getdoc(strategy.score or strategy.pick)
+        summary = doc.splitlines()[0].rstrip(".").replace("|", r"\|")
+        paper = re.search(r"References\n-+\n(.*?)(\n\n|$)", doc, re.DOTALL)[1]
+        reads = ", ".join(f"`{need}`" for need in dict.fromkeys((*strategy.needs, *strategy.pick_needs)))
+        lines.append(f"| `{strategy.name}` | {summary} | {reads} | {' '.join(paper.split())} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_of_strategies_is_the_table():
+    assert MARKED.search(README.read_text())[0] == strategy_table(), "run python -m tests.test_readme"
+
+
+def test_the_pictures_are_there():
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README.read_text()):
+        assert (README.parent / picture).is_file()
+
+
+if __name__ == "__main__":
+    README.write_text(MARKED.sub(lambda _: strategy_table(), README.read_text()))
