@@ -11,7 +11,6 @@ import torch
 from modAL.disagreement import vote_entropy_sampling
 from modAL.models import ActiveLearner as ModalLearner
 from modAL.uncertainty import margin_sampling, uncertainty_sampling
-from skorch.helper import SliceDict
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -20,6 +19,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.helper import SliceDict
 from torch.utils.data import TensorDataset
 
 from alkit import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor, NetClassifier, get_strategy
@@ -243,7 +243,8 @@ def test_modal_strategies_serve_committees_with_text_labels():
 
 
 def test_committee_regressor_and_optimizer():
-    members = [ActiveLearner(LinearRegression(), X_training=X[s, :1], y_training=X[s, 1]) for s in (start[:7], start[7:])]
+    halves = start[:7], start[7:]
+    members = [ActiveLearner(LinearRegression(), X_training=X[s, :1], y_training=X[s, 1]) for s in halves]
     committee = CommitteeRegressor(members)
     indices, instances = committee.query(X[:, :1])
     committee.teach(instances, X[indices, 1])
