@@ -42,27 +42,27 @@ def checked_count(n_instances: Any, n: int) -> int:
     return int(n_instances)
 
 
-def allows_nan(model: Any) -> bool:
-    """Return whether an estimator (or a learner's) takes NaN, by its scikit-learn tags."""
+def input_tag(model: Any, name: str) -> bool:
+    """Return one of scikit-learn's input tags of an estimator (or a learner's); False where there are no tags."""
     try:
-        return bool(get_tags(getattr(model, "estimator", model)).input_tags.allow_nan)
+        return bool(getattr(get_tags(getattr(model, "estimator", model)).input_tags, name))
     except (AttributeError, TypeError):  # not a scikit-learn estimator
         return False
 
 
-def check_rows_and_labels(X: Rows, y: Any, *, finite: bool, allow_nan: bool) -> None:
-    """Refuse rows and labels that do not belong together or cannot be learned from."""
+def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
+    """Refuse rows and labels that do not belong together or that the model cannot learn from."""
     n, n_labels = n_rows(X), n_rows(y)
     if n != n_labels:
         raise ValueError(f"X has {n} rows, but y has {n_labels} labels; give one label a row")
     if n == 0:
         raise ValueError("X has 0 rows and y 0 labels; there is nothing to learn from")
-    check_columns(X)
+    check_columns(X, model)
     missing = np.asarray(pd.isna(pd.Series(y) if isinstance(y, list) else np.asarray(y)))
     if missing.any():
         raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
     if finite:
-        check_finite(X, "X", allow_nan=allow_nan)
+        check_finite(X, "X", allow_nan=input_tag(model, "allow_nan"))
 
 
 def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None:
@@ -75,9 +75,9 @@ def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None
         )
 
 
-def check_columns(X: Rows) -> None:
-    """Refuse a single row or column passed for a matrix, and columns of one name."""
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
+def check_columns(X: Rows, model: Any) -> None:
+    """Refuse numbers in one row or column where the model takes a matrix, and columns of one name."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc" and input_tag(model, "two_d_array"):
         raise ValueError(
             f"X is 1-D with {X.size} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
             "X.reshape(1, -1) if they are one row"

@@ -15,7 +15,6 @@ from sklearn.exceptions import NotFittedError
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
 from alkit.checks import (
-    allows_nan,
     candidate_rows,
     check_columns,
     check_rows_and_labels,
@@ -65,7 +64,7 @@ class _Querying:
             See `Strategy.select`.
         """
         strategy = as_strategy(self.query_strategy)
-        check_columns(X_pool)
+        check_columns(X_pool, self)
         if isinstance(strategy, Strategy):
             taught = getattr(self, "X_training", None)
             if taught is not None:
@@ -202,7 +201,7 @@ class _Taught(_Querying):
         return self
 
     def _check(self, X: Rows, y: Any) -> None:
-        check_rows_and_labels(X, y, finite=self.force_all_finite, allow_nan=allows_nan(self.estimator))
+        check_rows_and_labels(X, y, self.estimator, finite=self.force_all_finite)
 
 
 class ActiveLearner(_Taught, modal.ActiveLearner):

@@ -70,11 +70,11 @@ def entropy(proba: Tensor) -> Tensor:
 
     Parameters
     ----------
-    proba : Tensor (..., C)
+    proba : Tensor (n, C) or (n, K, C)
 
     Returns
     -------
-    Tensor (...,)
+    Tensor (n,) or (n, K)
 
     References
     ----------

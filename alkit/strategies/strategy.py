@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from alkit._random import RandomState, draw_seed, generator
-from alkit.checks import allows_nan, candidate_rows, checked_count
+from alkit.checks import candidate_rows, checked_count, input_tag
 from alkit.rows import Rows, n_rows
 from alkit.strategies.picks import Picks, top_k
 from alkit.strategies.view import View
@@ -156,7 +156,7 @@ class Strategy:
             seed=draw_seed(rng),
             n_samples=settings.get("n_samples", View.n_samples),
             chunk_bytes=chunk_bytes,
-            allow_nan=allows_nan(model),
+            allow_nan=input_tag(model, "allow_nan"),
             check_finite=getattr(model, "force_all_finite", True),
         )
         scores, kept = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs)
