@@ -251,7 +251,7 @@ def _set_max(original: Callable, self: Any, X: Rows, y: Rows) -> None:
 
 
 def _set_classes(original: Callable, self: Any) -> None:
-    """``np.unique(axis=0)`` refuses arrays of objects, which is what classes of strings often are."""
+    """``np.unique(axis=0)`` refuses objects until numpy 2.4, and classes of strings often are objects."""
     try:
         original(self)
     except TypeError:
