@@ -6,7 +6,7 @@ _modal.repair()  # before anything else imports modAL
 
 from alkit.experiment import ActiveLearningClassifier  # noqa: E402
 from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor  # noqa: E402
-from alkit.nets.classifier import NetClassifier  # noqa: E402
+from alkit.nets import DropoutMLPClassifier, NetClassifier  # noqa: E402
 from alkit.strategies import get_strategy, get_strategy_names  # noqa: E402
 
 __version__ = "0.1.0"
@@ -17,6 +17,7 @@ __all__ = [
     "BayesianOptimizer",
     "Committee",
     "CommitteeRegressor",
+    "DropoutMLPClassifier",
     "NetClassifier",
     "get_strategy",
     "get_strategy_names",

@@ -117,7 +117,7 @@ class _Taught(_Querying):
         self._rng = generator(random_state)
         if X_training is not None:
             self._check(X_training, y_training)
-        super().__init__(
+        super().__init__(  # type: ignore[call-arg]
             estimator,
             as_strategy(query_strategy),
             X_training,

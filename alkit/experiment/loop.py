@@ -123,7 +123,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         unlabeled = ~_is_missing(y, self.missing_label)
         bought = self._buy_initial(X, y, unlabeled, rng)
         unlabeled[bought] = False
-        self.estimators_, n_labels = [], []
+        self.estimators_: list[Any] = []
+        n_labels: list[int] = []
         for _ in range(self.n_queries + 1):
             if self.estimators_:
                 n_left = int(unlabeled.sum())
