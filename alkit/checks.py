@@ -37,9 +37,10 @@ def checked_count(n_instances: Any, n: int) -> int:
         raise TypeError(f"n_instances must be an integer, got {n_instances!r}")
     if n == 0:
         raise ValueError(f"the pool is empty: n_instances={n_instances} of 0 rows; there is nothing left to label")
-    if not 1 <= n_instances <= n:
-        raise ValueError(f"n_instances={n_instances}, but the pool has {n} rows; ask for 1 to {n}")
-    return int(n_instances)
+    k = int(n_instances)
+    if not 1 <= k <= n:
+        raise ValueError(f"n_instances={k}, but the pool has {n} rows; ask for 1 to {n}")
+    return k
 
 
 def input_tag(model: Any, name: str) -> bool:
