@@ -85,6 +85,17 @@ class Layouts:
         return fitting.pop()
 
 
+class LeadingRows(Layouts):
+    """Layouts of draws for (n, H) inputs, if the rows come first."""
+
+    def find(self, number: int, shape: tuple[int, ...], n: int) -> Layout:
+        """Layout of a draw, if it can be such a one."""
+        if len(shape) != 2 or shape[0] != n:
+            raise NoRowAxisError(f"a random draw has shape {shape} for {n} rows")
+        self.known.append(Layout((1, shape[1]), 0))
+        return self.known[-1]
+
+
 @dataclass
 class LearntLayouts(Layouts):
     """Layouts found on the way, by comparing the draws of a pass to the ``shapes`` they have for m rows."""

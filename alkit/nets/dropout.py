@@ -159,7 +159,7 @@ class DropoutSampler:
         output, trace = self._passes.record(batch, 0, plan, undo, keep=replays and not plan.folds)
         self._check_draws(plan)
         if plan.folds:
-            if trace.tail is not None:
+            if trace.tail is not None and plan.trace is not None and trace.same_ops(plan.trace):
                 return trace.tail.samples(self.n_samples)
             return self._run_traced(replace(plan, trace=None), batch, undo)
         samples = output.new_empty((batch.n, self.n_samples, *output.shape[1:]))

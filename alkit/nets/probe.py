@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from alkit.nets.draws import Draws, Layout, Layouts, LearntLayouts, NoRowAxisError
+from alkit.nets.draws import Draws, Layout, Layouts, LeadingRows, LearntLayouts, NoRowAxisError
 from alkit.nets.record import Recorder, Trace, restore
 from alkit.nets.replay import DivergedError, Program, Replayer
 
@@ -124,7 +124,7 @@ class Passes:
         self.draws.begin(k, batch.n, plan.layouts)
         if plan.draws_in_python:
             self.reseed_everything(k)
-        recorder = Recorder(self.draws, plan.trace, keep)
+        recorder = Recorder(self.draws, plan.trace if plan.fixed else None, keep)
         undo.callback(restore, recorder.trace.originals)
         with recorder:
             output = batch.run(self.module)
@@ -137,7 +137,7 @@ class Passes:
 
     def replay(self, batch: Batch, k: int, plan: Plan, trace: Trace, program: Program | None = None) -> Tensor:
         """Compute of pass k what draws touch, by the trace's program or by running the module along the trace."""
-        if not trace.replayable:
+        if not (trace.complete if program is None else trace.replayable):
             raise DivergedError
         restore(trace.overwritten)
         self.draws.begin(k, batch.n, plan.layouts)
@@ -167,17 +167,34 @@ def probe(passes: Passes, batch: Batch, refusal: str = "") -> Plan:
     few, more = batch.take([0, n - 1, 0]), batch.take([0, n - 1, 0, n - 1, 0])
     with python_random_states() as states_moved:
         try:
-            with ExitStack() as undo:
-                _, first = passes.record(few, 0, Plan(), undo, keep=False)
+            plan = None if refusal else _dropout_head(passes, few)
+            if plan is None:
+                with ExitStack() as undo:
+                    _, first = passes.record(few, 0, Plan(), undo, keep=False)
             if states_moved():
                 return Plan(draws_in_python=True, reason="it draws from numpy's or Python's random numbers")
             if not passes.draws.shapes:
                 return Plan(draws=False)
-            return _own_masks(passes, more, refusal) if refusal else _shared_masks(passes, few, more, first)
+            if refusal:
+                return _own_masks(passes, more, refusal)
+            return plan or _shared_masks(passes, few, more, first)
         except NoRowAxisError as error:
             return _own_masks(passes, more, str(error))
         except Exception as error:  # whatever a foreign network may raise when given few rows
             return Plan(bare=True, reason=f"{type(error).__name__} on a trial of {few.n} and {more.n} rows: {error}")
+
+
+def _dropout_head(passes: Passes, rows: Batch) -> Plan | None:
+    """Plan for a network that ends in dropout -> linear, and draws nothing else: the output's rows are the mask's."""
+    layouts = LeadingRows([])
+    try:
+        with ExitStack() as undo, _Escapes() as escapes:
+            output, trace = passes.record(rows, 0, Plan(layouts=layouts), undo)
+            if trace.tail is None or escapes.seen or not _close(trace.tail.samples(1)[:, 0], output):
+                return None
+            return Plan(Layouts(layouts.known), trace, fixed=True, reference=output[:2].clone())
+    except NoRowAxisError:
+        return None
 
 
 def _own_masks(passes: Passes, rows: Batch, reason: str) -> Plan:
@@ -236,7 +253,7 @@ def _proven(passes: Passes, rows: Batch, plan: Plan) -> Plan | None:
     None if rows share masks but equal rows have different outputs.
     """
     with ExitStack() as undo, _Escapes() as escapes:
-        other, other_trace = passes.record(rows, 1, plan, undo, keep=False)
+        other, other_trace = passes.record(rows, 1, plan, undo)
         other = other.clone()
     with ExitStack() as undo:
         output, trace = passes.record(rows, 0, plan, undo)
@@ -302,5 +319,6 @@ def python_random_states() -> Iterator[Callable[[], bool]]:
     try:
         yield moved
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+        if moved():
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002

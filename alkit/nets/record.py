@@ -100,7 +100,8 @@ class FoldedTail:
 class Trace:
     """A recorded pass."""
 
-    replayable: bool
+    replayable: bool  # by a program: what touched ops read is kept
+    complete: bool  # so is everything else
     token: object = field(default_factory=object)
     steps: list[Step] = field(default_factory=list)
     needed: set[int] = field(default_factory=set)  # steps whose results touched ops read
@@ -216,12 +217,12 @@ def write_out(output: Tensor) -> Tensor:
 class Recorder(TracedPass):
     """Records a pass.
 
-    ``plan``, the trace of the same module for fewer rows, tells which results later passes will read: only those are
-    kept. With ``keep=False`` none are; if the plan ends in a folded tail, that is not even computed.
+    ``plan``, the trace of the same path for fewer rows, tells which results its program will read: only those are kept.
+    With ``keep=False`` none are; if the plan ends in a folded tail, that is not even computed.
     """
 
     def __init__(self, draws: Draws, plan: Trace | None = None, keep: bool = True):
-        super().__init__(draws, Trace(replayable=keep))
+        super().__init__(draws, Trace(replayable=keep, complete=keep))
         self._plan, self._keep = plan, keep
         self._folds = plan is not None and plan.tail is not None and not keep
         self._blank: Tensor | None = None
@@ -242,9 +243,10 @@ class Recorder(TracedPass):
             self._touched.discard(storages[0])  # new from outside, at the address of a value that is gone
         step = Step(func, self.signature(func, args, kwargs), drawn=is_draw(func, args, kwargs))
         step.blank = step.drawn and self._blank is not None and args[0] is self._blank
-        written = tensors_in(*[args[i] if i < len(args) else kwargs.get(name) for i, name in _written_arguments(func)])
+        places = _written_arguments(func)
+        written = tensors_in(*[args[i] if i < len(args) else kwargs.get(name) for i, name in places]) if places else []
         # Where touched ops have read what is now overwritten, later passes must overwrite it anew.
-        late = bool(written) and any(_storage(tensor) in self._read for tensor in written)
+        late = any([_storage(tensor) in self._read for tensor in written])
         if step.drawn or late or not self._touched.isdisjoint(storages):
             step.kind = Kind.RUN
             self._mark_read(inputs, storages)
@@ -319,12 +321,14 @@ class Recorder(TracedPass):
         if touched:
             return
         step.kind = Kind.VIEW if made and not new_storage else Kind.KEEP
-        if self._keep:
-            dropped = self._planned(step.func) is not None and position not in self._plan.needed  # type: ignore
+        if self._keep or not inputs:  # torch detaches a factory's result if others hold it, so hold it in every pass
+            planned = self._planned(step.func)
+            dropped = bool(inputs) and planned is not None and position not in self._plan.needed  # type: ignore
             if dropped:
                 self._dropped.add(position)
-            if not (dropped and step.kind is Kind.VIEW):
-                step.outputs = _keep(outputs, inputs, dropped)
+                self.trace.complete = False
+            else:
+                step.outputs = _keep(outputs, inputs)
 
     def _start_storage(self, storage: int, position: int, touched: bool, func: OpOverload) -> None:
         self._made[storage] = position
@@ -393,20 +397,11 @@ class _Input(NamedTuple):
     index: int
 
 
-def _keep(output: Any, inputs: list[Tensor], dropped: bool) -> Any:
-    """Return what later passes get: the result, or a stand-in of its geometry if none of them will read it."""
+def _keep(output: Any, inputs: list[Tensor]) -> Any:
     if isinstance(output, list | tuple):
-        return type(output)([_keep(item, inputs, dropped) for item in output])
-    if not isinstance(output, Tensor):
-        return output
-    for i, tensor in enumerate(inputs):
-        if output is tensor:
-            return _Input(i)
-    if not dropped or output.device.type != "cpu" or output.layout is not torch.strided:
-        return output
-    stand_in = torch.empty_strided(output.shape, output.stride(), dtype=output.dtype)  # memory never touched is free
-    stand_in._alkit_label = output._alkit_label  # type: ignore[attr-defined]
-    return stand_in
+        return type(output)([_keep(item, inputs) for item in output])
+    places = [i for i, tensor in enumerate(inputs) if output is tensor]
+    return _Input(places[0]) if places else output
 
 
 def hand_back(kept: Any, inputs: list[Tensor]) -> Any:
