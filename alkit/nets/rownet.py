@@ -62,13 +62,13 @@ class RowNet(skorch.NeuralNetClassifier):
     def __getstate__(self) -> dict[str, Any]:
         # skorch pickles weights apart, to move them between devices, and by plain pickle: that cannot send a network
         # class of a notebook to joblib's workers, nor copy it there
-        return vars(self).copy() if torch.device(self.device or "cpu").type == "cpu" else super().__getstate__()
+        return self.__dict__.copy() if torch.device(self.device or "cpu").type == "cpu" else super().__getstate__()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "__cuda_dependent_attributes__" in state:
             super().__setstate__(state)
         else:
-            vars(self).update(state)
+            self.__dict__.update(state)
 
     def check_data(self, X: Rows, y: Any) -> None:
         """Do nothing: `fit` and `partial_fit` have checked X and y before."""
