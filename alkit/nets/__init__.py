@@ -1,0 +1,6 @@
+"""Networks as scikit-learn classifiers."""
+
+from alkit.nets.classifier import NetClassifier
+from alkit.nets.mlp import DropoutMLPClassifier
+
+__all__ = ["DropoutMLPClassifier", "NetClassifier"]

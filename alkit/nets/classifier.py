@@ -1,0 +1,415 @@
+"""A torch network as a scikit-learn classifier, made for small, growing label sets."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from torch import nn
+from torch.nn.parameter import is_lazy
+from torch.utils.data import Dataset
+
+from alkit.nets.dropout import DropoutSampler
+from alkit.nets.embedding import embed_batch, first_output
+from alkit.nets.inputs import RowDataset, check_rows, labels_of, root, unwrap
+from alkit.nets.labels import check_labels, class_weights, encode
+from alkit.nets.randomness import isolated_rng
+from alkit.nets.rownet import RowNet, early_stopping
+from alkit.nets.warm_start import reinitialised, shrink_perturb
+from alkit.rows import Rows, n_rows
+
+
+class NetClassifier(RowNet):
+    """A torch network as a scikit-learn classifier: skorch's, made for small, growing label sets.
+
+    Parameters
+    ----------
+    module : class, callable or instance of torch.nn.Module
+        Returns logits of shape (n, n_classes), or a tuple that starts with them. A class is built anew at each fit,
+        with ``module__*`` and, where its signature has them, ``n_features`` and ``n_classes``; an instance, e.g. a
+        pretrained network, is copied at each fit.
+    criterion : class, default=torch.nn.CrossEntropyLoss
+        The loss.
+    optimizer : class, default=torch.optim.Adam
+        The optimizer. Adam and AdamW run fused unless ``optimizer__fused`` or ``optimizer__foreach`` says otherwise.
+    lr : float, default=0.001
+        Learning rate.
+    max_epochs : int, default=20
+        Epochs of each fit.
+    batch_size : int, default=64
+        Rows a batch; -1 for all. Scoring takes up to 1,024 rows or 32 MB at once, or ``iterator_valid__batch_size``.
+    batching : {"flexible", "upsample", "fixed"}, default="flexible"
+        What becomes of the rest that fills no batch, see :func:`alkit.nets.batching.batch_sizes`.
+    classes : array-like, optional
+        Every label there may be, where some may not be seen yet. Sorted, as scikit-learn does.
+    class_weight : "balanced" or dict of label to weight, optional
+        Weights of the classes in the loss.
+    warm_start : bool or "shrink_perturb", default=False
+        Whether a fit goes on from the last one's weights: as they are, with its optimizer (True), or shrunk and blended
+        with new ones [1]_. If the width of X or the classes have changed, a fit starts fresh and warns.
+    shrink, perturb : float, default=0.4, 0.1
+        Factors of the old and new weights for ``"shrink_perturb"``.
+    embedding_layer : str, optional
+        Submodule whose output `embed` returns; by default the input of the last linear layer.
+    train_split : callable, optional
+        As in skorch, e.g. ``skorch.helper.predefined_split(valid_ds)`` or ``skorch.dataset.ValidSplit(5)``.
+    random_state : int, RandomState or None, default=None
+        Seeds weights, shuffling and dropout of each fit, which then changes no global random state. None draws from
+        torch's global state (``torch.manual_seed``).
+    verbose : int, default=0
+        Whether to print epochs.
+    **kwargs : dict
+        Whatever else :class:`skorch.NeuralNet` takes: ``callbacks``, ``device``, ``module__*``, ``optimizer__*`` ...
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Known labels, sorted.
+    module_ : torch.nn.Module
+        The fitted network, in eval mode.
+    history_ : skorch.history.History
+        Losses and scores of each epoch.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As in scikit-learn, where X is a matrix or DataFrame.
+
+    Notes
+    -----
+    X is anything with rows (:mod:`alkit.rows`); a dict's entries are passed to ``forward`` by name. Floats are cast to
+    the network's dtype. Integers are passed as int64 if the network takes them so on the first rows (token ids), and
+    as floats otherwise (pixels). Sparse, memory-mapped and Dataset rows are read a batch at a time.
+
+    ``KeyboardInterrupt`` ends a fit with that error, unless skorch's ``EarlyStopping`` raised it. A loss that is not
+    finite raises ``ValueError``.
+
+    References
+    ----------
+    .. [1] J. Ash and R. P. Adams, "On Warm-Starting Neural Network Training", NeurIPS 2020.
+
+    Examples
+    --------
+    >>> from alkit.nets import NetClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> from torch import nn
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = NetClassifier(nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 3)), lr=0.01, random_state=0)
+    >>> net.fit(X, y).predict_proba(X).shape
+    (150, 3)
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        criterion: Any = nn.CrossEntropyLoss,
+        optimizer: Any = torch.optim.Adam,
+        lr: float = 0.001,
+        max_epochs: int = 20,
+        batch_size: int = 64,
+        batching: str = "flexible",
+        classes: Any = None,
+        class_weight: Any = None,
+        warm_start: bool | str = False,
+        shrink: float = 0.4,
+        perturb: float = 0.1,
+        embedding_layer: str | None = None,
+        train_split: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            module,
+            criterion=criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            classes=classes,
+            warm_start=warm_start,
+            train_split=train_split,
+            verbose=verbose,
+            **kwargs,
+        )
+        self.batching = batching
+        self.class_weight = class_weight
+        self.shrink = shrink
+        self.perturb = perturb
+        self.embedding_layer = embedding_layer
+        self.random_state = random_state
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Known labels, sorted."""
+        if "classes_inferred_" not in vars(self) and self.classes is not None:
+            return np.unique(self.classes)
+        return self.classes_inferred_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self._allow_nan
+        return tags
+
+    def fit(self, X: Rows, y: Any = None, **fit_params: Any) -> NetClassifier:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
+            The rows.
+        y : array-like of shape (n,), optional
+            Labels; may be left out if X is a Dataset that yields (x, y).
+        **fit_params : dict
+            Passed to the network's ``forward``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            On bad input (the message names cause and remedy), and if the loss is not finite.
+        """
+        if self.warm_start not in (False, True, "shrink_perturb"):
+            raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
+        warm = bool(self.warm_start) and self.initialized_
+        with self._seeded(len(self.history_ or ()) if warm else 0):
+            before = self._signature() if warm else None
+            X, y = self._checked(X, y)
+            self._learn_input(X, y, np.unique(y if self.classes is None else self.classes), reset=True)
+            if warm and before != self._signature():
+                warnings.warn(
+                    f"warm_start={self.warm_start!r}, but the shape of rows or the classes have changed from {before} "
+                    f"to {self._signature()}: starting fresh; declare all labels with classes=[...] to avoid it",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                warm = False
+            if not warm:
+                self.initialize()
+            elif self.warm_start == "shrink_perturb":
+                self._shrink_perturb()
+            return self._train(X, y, **fit_params)
+
+    def partial_fit(self, X: Rows, y: Any = None, classes: Any = None, **fit_params: Any) -> NetClassifier:
+        """Go on training the network for ``max_epochs`` more.
+
+        Parameters
+        ----------
+        X, y, **fit_params
+            As for `fit`.
+        classes : array-like, optional
+            Every label there may be, at the first call.
+
+        Returns
+        -------
+        self
+        """
+        with self._seeded(len(self.history_ or ())):
+            X, y = self._checked(X, y)
+            first = not (self.initialized_ and "classes_inferred_" in vars(self))
+            if first:
+                declared = self.classes if classes is None else classes
+                self._learn_input(X, y, np.unique(y if declared is None else declared), reset=True)
+            else:
+                self._learn_input(X, y, self.classes_)
+            if not self.initialized_:
+                self.initialize()
+            return self._train(X, y, **fit_params)
+
+    def _checked(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
+        """Return checked rows, and y, or the labels that X yields, as an array."""
+        X, y = unwrap(X, y)
+        n = check_rows(X, allow_nan=self._allow_nan)
+        if y is None and isinstance(X, Dataset):
+            y = labels_of(X)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None; pass y, "
+                "or a Dataset whose items are (x, y)"
+            )
+        return X, check_labels(y, n)
+
+    def _learn_input(self, X: Rows, y: np.ndarray, classes: np.ndarray, reset: bool = False) -> None:
+        """Check X and y against what is known (reset: against nothing), then remember what they look like."""
+        encode(y, classes)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y holds one class, {classes.tolist()}, but a classifier needs two or more; label rows of another "
+                "class, or declare every label there may be with classes=[...]"
+            )
+        self._check_width(X, reset=reset)
+        self.classes_inferred_ = classes
+
+    def _signature(self) -> tuple:
+        """Return what must stay the same for weights to be kept."""
+        shape = None if self.integer_inputs_ else getattr(self, "input_shape_", None)
+        return shape, self.classes_.tolist()
+
+    def _seeded(self, n_epochs: int) -> AbstractContextManager[None]:
+        """Isolate and seed global random states, unless random_state is None; later epochs draw other numbers."""
+        if self.random_state is None:
+            return nullcontext()
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        return isolated_rng(self.device, (int(seed) + n_epochs) % 2**32)
+
+    def initialize_module(self) -> NetClassifier:
+        """Build the network, or copy the instance given."""
+        kwargs = self.get_params_for("module")
+        if isinstance(self.module, nn.Module) and not kwargs:
+            self.module_ = deepcopy(self.module)
+            return self
+        if not isinstance(self.module, nn.Module) and "classes_inferred_" in vars(self):
+            known = {"n_classes": len(self.classes_)}
+            if isinstance(self.input_shape_, tuple):
+                known["n_features"] = math.prod(self.input_shape_)
+            taken = inspect.signature(self.module).parameters
+            kwargs = {name: value for name, value in known.items() if name in taken} | kwargs
+        self.module_ = self.initialized_instance(self.module, kwargs)
+        return self
+
+    def _shrink_perturb(self) -> None:
+        """Blend the fitted weights with new ones and start a new optimizer."""
+        fitted = self.module_
+        if not isinstance(self.module, nn.Module):
+            self._initialize_module(reason="Shrinking and perturbing the module.")
+        if isinstance(self.module, nn.Module) or any(map(is_lazy, self.module_.parameters())):
+            self.module_ = reinitialised(fitted)
+        shrink_perturb(fitted, self.module_, self.shrink, self.perturb)
+        self._initialize_optimizer(reason="Re-initializing the optimizer.")
+
+    def _train(self, X: Rows, y: np.ndarray, **fit_params: Any) -> NetClassifier:
+        """Run the epochs; only skorch's EarlyStopping may end them by KeyboardInterrupt."""
+        self._weigh_classes(y)
+        self._probe(X, **fit_params)
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt as interrupt:
+            if not early_stopping(interrupt):
+                raise
+        self.notify("on_train_end", X=X, y=y)
+        self._set_training(False)
+        return self
+
+    def _weigh_classes(self, y: np.ndarray) -> None:
+        """Put class weights into the loss; "balanced" ones change with y."""
+        weights = class_weights(self.class_weight, self.classes_, y)
+        if weights is None:
+            return
+        if not hasattr(self.criterion_, "weight"):
+            raise TypeError(
+                f"class_weight needs a criterion with class weights such as CrossEntropyLoss, not "
+                f"{type(self.criterion_).__name__}"
+            )
+        self.criterion_.weight = weights.to(self.device)
+
+    def predict_proba(self, X: Rows) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
+            The rows, read a batch at a time.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), float32
+
+        Raises
+        ------
+        ValueError
+            If X is not like the rows fitted, or the network returns NaN.
+        """
+        nonlinearity = self._get_predict_nonlinearity()
+        with self._scoring():
+            outs = (nonlinearity(first_output(out)) for out in self.forward_iter(X))
+            if isinstance(root(X), RowDataset):  # a scoring callback's cache: upsampling makes it longer than X
+                return torch.cat(list(outs)).numpy()
+            return self._gather(n_rows(X), outs)
+
+    def predict(self, X: Rows) -> np.ndarray:
+        """Return the most probable label of each row, of the dtype fitted.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def sample_proba(
+        self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
+    ) -> np.ndarray:
+        """Return class probabilities under draws of the network's dropout: samples of an approximate posterior.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
+            The rows.
+        n_samples : int, default=20
+            Number of draws K.
+        random_state : int, RandomState or None, default=None
+            Seeds the masks: the same int draws the same masks whatever X is. None draws new ones each time, without
+            touching any global random state.
+        consistent : bool, optional
+            Whether all rows must share one mask a draw, see :class:`alkit.nets.dropout.DropoutSampler`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_samples, n_classes), float32
+
+        References
+        ----------
+        .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
+        """
+        nonlinearity = self._get_predict_nonlinearity()
+        if random_state is None:
+            seed = int(np.random.default_rng().integers(2**31 - 1))
+        else:
+            seed = int(check_random_state(random_state).randint(2**31 - 1))
+        module = getattr(self.module_, "_orig_mod", self.module_)
+        with (
+            self._scoring(),
+            DropoutSampler(module, n_samples=n_samples, seed=seed, consistent=consistent) as sampler,
+        ):
+            outs = (sampler(*args, **kwargs) for args, kwargs in self._calls(X))
+            return self._gather(n_rows(X), (nonlinearity(first_output(out)) for out in outs))
+
+    def embed(self, X: Rows, layer: str | None = None) -> np.ndarray:
+        """Return an embedding of each row: the input of the last linear layer.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
+            The rows.
+        layer : str, optional
+            Name of a submodule whose output to return instead; by default `embedding_layer`.
+
+        Returns
+        -------
+        ndarray of shape (n, D), float32
+
+        Raises
+        ------
+        ValueError
+            If the network has no linear layer, or no submodule of that name.
+        """
+        self.check_is_fitted()
+        module = getattr(self.module_, "_orig_mod", self.module_)
+        name = layer or self.embedding_layer
+        with self._scoring():
+            return self._gather(n_rows(X), (embed_batch(module, *call, name) for call in self._calls(X)))

@@ -1,0 +1,241 @@
+"""A ready-made network with dropout, for people who do not write torch code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from alkit.nets.classifier import NetClassifier
+from alkit.nets.inputs import check_shape
+from alkit.rows import Rows
+
+
+class DropoutMLP(nn.Sequential):
+    """Linear, ReLU and dropout for each hidden layer, then a linear layer.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+        Inputs and outputs.
+    hidden_layer_sizes : sequence of int
+        Units of each hidden layer.
+    dropout : float
+        Probability of dropping a hidden unit.
+    """
+
+    def __init__(self, n_features: int, n_classes: int, hidden_layer_sizes: Sequence[int], dropout: float):
+        layers: list[nn.Module] = []
+        width = n_features
+        for size in hidden_layer_sizes:
+            layers += [nn.Linear(width, size), nn.ReLU(), nn.Dropout(dropout)]
+            width = size
+        super().__init__(*layers, nn.Linear(width, n_classes))
+
+
+class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
+    """A multi-layer perceptron with dropout: no torch code needed, and it knows what it does not know.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(128,)
+        Units of each hidden layer; at least one, for dropout acts on hidden units.
+    dropout : float, default=0.5
+        Probability of dropping a hidden unit, in [0, 1).
+    lr : float, default=0.003
+        Learning rate of Adam.
+    max_epochs : int, default=50
+        Epochs of each fit.
+    batch_size : int, default=64
+        Rows a batch.
+    batching : {"flexible", "upsample", "fixed"}, default="flexible"
+        What becomes of the rest that fills no batch, see :func:`alkit.nets.batching.batch_sizes`.
+    warm_start : bool or "shrink_perturb", default=False
+        Whether a fit goes on from the last one's weights, see :class:`NetClassifier`.
+    classes : array-like, optional
+        Every label there may be, where some may not be seen yet.
+    class_weight : "balanced" or dict of label to weight, optional
+        Weights of the classes in the loss.
+    random_state : int, RandomState or None, default=None
+        Seeds weights, shuffling and dropout of each fit. None draws from torch's global state.
+    device : str, default="cpu"
+        Where the network runs, e.g. ``"cuda"``.
+
+    Attributes
+    ----------
+    net_ : NetClassifier
+        The fitted network.
+    classes_ : ndarray of shape (n_classes,)
+        Known labels, sorted.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As in scikit-learn.
+
+    Notes
+    -----
+    X is not scaled: put a :class:`sklearn.preprocessing.StandardScaler` before it.
+
+    Examples
+    --------
+    >>> from alkit.nets import DropoutMLPClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), DropoutMLPClassifier(random_state=0)).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    >>> model[-1].sample_proba(X, n_samples=5, random_state=0).shape
+    (150, 5, 3)
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (128,),
+        dropout: float = 0.5,
+        lr: float = 0.003,
+        max_epochs: int = 50,
+        batch_size: int = 64,
+        batching: str = "flexible",
+        warm_start: bool | str = False,
+        classes: Any = None,
+        class_weight: Any = None,
+        random_state: Any = None,
+        device: str = "cpu",
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.dropout = dropout
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.batching = batching
+        self.warm_start = warm_start
+        self.classes = classes
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.device = device
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X: Rows, y: Any) -> DropoutMLPClassifier:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n, n_features)
+            Numbers, best of similar scale.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            On bad input (the message names cause and remedy), and if the loss is not finite.
+        """
+        if len(self.hidden_layer_sizes) == 0 or not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} and dropout={self.dropout!r}: give at least one "
+                "hidden layer, and a dropout from 0 to below 1"
+            )
+        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"])
+        X = _as_rows(X)
+        params = self.get_params(deep=False)
+        module = {f"module__{name}": params.pop(name) for name in ("hidden_layer_sizes", "dropout")}
+        fitted = getattr(self, "net_", None)
+        if self.warm_start and fitted is not None and module.items() <= fitted.get_params(deep=False).items():
+            net = fitted.set_params(**params)
+        else:
+            net = NetClassifier(DropoutMLP, **module, **params)
+        self.net_ = net.fit(X, y)
+        self.classes_ = net.classes_
+        return self
+
+    def predict_proba(self, X: Rows) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n, n_features)
+            The rows, read a batch at a time.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), float32
+        """
+        X = _as_rows(X)
+        return self._checked_net(X).predict_proba(X)
+
+    def predict(self, X: Rows) -> np.ndarray:
+        """Return the most probable label of each row.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        X = _as_rows(X)
+        return self._checked_net(X).predict(X)
+
+    def sample_proba(
+        self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
+    ) -> np.ndarray:
+        """Return class probabilities under draws of dropout, see :meth:`NetClassifier.sample_proba`.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n, n_features)
+            The rows.
+        n_samples : int, default=20
+            Number of draws K.
+        random_state : int, RandomState or None, default=None
+            Seeds the masks.
+        consistent : bool, optional
+            Whether all rows must share one mask a draw; a plain stack of layers as here always does.
+
+        Returns
+        -------
+        ndarray of shape (n, n_samples, n_classes), float32
+        """
+        X = _as_rows(X)
+        return self._checked_net(X).sample_proba(X, n_samples, random_state, consistent)
+
+    def embed(self, X: Rows) -> np.ndarray:
+        """Return the last hidden layer of each row.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, hidden_layer_sizes[-1]), float32
+        """
+        X = _as_rows(X)
+        return self._checked_net(X).embed(X)
+
+    def _checked_net(self, X: Rows) -> NetClassifier:
+        """Return the fitted network after checking the shape of X."""
+        check_is_fitted(self)
+        check_shape(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return self.net_
+
+
+def _as_rows(X: Any) -> Rows:
+    """Return X, as an array if it is only array-like."""
+    return X if hasattr(X, "shape") or isinstance(X, list) else np.asarray(X)
