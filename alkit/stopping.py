@@ -76,9 +76,7 @@ class StabilizingPredictions(BaseEstimator):
             self.agreements_: list[float] = []
             return False
         if len(before) != len(predicted):
-            raise ValueError(
-                f"X has {len(predicted)} rows, but had {len(before)} in the round before; give the same rows"
-            )
+            raise ValueError(f"X has {len(predicted)} rows, but {len(before)} a round before; give the same rows")
         same = np.array_equal(before, predicted)  # kappa is not defined where all predict one class
         self.agreements_.append(1.0 if same else float(cohen_kappa_score(before, predicted)))
         latest = self.agreements_[-self.window :]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -21,15 +23,12 @@ _METHODS = {
     "proba": ("predict_proba",),
     "samples": ("sample_proba", "vote_proba"),
     "embedding": ("embed",),
-    "loss": ("predict_loss",),
     "true_loss": ("predict_proba",),
 }
 _HAVE = {
     "proba": "any classifier with probabilities, such as alkit.NetClassifier",
-    "samples": "alkit.NetClassifier around a network with dropout, alkit.EnsembleClassifier, alkit.LaplaceClassifier "
-    "or a Committee",
+    "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier or a Committee",
     "embedding": "alkit.NetClassifier or alkit.DropoutMLPClassifier",
-    "loss": "alkit.LearningLossClassifier",
     "true_loss": "any classifier with probabilities, such as alkit.NetClassifier",
 }
 
@@ -52,6 +51,8 @@ class Quantities:
         Makes ``features`` of X, instead of X itself.
     cost : callable or str, optional
         Makes ``cost`` of X, or names its column.
+    joint : bool
+        Whether sample k must be the same model for every row, as scores of sets of rows need.
     """
 
     model: Any
@@ -60,6 +61,7 @@ class Quantities:
     n_samples: int = 20
     embed: Any = None
     cost: Callable[[Rows], Any] | str | None = None
+    joint: bool = False
     _prepare: Callable[[Rows], Rows] | None = field(init=False)
     _predictor: Any = field(init=False)
 
@@ -117,8 +119,26 @@ class Quantities:
                 if prepared is None:
                     prepared = X if self._prepare is None else self._prepare(X)
                 values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
-            said[name] = torch.from_numpy(finite(values, _METHODS.get(name, (name,))[0], start))
+            said[name] = self._checked(values, name, n_rows(X), start)
         return said
+
+    def _checked(self, values: Any, name: str, n: int, start: int) -> Tensor:
+        """Refuse answers that are not what their name promises: whatever they are scored as would be nonsense."""
+        source = _METHODS.get(name, (name,))[0]
+        values = np.asarray(values)
+        shape = {"proba": 2, "samples": 3, "embedding": 2, "features": 2}.get(name, 1)
+        if values.ndim != shape or len(values) != n:
+            raise ValueError(
+                f"strategy {self.asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
+                f"{shape} dimensions and a row each are needed"
+            )
+        values = finite(np.require(values, np.result_type(values, np.float32), ["C", "W"]), source, start)
+        if name in ("proba", "samples") and values.size and not -1e-4 <= values.min() <= values.max() <= 1 + 1e-4:
+            raise ValueError(
+                f"{source} of {type(self._predictor).__name__} returned values from {values.min():.3g} to "
+                f"{values.max():.3g}, which are not probabilities; has it a softmax?"
+            )
+        return torch.from_numpy(values)
 
     def _method(self, name: str) -> Callable[..., np.ndarray]:
         for method in _METHODS[name]:
@@ -132,7 +152,8 @@ class Quantities:
     def _ask(self, name: str, X: Rows) -> np.ndarray:
         method = self._method(name)
         if method.__name__ == "sample_proba":
-            return np.asarray(method(X, n_samples=self.n_samples, random_state=self.seed))
+            shared = {"consistent": True} if self.joint and "consistent" in signature(method).parameters else {}
+            return np.asarray(method(X, n_samples=self.n_samples, random_state=self.seed, **shared))
         return np.asarray(method(X))
 
     def _true_loss(self, X: Rows, y: Any) -> np.ndarray:
@@ -157,8 +178,16 @@ def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
     if hasattr(model, "best_estimator_"):
         return _unwrap(model.best_estimator_)
     if isinstance(model, Pipeline):
-        return (model[:-1].transform if len(model) > 1 else None), model[-1]
+        inner, predictor = _unwrap(model[-1])
+        steps = [step for step in (model[:-1].transform if len(model) > 1 else None, inner) if step is not None]
+        return (partial(_in_turn, steps) if steps else None), predictor
     return None, model
+
+
+def _in_turn(steps: list[Callable[[Rows], Rows]], X: Rows) -> Rows:
+    for step in steps:
+        X = step(X)
+    return X
 
 
 def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:

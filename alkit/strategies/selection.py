@@ -47,7 +47,7 @@ def top_k(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     Examples
     --------
     >>> import numpy as np
-    >>> from alkit.strategies.picks import top_k
+    >>> from alkit.strategies.selection import top_k
     >>> top_k([0.1, 0.9, 0.5], k=2, rng=np.random.default_rng(0)).indices
     array([1, 2])
     """
@@ -83,7 +83,7 @@ def uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     Examples
     --------
     >>> import numpy as np
-    >>> from alkit.strategies.picks import uniform
+    >>> from alkit.strategies.selection import uniform
     >>> uniform(np.zeros(4), k=2, rng=np.random.default_rng(0)).probability
     array([0.5, 0.5])
     """

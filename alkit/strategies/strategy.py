@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +16,8 @@ from torch import Tensor
 from alkit._random import RandomState, draw_seed, generator
 from alkit.checks import candidate_rows, check_aligned, checked_count, input_tag
 from alkit.rows import Rows, n_rows
-from alkit.strategies.picks import Picks, top_k
 from alkit.strategies.quantities import Quantities
+from alkit.strategies.selection import Picks, top_k
 from alkit.strategies.view import View
 
 
@@ -38,7 +38,7 @@ class Strategy:
     needs : tuple of str
         What `score` reads: ``"proba"``, ``"samples"``, ``"embedding"``.
     pick : callable, default=picks.top_k
-        ``pick(scores, *pick_needs, k=, rng=) -> Picks`` on the whole pool; without `score`, ``pick(*pick_needs, ...)``.
+        ``pick(*pick_needs, k=, rng=) -> Picks`` on the whole pool; one that takes ``scores`` first sees them.
     pick_needs : tuple of str
         What `pick` reads, for the whole pool at once.
     params : dict, optional
@@ -201,6 +201,7 @@ class Strategy:
             n_samples=settings.get("n_samples", Quantities.n_samples),
             embed=_fitted(settings.get("embed"), X_pool),
             cost=settings.get("cost"),
+            joint="target_samples" in strategy.needs or "samples" in strategy.pick_needs,
         )
         view = View(
             quantities,
@@ -218,8 +219,7 @@ class Strategy:
             check_finite=getattr(model, "force_all_finite", True),
         )
         found = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs, k)
-        # a pick that reads views alone is called with those: picks.badge(proba, embedding, k=, rng=)
-        seen = found.views if strategy.pick_needs and strategy.score is None else [found.scores, *found.views]
+        seen = [found.scores, *found.views] if "scores" in _parameters(strategy.pick) else found.views
         limit = {} if budget is None else {"budget": budget}
         picks = _bind(strategy.pick, settings)(*seen, k=k, rng=rng, **limit)
         indices = found.positions[picks.indices]
@@ -231,16 +231,18 @@ class Strategy:
             return checked_count(1 if n_instances is None else n_instances, n)
         if n_instances is not None:
             raise ValueError(f"n_instances={n_instances} and budget={budget} are both given; give one of them")
-        if "budget" not in inspect.signature(self.pick).parameters:
+        if "budget" not in _parameters(self.pick):
             raise TypeError(f"strategy {self!r} takes no budget; wrap it: cost_aware({self!r}, cost=...)")
         return checked_count(max(n, 1), n)
 
 
+def _parameters(function: Callable) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
+
+
 def _keywords(function: Callable | None) -> dict[str, Any]:
     """Return the keyword-only parameters of a score or pick with their defaults."""
-    if function is None:
-        return {}
-    parameters = inspect.signature(function).parameters.values()
+    parameters = () if function is None else _parameters(function).values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("k", "rng", "budget")}
 
 

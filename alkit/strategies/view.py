@@ -128,10 +128,13 @@ class View:
         return self._whole(_OF_TRAINING[name], self.X_training)
 
     def _targets(self) -> Rows:
-        if self.X_target is not None:
-            return self.X_target
-        chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
-        return take(self.X, chosen if self.rows is None else self.rows[chosen])
+        targets = self.X_target
+        if targets is None:
+            chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
+            targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
+        if self.check_finite:
+            check_finite(targets, "X_target (by default a part of the pool)", allow_nan=self.allow_nan)
+        return targets
 
     def _whole(self, name: str, X: Rows) -> Tensor:
         parts = slices(n_rows(X), self._chunk_rows((name,)))

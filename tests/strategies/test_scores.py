@@ -21,7 +21,7 @@ def mean(samples):
 
 
 def top_two(p):
-    first, second, *_ = sorted(p, reverse=True) + [0.0]
+    first, second, *_ = [*sorted(p, reverse=True), 0.0]
     return first, second
 
 
