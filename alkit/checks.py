@@ -31,6 +31,12 @@ def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
     return rows
 
 
+def check_aligned(name: str, values: Any, X: Rows) -> None:
+    """Refuse what should hold one value a row of the pool, and does not."""
+    if n_rows(values) != n_rows(X):
+        raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one a row")
+
+
 def checked_count(n_instances: Any, n: int) -> int:
     """Return how many rows to pick from n, refusing what cannot be picked."""
     if not isinstance(n_instances, Integral) or isinstance(n_instances, bool):

@@ -4,6 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
+from alkit.strategies.selection import top_k
 from alkit.strategies.table import TABLE
 
 README = Path(__file__).parents[1] / "README.md"
@@ -13,7 +14,7 @@ MARKED = re.compile(r"(?<=<!-- strategies -->\n).*(?=<!-- /strategies -->)", re.
 def strategy_table():
     lines = ["| name | what it is | reads | paper |", "|---|---|---|---|"]
     for strategy in TABLE:
-        doc = inspect.getdoc(strategy.score or strategy.pick)
+        doc = inspect.getdoc(strategy.score if strategy.pick is top_k else strategy.pick)
         summary = doc.splitlines()[0].rstrip(".").replace("|", r"\|")
         paper = re.search(r"References\n-+\n(.*?)(\n\n|$)", doc, re.DOTALL)[1]
         reads = ", ".join(f"`{need}`" for need in dict.fromkeys((*strategy.needs, *strategy.pick_needs)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +19,8 @@ from alkit._random import RandomState, draw_seed, generator, seed_estimator
 from alkit.learners import ActiveLearner, QueryStrategy
 from alkit.rows import Rows, n_rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
+
+_MAX_WATCHED = 1000
 
 
 class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -45,6 +47,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         as many classes as fit; it reads hidden labels, which a person could not. A strategy must need no model.
     missing_label : label or None, default=None
         Marks rows in y that nobody can label (``np.nan`` for NaN and None); they are never bought.
+    stopping : object with ``update(model, X) -> bool``, optional
+        Asked after each round whether to stop, on up to 1,000 rows drawn at the start: see `alkit.stopping`.
     random_state : int, RandomState or None
         Seeds the choice of rows, the queries, and every ``random_state`` inside `estimator` that is None.
 
@@ -60,6 +64,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         Rows bought, in the order of purchase.
     n_labels_ : int array (rounds + 1,)
         Labels in hand when each of `estimators_` was fitted.
+    stopped_ : bool
+        Whether `stopping` ended the loop.
     n_features_in_, feature_names_in_
         As in scikit-learn, where X has them.
 
@@ -85,6 +91,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         n_queries: int = 20,
         initial: str | Strategy = "random",
         missing_label: Any = None,
+        stopping: Any = None,
         random_state: RandomState = None,
     ) -> None:
         self.estimator = estimator
@@ -94,6 +101,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         self.n_queries = n_queries
         self.initial = initial
         self.missing_label = missing_label
+        self.stopping = stopping
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -122,30 +130,42 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         learner = ActiveLearner(estimator, self.query_strategy, random_state=draw_seed(rng))
         unlabeled = ~_is_missing(y, self.missing_label)
         bought = self._buy_initial(X, y, unlabeled, rng)
+        # a modAL callable is not offered the labels that only a simulation has
+        known = {"y_pool": y} if isinstance(as_strategy(self.query_strategy), Strategy) else {}
+        stops = self._stopping(X, unlabeled, rng)
         unlabeled[bought] = False
         self.estimators_: list[Any] = []
         n_labels: list[int] = []
-        for _ in range(self.n_queries + 1):
-            if self.estimators_:
-                n_left = int(unlabeled.sum())
-                if n_left == 0:
-                    break
-                picked, _ = learner.query(X, n_instances=min(self.n_instances, n_left), candidates=unlabeled)
-                unlabeled[picked] = False
-                bought = np.concatenate([bought, picked])
+        while True:
             learner.fit(take(X, bought), y[bought])
             self.estimators_.append(copy.deepcopy(learner.estimator))
             n_labels.append(len(bought))
+            n_left = int(unlabeled.sum())
+            self.stopped_ = stops(learner)
+            if self.stopped_ or n_left == 0 or len(n_labels) > self.n_queries:
+                break
+            picked, _ = learner.query(X, n_instances=min(self.n_instances, n_left), candidates=unlabeled, **known)
+            unlabeled[picked] = False
+            bought = np.concatenate([bought, picked])
         self.labeled_indices_, self.n_labels_ = bought, np.array(n_labels)
         self.estimator_ = self.estimators_[-1]
         wanted = n_labels[0] + self.n_queries * self.n_instances
-        if n_labels[-1] < wanted:
+        if not self.stopped_ and n_labels[-1] < wanted:
             warnings.warn(
                 f"the pool ran out: {n_labels[-1]} labels bought of the {wanted} asked for (n_initial + n_queries * "
                 "n_instances); lower n_queries or n_instances",
                 stacklevel=2,
             )
         return self
+
+    def _stopping(self, X: Rows, labelable: np.ndarray, rng: np.random.Generator) -> Callable[[Any], bool]:
+        """Return what says after a round whether to stop."""
+        if self.stopping is None:
+            return lambda learner: False
+        rows = np.flatnonzero(labelable)
+        watched = take(X, rng.choice(rows, min(_MAX_WATCHED, len(rows)), replace=False))
+        stopping = clone(self.stopping)
+        return lambda learner: stopping.update(learner, watched)
 
     def predict(self, X: Rows) -> np.ndarray:
         """Predict labels with all labels bought.

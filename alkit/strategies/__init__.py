@@ -4,9 +4,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from alkit.strategies import picks, scores
-from alkit.strategies.picks import Picks
+from alkit.strategies.selection import Picks
 from alkit.strategies.strategy import Strategy
 from alkit.strategies.table import TABLE
+from alkit.strategies.wrappers import class_balanced, cost_aware, diversified, mixed, stochastic, subsample
 
 _BY_NAME = {strategy.name: strategy for strategy in TABLE}
 
@@ -76,4 +77,18 @@ def as_strategy(query_strategy: Any) -> Any:
     return query_strategy
 
 
-__all__ = ["Picks", "Strategy", "as_strategy", "get_strategy", "get_strategy_names", "picks", "scores"]
+__all__ = [
+    "Picks",
+    "Strategy",
+    "as_strategy",
+    "class_balanced",
+    "cost_aware",
+    "diversified",
+    "get_strategy",
+    "get_strategy_names",
+    "mixed",
+    "picks",
+    "scores",
+    "stochastic",
+    "subsample",
+]

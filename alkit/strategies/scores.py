@@ -303,6 +303,35 @@ def max_disagreement(samples: Tensor) -> Tensor:
     return (cross_entropy_n_K - entropy(samples)).amax(1).clamp_min(0)
 
 
+# ---- losses
+
+
+def ideal_loss(true_loss: Tensor) -> Tensor:
+    """Loss that a row's hidden label would give: what learning loss is after, known only in a simulation.
+
+    Parameters
+    ----------
+    true_loss : Tensor (n,)
+        -log p of the hidden label, in nats.
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Yoo & Kweon (2019), Learning Loss for Active Learning.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import ideal_loss
+    >>> ideal_loss(torch.tensor([0.5, 2.0]))
+    tensor([0.5000, 2.0000])
+    """
+    return true_loss
+
+
 def _vote_shares(samples: Tensor) -> Tensor:
     """Share of posterior samples whose most probable class is c: (n, K, C) -> (n, C)."""
     n, K, C = samples.shape

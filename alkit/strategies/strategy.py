@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from alkit._random import RandomState, draw_seed, generator
-from alkit.checks import candidate_rows, checked_count, input_tag
+from alkit.checks import candidate_rows, check_aligned, checked_count, input_tag
 from alkit.rows import Rows, n_rows
-from alkit.strategies.picks import Picks, top_k
+from alkit.strategies.quantities import Quantities
+from alkit.strategies.selection import Picks, top_k
 from alkit.strategies.view import View
 
 
@@ -34,11 +38,15 @@ class Strategy:
     needs : tuple of str
         What `score` reads: ``"proba"``, ``"samples"``, ``"embedding"``.
     pick : callable, default=picks.top_k
-        ``pick(scores, *pick_needs, k=, rng=) -> Picks`` on the whole pool; without `score`, ``pick(*pick_needs, ...)``.
+        ``pick(*pick_needs, k=, rng=) -> Picks`` on the whole pool; one that takes ``scores`` first sees them.
     pick_needs : tuple of str
         What `pick` reads, for the whole pool at once.
     params : dict, optional
         Parameters other than the defaults.
+    of : Strategy, optional
+        The strategy this one is made from, see `alkit.strategies.wrappers`.
+    part : int, optional
+        Score only so many rows, drawn at random.
 
     Examples
     --------
@@ -54,22 +62,35 @@ class Strategy:
     pick: Callable[..., Picks] = top_k
     pick_needs: tuple[str, ...] = ()
     params: dict[str, Any] = field(default_factory=dict)
+    of: Strategy | None = None
+    part: int | None = None
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{key}={value!r}" for key, value in sorted(self.params.items()))
+        inner = self.of.params if self.of else {}
+        own = (f"{key}={value!r}" for key, value in sorted(self.params.items()) if inner.get(key, self) != value)
+        size = [f"size={self.part}"] if self.of and self.part != self.of.part else []
+        given = ", ".join([repr(self.of), *own, *size] if self.of else own)
         return f"{self.name}({given})" if given else self.name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Strategy) and (self.name, self.params) == (other.name, other.params)
+        return isinstance(other, Strategy) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((self.name, *sorted(self.params)))
+        return hash((self.name, self.of, *sorted(self.params)))
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.name, self.params, self.of, self.part
 
     def parameters(self) -> dict[str, Any]:
         """Return every parameter the strategy takes with its value."""
         defaults = {**_keywords(self.score), **_keywords(self.pick)}
-        if "samples" in (*self.needs, *self.pick_needs):
-            defaults["n_samples"] = View.n_samples
+        needs = {*self.needs, *self.pick_needs}
+        if needs & {"samples", "target_samples"}:
+            defaults["n_samples"] = Quantities.n_samples
+        if "features" in needs:
+            defaults["embed"] = None
+        if "cost" in needs:
+            defaults["cost"] = None
         return defaults | self.params
 
     def with_params(self, **params: Any) -> Strategy:
@@ -95,9 +116,9 @@ class Strategy:
             takes = ", ".join(f"{key}={value!r}" for key, value in known.items()) or "none"
             raise TypeError(f"strategy {self.name} has no parameter {unknown[0]!r}; its parameters: {takes}")
         given = self.params | params
-        return Strategy(self.name, self.score, self.needs, self.pick, self.pick_needs, given) if params else self
+        return replace(self, params=given) if params else self
 
-    def __call__(self, learner: Any, X_pool: Rows, n_instances: int = 1, **kwargs: Any) -> np.ndarray:
+    def __call__(self, learner: Any, X_pool: Rows, n_instances: int | None = None, **kwargs: Any) -> np.ndarray:
         """Return the positions of the rows to label: `select` for callers who expect what modAL's strategies give."""
         return self.select(learner, X_pool, n_instances, **kwargs).indices
 
@@ -105,11 +126,16 @@ class Strategy:
         self,
         model: Any,
         X_pool: Rows,
-        n_instances: int = 1,
+        n_instances: int | None = None,
         *,
         candidates: Any = None,
         random_state: RandomState = None,
+        y_pool: Any = None,
+        X_target: Rows = None,
+        costs: Any = None,
+        budget: float | None = None,
         chunk_bytes: int = View.chunk_bytes,
+        max_bytes: int = View.max_bytes,
         **params: Any,
     ) -> Picks:
         """Pick the rows of a pool worth labelling.
@@ -119,15 +145,27 @@ class Strategy:
         model : fitted estimator, Pipeline, modAL learner or Committee
             What the strategy asks.
         X_pool : rows of any kind
-            The pool; nothing is copied but the chunk being scored.
+            The pool; nothing is copied but the chunk being scored. ``joblib.parallel_config`` has chunks scored in
+            parallel, on a cluster too.
         n_instances : int, default=1
             How many rows to pick.
         candidates : bool mask (N,) or int array, optional
             The only rows of `X_pool` to read and pick from.
         random_state : int, RandomState or Generator, optional
             Breaks ties and seeds posterior samples.
+        y_pool : labels (N,), optional
+            For `ideal_loss`, which only a simulation can ask.
+        X_target : rows, optional
+            What predictions are wanted for, where a strategy asks (`epig`); by default a seeded part of the pool.
+        costs : array (N,), optional
+            What each label costs, for `cost_aware` strategies.
+        budget : float, optional
+            What all labels may cost, in place of `n_instances`.
         chunk_bytes : int, default=64 MiB
             About how much memory the rows scored at a time may take.
+        max_bytes : int, default=1 GiB
+            How much memory a strategy that picks on the whole set may take for what it reads; beyond, it picks from
+            the best-scored part (a random part, if it does not score single rows), and warns.
         **params
             Parameters of the strategy, for this query alone.
 
@@ -145,33 +183,78 @@ class Strategy:
         """
         strategy = self.with_params(**params)
         rows = candidate_rows(candidates, n_rows(X_pool))
-        k = checked_count(n_instances, n_rows(X_pool) if rows is None else len(rows))
+        for name, values in (("y_pool", y_pool), ("costs", costs)):
+            if values is not None:
+                check_aligned(name, values, X_pool)
+        n = n_rows(X_pool) if rows is None else len(rows)
+        k = self._count(n_instances, budget, n)
         rng = generator(random_state)
+        if self.part is not None and self.part < n:
+            chosen = np.sort(rng.choice(n, max(k, self.part), replace=False))
+            rows = chosen if rows is None else rows[chosen]
         settings = strategy.parameters()
-        view = View(
+        learner = next(iter(getattr(model, "learner_list", ())), model)
+        quantities = Quantities(
             model,
-            X_pool,
-            rows,
             asked_by=repr(strategy),
             seed=draw_seed(rng),
-            n_samples=settings.get("n_samples", View.n_samples),
+            n_samples=settings.get("n_samples", Quantities.n_samples),
+            embed=_fitted(settings.get("embed"), X_pool),
+            cost=settings.get("cost"),
+            joint="target_samples" in strategy.needs or "samples" in strategy.pick_needs,
+        )
+        view = View(
+            quantities,
+            X_pool,
+            rows,
+            rng,
+            X_training=getattr(learner, "X_training", None),
+            y_training=getattr(learner, "y_training", None),
+            y_pool=y_pool,
+            costs=costs,
+            X_target=X_target,
             chunk_bytes=chunk_bytes,
+            max_bytes=max_bytes,
             allow_nan=input_tag(model, "allow_nan"),
             check_finite=getattr(model, "force_all_finite", True),
         )
-        scores, kept = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs)
-        # a pick that reads views alone is called with those: picks.badge(proba, embedding, k=, rng=)
-        seen = kept if strategy.pick_needs and strategy.score is None else (scores, *kept)
-        picks = _bind(strategy.pick, settings)(*seen, k=k, rng=rng)
-        return picks if rows is None else picks._replace(indices=rows[picks.indices])
+        found = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs, k)
+        seen = [found.scores, *found.views] if "scores" in _parameters(strategy.pick) else found.views
+        limit = {} if budget is None else {"budget": budget}
+        picks = _bind(strategy.pick, settings)(*seen, k=k, rng=rng, **limit)
+        indices = found.positions[picks.indices]
+        return picks._replace(indices=indices if rows is None else rows[indices])
+
+    def _count(self, n_instances: Any, budget: float | None, n: int) -> int:
+        """Return how many rows to pick at most."""
+        if budget is None:
+            return checked_count(1 if n_instances is None else n_instances, n)
+        if n_instances is not None:
+            raise ValueError(f"n_instances={n_instances} and budget={budget} are both given; give one of them")
+        if "budget" not in _parameters(self.pick):
+            raise TypeError(f"strategy {self!r} takes no budget; wrap it: cost_aware({self!r}, cost=...)")
+        return checked_count(max(n, 1), n)
+
+
+def _parameters(function: Callable) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
 
 
 def _keywords(function: Callable | None) -> dict[str, Any]:
     """Return the keyword-only parameters of a score or pick with their defaults."""
-    if function is None:
-        return {}
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("k", "rng")}
+    parameters = () if function is None else _parameters(function).values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("k", "rng", "budget")}
+
+
+def _fitted(embed: Any, X: Rows) -> Any:
+    """Return a transformer that is fitted: as it is, or a copy of it on the pool, whose labels it does not need."""
+    if embed is None:
+        return None
+    try:
+        check_is_fitted(embed)
+    except NotFittedError:
+        return clone(embed).fit(X)
+    return embed
 
 
 def _bind(function: Any, settings: dict[str, Any]) -> Any:

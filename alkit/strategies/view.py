@@ -1,79 +1,84 @@
-"""View: what a model says about a pool, one pass over it, a chunk at a time."""
+"""View: one pass over a pool, a chunk at a time, in parallel where joblib is told to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from modAL.models.base import BaseLearner
-from sklearn.pipeline import Pipeline
+from joblib import Parallel, delayed
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from alkit.checks import check_finite
 from alkit.rows import Rows, n_rows, row_bytes, slices, take
+from alkit.strategies.quantities import Quantities, finite
 
-_METHODS = {
-    "proba": ("predict_proba",),
-    "samples": ("sample_proba", "vote_proba"),
-    "embedding": ("embed",),
-}
-_HAVE = {
-    "proba": "any classifier with probabilities, such as alkit.NetClassifier",
-    "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier or a Committee",
-    "embedding": "alkit.NetClassifier or alkit.DropoutMLPClassifier",
-}
 _MAX_CHUNK_ROWS = 16_384
+_MAX_TARGETS = 500
+_OF_TRAINING = {"train_embedding": "embedding", "train_features": "features"}
+_SETS = (*_OF_TRAINING, "y_train", "target_samples")
+
+
+class Scan(NamedTuple):
+    """What one pass over a pool found."""
+
+    positions: np.ndarray
+    """Which of the rows asked for a pick may choose from, (n,)."""
+    scores: np.ndarray
+    """Their scores, (n,); zeros for a strategy without."""
+    views: list[Tensor]
+    """What the pick needs, (n, ...) each, or a set of its own length."""
 
 
 @dataclass
 class View:
-    """What a model says about a pool: each quantity computed once, in chunks.
+    """What a model says about a pool: each quantity computed once, in chunks; the pool is never copied.
 
     Parameters
     ----------
-    model : estimator, Pipeline, modAL learner or Committee
-        The earlier steps of a Pipeline transform X first.
+    quantities : Quantities
+        What is asked of the model.
     X : rows of any kind
-        The pool, read chunk by chunk and never copied.
+        The pool.
     rows : int array or None
         The only rows read, as positions in X; None for all of them.
-    asked_by : str
-        The strategy, for error messages.
-    seed : int
-        Seeds the posterior samples: the same in every chunk, so that all rows see the same K models.
-    n_samples : int
-        Number of posterior samples K, where the model draws them (a committee has its members).
+    X_training, y_training : rows and labels, optional
+        What the learner was taught.
+    y_pool, costs : array (N,), optional
+        Labels, which only a simulation has, and costs; aligned to X.
+    X_target : rows, optional
+        What predictions are wanted for; by default a seeded part of the pool.
     chunk_bytes : int
         About how much memory a chunk and its posterior samples may take.
+    max_bytes : int
+        How much memory the views of a pick on the whole set may take.
     allow_nan, check_finite : bool
         Whether NaN is let through, and whether rows are checked at all.
     """
 
-    model: Any
+    quantities: Quantities
     X: Rows
     rows: np.ndarray | None
-    asked_by: str
-    seed: int = 0
-    n_samples: int = 20
+    rng: np.random.Generator
+    X_training: Rows = None
+    y_training: Any = None
+    y_pool: Any = None
+    costs: Any = None
+    X_target: Rows = None
     chunk_bytes: int = 2**26
+    max_bytes: int = 2**30
     allow_nan: bool = False
     check_finite: bool = True
-    _prepare: Callable[[Rows], Rows] | None = field(init=False)
-    _predictor: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._prepare, self._predictor = _unwrap(self.model)
+    _sets: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         return n_rows(self.X) if self.rows is None else len(self.rows)
 
-    def scan(
-        self, score: Callable[..., Tensor] | None, needs: tuple[str, ...], keep: tuple[str, ...]
-    ) -> tuple[np.ndarray, list[Tensor]]:
+    def scan(self, score: Callable[..., Tensor] | None, needs: tuple[str, ...], keep: tuple[str, ...], k: int) -> Scan:
         """Read the pool once: score each chunk and keep what a pick needs whole.
 
         Parameters
@@ -83,71 +88,147 @@ class View:
         needs : tuple of str
             Quantities that `score` reads; gone with their chunk.
         keep : tuple of str
-            Quantities returned for the whole pool.
+            Quantities a pick on the whole set reads.
+        k : int
+            How many rows will be picked.
 
         Returns
         -------
-        scores : ndarray (N,)
-        kept : list of Tensor (N, ...)
+        Scan
         """
-        methods = {name: self._method(name) for name in (*needs, *keep)}
-        scores, kept = np.zeros(len(self)), [[] for _ in keep]  # type: ignore[var-annotated]
-        for rows, chunk in self._chunks(methods) if methods else ():
-            said = {name: self._ask(name, method, chunk, rows.start) for name, method in methods.items()}
-            if score is not None:
-                scores[rows] = _finite(score(*(said[name] for name in needs)).numpy(), "score", rows.start)
-            for parts, name in zip(kept, keep, strict=True):
-                parts.append(said[name])
-        return scores, [torch.cat(parts) for parts in kept]
+        by_row, kept_by_row = _by_row((*needs, *keep)), _by_row(keep)
+        self.quantities.check((*by_row, *(_OF_TRAINING.get(name, "") for name in keep)))
+        sets = {name: self._set(name) for name in needs if name in _SETS}
+        scores = np.zeros(len(self))
+        kept = _Kept(self, kept_by_row, k, scored=score is not None)
+        if by_row:
+            read = delayed(_read_chunk)
+            jobs = (read(self.quantities, score, needs, kept_by_row, sets, *chunk) for chunk in self._chunks(by_row))
+            for part, chunk_scores, views in Parallel(return_as="generator")(jobs):
+                scores[part] = chunk_scores
+                kept.add(part, chunk_scores, views)
+        positions, views = kept.finish()
+        by_name = dict(zip(kept_by_row, views, strict=True))
+        return Scan(positions, scores[positions], [self._view(name, by_name) for name in keep])
 
-    def _chunks(self, methods: Iterable[str]) -> Iterator[tuple[slice, Rows]]:
-        """Yield slices of the rows asked for with the rows themselves, ready for the predictor."""
+    def _view(self, name: str, by_row: dict[str, Tensor]) -> Tensor:
+        if name in by_row:
+            return by_row[name]
+        if self.X_training is None and name in _OF_TRAINING:
+            return by_row[_OF_TRAINING[name]][:0]
+        return self._set(name)
+
+    def _set(self, name: str) -> Tensor:
+        """Return a quantity of rows other than the pool's."""
+        if name == "y_train":
+            y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
+            return torch.as_tensor(np.asarray(y, dtype=np.int64))
+        if name == "target_samples":
+            return self._whole("samples", self._targets())
+        return self._whole(_OF_TRAINING[name], self.X_training)
+
+    def _targets(self) -> Rows:
+        targets = self.X_target
+        if targets is None:
+            chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
+            targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
+        if self.check_finite:
+            check_finite(targets, "X_target (by default a part of the pool)", allow_nan=self.allow_nan)
+        return targets
+
+    def _whole(self, name: str, X: Rows) -> Tensor:
+        parts = slices(n_rows(X), self._chunk_rows((name,)))
+        return torch.cat([self.quantities.read((name,), take(X, part))[name] for part in parts])
+
+    def _chunk_rows(self, names: tuple[str, ...]) -> int:
         per_row = row_bytes(self.X)
-        if "samples" in methods:
-            per_row += 8 * self.n_samples * np.size(getattr(self._predictor, "classes_", ()))
-        size = int(np.clip(self.chunk_bytes // max(1, per_row), 1, _MAX_CHUNK_ROWS))
+        if "samples" in names:
+            per_row += 8 * self.quantities.n_samples * self.quantities.n_classes()
+        return int(np.clip(self.chunk_bytes // max(1, per_row), 1, _MAX_CHUNK_ROWS))
+
+    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
+        """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
         # a bar only where one has to wait
-        with tqdm(total=len(self), desc=self.asked_by, unit=" rows", delay=2, leave=False) as progress:
-            for part in slices(len(self), size):
-                chunk = take(self.X, part if self.rows is None else self.rows[part])
+        with tqdm(total=len(self), desc=self.quantities.asked_by, unit=" rows", delay=2, leave=False) as progress:
+            for part in slices(len(self), self._chunk_rows(names)):
+                rows = part if self.rows is None else self.rows[part]
+                chunk = take(self.X, rows)
                 if self.check_finite:
                     check_finite(chunk, "the pool asked for", allow_nan=self.allow_nan, start=part.start)
-                yield part, chunk if self._prepare is None else self._prepare(chunk)
+                yield (
+                    part,
+                    chunk,
+                    *(None if given is None else take(given, rows) for given in (self.y_pool, self.costs)),
+                )
                 progress.update(part.stop - part.start)
 
-    def _method(self, name: str) -> Callable[..., np.ndarray]:
-        for method in _METHODS[name]:
-            if hasattr(self._predictor, method):
-                return getattr(self._predictor, method)
-        raise TypeError(
-            f"strategy {self.asked_by} needs {_METHODS[name][0]}, which {type(self._predictor).__name__} does not "
-            f"have; use {_HAVE[name]}, or another strategy"
+
+def _by_row(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name not in _SETS))
+
+
+def _read_chunk(
+    quantities: Quantities,
+    score: Callable[..., Tensor] | None,
+    needs: tuple[str, ...],
+    keep: tuple[str, ...],
+    sets: dict[str, Tensor],
+    part: slice,
+    X: Rows,
+    y: Any,
+    costs: Any,
+) -> tuple[slice, np.ndarray, list[np.ndarray]]:
+    """Score a chunk, wherever it is computed, and return what is kept of it."""
+    said = quantities.read(_by_row((*needs, *keep)), X, part.start, y, costs) | sets
+    scores = np.zeros(n_rows(X))
+    if score is not None:
+        scores = finite(score(*(said[name] for name in needs)).numpy(), "score", part.start)
+    return part, scores, [said[name].numpy() for name in keep]
+
+
+class _Kept:
+    """Views of the rows a pick may choose from: all, or the best-scored part that fits in ``max_bytes``."""
+
+    def __init__(self, view: View, names: tuple[str, ...], k: int, scored: bool) -> None:
+        self.view, self.names, self.k, self.scored = view, names, k, scored
+        self.room = len(view)
+        self.positions, self.keys = np.empty(0, dtype=np.intp), np.empty(0)
+        self.parts: list[list[np.ndarray]] = []
+
+    def add(self, part: slice, scores: np.ndarray, views: list[np.ndarray]) -> None:
+        if not self.names:
+            return
+        if not self.parts:
+            self._make_room(sum(values[:1].nbytes for values in views))
+        # without a score the part kept is a random one
+        keys = scores if self.scored else self.view.rng.random(len(scores))
+        self.positions = np.concatenate([self.positions, np.arange(part.start, part.stop)])
+        self.keys = np.concatenate([self.keys, keys])
+        self.parts.append(views)
+        if len(self.positions) > 2 * self.room:
+            self._drop()
+
+    def finish(self) -> tuple[np.ndarray, list[Tensor]]:
+        if not self.names:
+            return np.arange(len(self.view)), []
+        if len(self.positions) > self.room:
+            self._drop()
+        return self.positions, [torch.from_numpy(np.concatenate(column)) for column in zip(*self.parts, strict=True)]
+
+    def _make_room(self, per_row: int) -> None:
+        """Decide how many rows to keep; twice as many are held for a moment."""
+        if per_row * len(self.view) <= self.view.max_bytes:
+            return
+        self.room = max(self.k, int(self.view.max_bytes // (2 * per_row)))
+        warnings.warn(
+            f"strategy {self.view.quantities.asked_by} picks on the whole set, but {', '.join(self.names)} of "
+            f"{len(self.view):,} rows take {per_row * len(self.view) / 2**20:,.0f} MB, more than max_bytes="
+            f"{self.view.max_bytes / 2**20:,.0f} MB; it picks from {'the best-scored' if self.scored else 'a random'} "
+            f"{self.room:,} of them",
+            stacklevel=6,
         )
 
-    def _ask(self, name: str, method: Callable[..., np.ndarray], chunk: Rows, start: int) -> Tensor:
-        if method.__name__ == "sample_proba":
-            answer = method(chunk, n_samples=self.n_samples, random_state=self.seed)
-        else:
-            answer = method(chunk)
-        return torch.from_numpy(_finite(np.asarray(answer), method.__name__, start))
-
-
-def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
-    """Return what transforms X (or None) and what makes predictions from the result."""
-    if isinstance(model, BaseLearner):
-        return _unwrap(model.estimator)
-    if hasattr(model, "best_estimator_"):
-        return _unwrap(model.best_estimator_)
-    if isinstance(model, Pipeline):
-        return (model[:-1].transform if len(model) > 1 else None), model[-1]
-    return None, model
-
-
-def _finite(answer: np.ndarray, source: str, start: int) -> np.ndarray:
-    bad = np.isnan(answer).reshape(len(answer), -1).any(1)
-    if bad.any():
-        raise ValueError(
-            f"{source} is NaN for {bad.sum()} of {len(answer)} rows, the first is row {start + bad.argmax()} of those "
-            "asked for; has the fit diverged (lower lr, scale X), or does X hold values the model cannot take?"
-        )
-    return answer
+    def _drop(self) -> None:
+        best = np.sort(np.argpartition(-self.keys, self.room - 1)[: self.room])
+        self.parts = [[np.concatenate(column)[best] for column in zip(*self.parts, strict=True)]]
+        self.positions, self.keys = self.positions[best], self.keys[best]

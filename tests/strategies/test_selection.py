@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alkit.strategies import picks
+from alkit.strategies import selection as picks
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.data())

@@ -1,0 +1,134 @@
+"""When to stop buying labels: asked after each round, by a person's loop or a simulated one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.metrics import cohen_kappa_score
+
+from alkit.rows import Rows
+from alkit.strategies.scores import entropy
+
+
+class StabilizingPredictions(BaseEstimator):
+    """Stop when models of successive rounds agree on what they predict.
+
+    Agreement is Cohen's kappa between the predictions of two rounds on the same unlabelled rows; labels that no longer
+    change them are labels not worth buying.
+
+    Parameters
+    ----------
+    threshold : float, default=0.99
+        Mean agreement to reach.
+    window : int, default=3
+        Agreements the mean is over, the latest ones.
+
+    Attributes
+    ----------
+    agreements_ : list of float
+        One for each round after the first.
+
+    References
+    ----------
+    Bloodgood & Vijay-Shanker (2009), A Method for Stopping Active Learning Based on Stabilizing Predictions and the
+    Need for User-Adjustable Stopping.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from alkit import ActiveLearner
+    >>> from alkit.stopping import StabilizingPredictions
+    >>> X, y = load_iris(return_X_y=True)
+    >>> learner = ActiveLearner(LogisticRegression(max_iter=1000), "margin", X[::15], y[::15], random_state=0)
+    >>> stopping = StabilizingPredictions(window=2)
+    >>> while not stopping.update(learner, X):
+    ...     indices, instances = learner.query(X, n_instances=5)
+    ...     learner.teach(instances, y[indices])
+    >>> len(learner.y_training) < 100
+    True
+    """
+
+    def __init__(self, threshold: float = 0.99, window: int = 3) -> None:
+        self.threshold = threshold
+        self.window = window
+
+    def update(self, model: Any, X: Rows) -> bool:
+        """Say whether to stop, now that the model was retrained.
+
+        Parameters
+        ----------
+        model : fitted classifier or learner
+        X : rows of any kind
+            The same unlabelled rows in every round.
+
+        Returns
+        -------
+        bool
+        """
+        predicted = np.asarray(model.predict(X))
+        before = getattr(self, "predicted_", None)
+        self.predicted_ = predicted
+        if before is None:
+            self.agreements_: list[float] = []
+            return False
+        if len(before) != len(predicted):
+            raise ValueError(f"X has {len(predicted)} rows, but {len(before)} a round before; give the same rows")
+        same = np.array_equal(before, predicted)  # kappa is not defined where all predict one class
+        self.agreements_.append(1.0 if same else float(cohen_kappa_score(before, predicted)))
+        latest = self.agreements_[-self.window :]
+        return len(latest) == self.window and float(np.mean(latest)) >= self.threshold
+
+
+class OverallUncertainty(BaseEstimator):
+    """Stop when the model is sure of the rows that are left.
+
+    Parameters
+    ----------
+    threshold : float in (0, 1), default=0.05
+        Mean entropy of predictions to fall below, as a share of the highest there can be, log C.
+
+    Attributes
+    ----------
+    uncertainties_ : list of float
+        One a round.
+
+    References
+    ----------
+    Zhu, Wang, Hovy & Ma (2010), Confidence-Based Stopping Criteria for Active Learning for Data Annotation.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from alkit.stopping import OverallUncertainty
+    >>> X, y = load_iris(return_X_y=True)
+    >>> OverallUncertainty(threshold=0.1).update(GaussianNB().fit(X, y), X)
+    True
+    """
+
+    def __init__(self, threshold: float = 0.05) -> None:
+        self.threshold = threshold
+
+    def update(self, model: Any, X: Rows) -> bool:
+        """Say whether to stop, now that the model was retrained.
+
+        Parameters
+        ----------
+        model : fitted classifier or learner
+        X : rows of any kind
+            Unlabelled rows.
+
+        Returns
+        -------
+        bool
+        """
+        proba = torch.as_tensor(np.asarray(model.predict_proba(X)))
+        self.uncertainties_ = [
+            *getattr(self, "uncertainties_", []),
+            float(entropy(proba).mean()) / float(np.log(proba.shape[1])),
+        ]
+        return self.uncertainties_[-1] < self.threshold

@@ -1,0 +1,221 @@
+"""Quantities: what a model says about some rows, by the names strategies ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from modAL.models.base import BaseLearner
+from sklearn.pipeline import Pipeline
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from alkit.rows import Rows, n_rows
+
+_METHODS = {
+    "proba": ("predict_proba",),
+    "samples": ("sample_proba", "vote_proba"),
+    "embedding": ("embed",),
+    "true_loss": ("predict_proba",),
+}
+_HAVE = {
+    "proba": "any classifier with probabilities, such as alkit.NetClassifier",
+    "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier or a Committee",
+    "embedding": "alkit.NetClassifier or alkit.DropoutMLPClassifier",
+    "true_loss": "any classifier with probabilities, such as alkit.NetClassifier",
+}
+
+
+@dataclass
+class Quantities:
+    """What a model says about rows; holds no rows itself, so that it can be sent to where they are.
+
+    Parameters
+    ----------
+    model : estimator, Pipeline, modAL learner or Committee
+        The earlier steps of a Pipeline transform X first.
+    asked_by : str
+        The strategy, for error messages.
+    seed : int
+        Seeds the posterior samples: the same in every chunk, so that all rows see the same K models.
+    n_samples : int
+        Number of posterior samples K, where the model draws them (a committee has its members).
+    embed : fitted transformer, optional
+        Makes ``features`` of X, instead of X itself.
+    cost : callable or str, optional
+        Makes ``cost`` of X, or names its column.
+    joint : bool
+        Whether sample k must be the same model for every row, as scores of sets of rows need.
+    """
+
+    model: Any
+    asked_by: str
+    seed: int = 0
+    n_samples: int = 20
+    embed: Any = None
+    cost: Callable[[Rows], Any] | str | None = None
+    joint: bool = False
+    _prepare: Callable[[Rows], Rows] | None = field(init=False)
+    _predictor: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._prepare, self._predictor = _unwrap(self.model)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse what the model has no method for, before any row is read."""
+        for name in names:
+            if name in _METHODS:
+                self._method(name)
+
+    def n_classes(self) -> int:
+        """Return how many classes the model knows, 0 where it does not say."""
+        return int(np.size(getattr(self._predictor, "classes_", ())))
+
+    def class_positions(self, y: Any) -> np.ndarray:
+        """Return the columns of labels in what the model predicts."""
+        classes, y = np.asarray(self._predictor.classes_), np.asarray(y)
+        order = np.argsort(classes)
+        columns = order[np.searchsorted(classes, y, sorter=order).clip(max=len(classes) - 1)]
+        unknown = classes[columns] != y
+        if unknown.any():
+            raise ValueError(
+                f"strategy {self.asked_by} met label {y[unknown].tolist()[0]!r}, but the model knows "
+                f"{classes.tolist()}; declare every label there may be with classes="
+            )
+        return columns
+
+    def read(
+        self, names: Iterable[str], X: Rows, start: int = 0, y: Any = None, costs: Any = None
+    ) -> dict[str, Tensor]:
+        """Return quantities of rows.
+
+        Parameters
+        ----------
+        names : iterable of str
+        X : rows of any kind
+        start : int
+            Position of the first row, for error messages.
+        y, costs : array (n,), optional
+            Labels, for ``true_loss``, and costs, for ``cost``.
+
+        Returns
+        -------
+        dict of Tensor (n, ...)
+        """
+        said, prepared = {}, None
+        for name in dict.fromkeys(names):
+            if name == "features":
+                values = dense_features(X, self.embed, self.asked_by)
+            elif name == "cost":
+                values = self._costs(X) if costs is None else np.asarray(costs, dtype=float)
+            else:
+                if prepared is None:
+                    prepared = X if self._prepare is None else self._prepare(X)
+                values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
+            said[name] = self._checked(values, name, n_rows(X), start)
+        return said
+
+    def _checked(self, values: Any, name: str, n: int, start: int) -> Tensor:
+        """Refuse answers that are not what their name promises: whatever they are scored as would be nonsense."""
+        source = _METHODS.get(name, (name,))[0]
+        values = np.asarray(values)
+        shape = {"proba": 2, "samples": 3, "embedding": 2, "features": 2}.get(name, 1)
+        if values.ndim != shape or len(values) != n:
+            raise ValueError(
+                f"strategy {self.asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
+                f"{shape} dimensions and a row each are needed"
+            )
+        values = finite(np.require(values, np.result_type(values, np.float32), ["C", "W"]), source, start)
+        if name in ("proba", "samples") and values.size and not -1e-4 <= values.min() <= values.max() <= 1 + 1e-4:
+            raise ValueError(
+                f"{source} of {type(self._predictor).__name__} returned values from {values.min():.3g} to "
+                f"{values.max():.3g}, which are not probabilities; has it a softmax?"
+            )
+        return torch.from_numpy(values)
+
+    def _method(self, name: str) -> Callable[..., np.ndarray]:
+        for method in _METHODS[name]:
+            if hasattr(self._predictor, method):
+                return getattr(self._predictor, method)
+        raise TypeError(
+            f"strategy {self.asked_by} needs {_METHODS[name][0]}, which {type(self._predictor).__name__} does not "
+            f"have; use {_HAVE[name]}, or another strategy"
+        )
+
+    def _ask(self, name: str, X: Rows) -> np.ndarray:
+        method = self._method(name)
+        if method.__name__ == "sample_proba":
+            shared = {"consistent": True} if self.joint and "consistent" in signature(method).parameters else {}
+            return np.asarray(method(X, n_samples=self.n_samples, random_state=self.seed, **shared))
+        return np.asarray(method(X))
+
+    def _true_loss(self, X: Rows, y: Any) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                f"strategy {self.asked_by} needs the labels of the pool, which only a simulation has; pass y_pool="
+            )
+        proba = self._ask("true_loss", X)
+        right = proba[np.arange(len(proba)), self.class_positions(y)]
+        return -np.log(np.maximum(right, np.finfo(proba.dtype).tiny))
+
+    def _costs(self, X: Rows) -> np.ndarray:
+        if self.cost is None:
+            raise ValueError(f"strategy {self.asked_by} needs costs; pass cost= to it or costs= to the query")
+        return np.asarray(X[self.cost] if isinstance(self.cost, str) else self.cost(X), dtype=float)
+
+
+def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
+    """Return what transforms X (or None) and what makes predictions from the result."""
+    if isinstance(model, BaseLearner):
+        return _unwrap(model.estimator)
+    if hasattr(model, "best_estimator_"):
+        return _unwrap(model.best_estimator_)
+    if isinstance(model, Pipeline):
+        inner, predictor = _unwrap(model[-1])
+        steps = [step for step in (model[:-1].transform if len(model) > 1 else None, inner) if step is not None]
+        return (partial(_in_turn, steps) if steps else None), predictor
+    return None, model
+
+
+def _in_turn(steps: list[Callable[[Rows], Rows]], X: Rows) -> Rows:
+    for step in steps:
+        X = step(X)
+    return X
+
+
+def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
+    """Return rows as one float matrix, (n, D), after a transformer where there is one."""
+    if embed is not None:
+        X = embed.transform(X)
+    if isinstance(X, dict):
+        return np.concatenate([dense_features(value, None, asked_by) for value in X.values()], axis=1)
+    if isinstance(X, Dataset):
+        items = (X[i] for i in range(n_rows(X)))
+        X = [np.asarray(item[0] if isinstance(item, (tuple, list)) else item) for item in items]
+    if sp.issparse(X):
+        X = X.toarray()
+    values = X.to_numpy() if isinstance(X, pd.DataFrame) else np.asarray(X)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(
+            f"strategy {asked_by} measures distances between rows, but X holds {values.dtype}; pass "
+            "embed=a transformer that makes numbers of them, such as make_pipeline(TfidfVectorizer(), TruncatedSVD())"
+        )
+    return np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
+
+
+def finite(values: np.ndarray, source: str, start: int) -> np.ndarray:
+    """Return values, refusing NaN."""
+    bad = np.isnan(values).reshape(len(values), -1).any(1)
+    if bad.any():
+        raise ValueError(
+            f"{source} is NaN for {bad.sum()} of {len(values)} rows, the first is row {start + bad.argmax()} of those "
+            "asked for; has the fit diverged (lower lr, scale X), or does X hold values the model cannot take?"
+        )
+    return values

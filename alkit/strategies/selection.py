@@ -1,0 +1,287 @@
+"""Picks: which rows to label, chosen on the whole set.
+
+``pick(scores, *views, k=, rng=) -> Picks``, or ``pick(*views, k=, rng=)`` for what needs no score of single rows;
+`scores` is ``(n,)``, views are ``(n, ...)``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class Picks(NamedTuple):
+    """Rows picked for labelling, in the order chosen."""
+
+    indices: np.ndarray
+    """Positions of the rows, (k,) of int."""
+    scores: np.ndarray
+    """Their utilities, (k,) of float."""
+    probability: np.ndarray | None = None
+    """Probability with which each was selected, (k,), where the strategy draws at random and knows it."""
+
+
+def top_k(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
+    """Pick the k rows with the highest scores, ties broken at random.
+
+    Parameters
+    ----------
+    scores : array (n,)
+        Utility of each row.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Breaks ties.
+
+    Returns
+    -------
+    Picks
+        Highest score first.
+
+    References
+    ----------
+    Settles (2009), Active Learning Literature Survey.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.strategies.selection import top_k
+    >>> top_k([0.1, 0.9, 0.5], k=2, rng=np.random.default_rng(0)).indices
+    array([1, 2])
+    """
+    scores = np.asarray(scores)
+    cut = np.partition(scores, scores.size - k)[scores.size - k]
+    above, ties = np.flatnonzero(scores > cut), np.flatnonzero(scores == cut)
+    chosen = rng.permutation(np.concatenate([above, rng.choice(ties, k - above.size, replace=False)]))
+    indices = chosen[np.argsort(-scores[chosen], kind="stable")]
+    return Picks(indices, scores[indices])
+
+
+def uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
+    """Pick k rows uniformly at random: passive learning, the baseline every strategy has to beat.
+
+    Parameters
+    ----------
+    scores : array (n,)
+        Only its length is used.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Draws the rows.
+
+    Returns
+    -------
+    Picks
+        With the selection probability k / n.
+
+    References
+    ----------
+    Settles (2009), Active Learning Literature Survey.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.strategies.selection import uniform
+    >>> uniform(np.zeros(4), k=2, rng=np.random.default_rng(0)).probability
+    array([0.5, 0.5])
+    """
+    n = np.size(scores)
+    return top_k(np.zeros(n), k=k, rng=rng)._replace(probability=np.full(k, k / n))
+
+
+def stochastic(scores: ArrayLike, *, k: int, rng: np.random.Generator, kind: str = "power", beta: float = 1.0) -> Picks:
+    """Pick k rows at random without replacement, likelier the higher their scores.
+
+    Parameters
+    ----------
+    scores : array (n,)
+        Utility of each row; not negative for ``kind="power"``.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Draws the Gumbel noise.
+    kind : {"power", "softmax", "softrank"}, default="power"
+        Weights score^beta, exp(beta * score) or rank^-beta.
+    beta : float, default=1.0
+        How far scores matter: 0 is uniform, infinity is `top_k`.
+
+    Returns
+    -------
+    Picks
+        In the order drawn.
+
+    References
+    ----------
+    Kirsch et al. (2022), Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.strategies.selection import stochastic
+    >>> stochastic([0.0, 0.0, 1.0], k=1, rng=np.random.default_rng(0)).indices
+    array([2])
+    """
+    scores = np.asarray(scores, dtype=float)
+    if kind == "power":
+        if (scores < 0).any():
+            raise ValueError(f"kind='power' needs scores that are not negative, but the lowest is {scores.min():.3g}")
+        log_weights = np.log(np.maximum(scores, np.finfo(float).tiny))
+    elif kind == "softmax":
+        log_weights = scores
+    elif kind == "softrank":
+        order = top_k(scores, k=scores.size, rng=rng).indices
+        log_weights = np.empty(scores.size)
+        log_weights[order] = -np.log(np.arange(1, scores.size + 1))
+    else:
+        raise ValueError(f"kind={kind!r}; choose 'power', 'softmax' or 'softrank'")
+    # the k largest of log weights plus Gumbel noise are a weighted draw without replacement
+    indices = top_k(beta * log_weights + rng.gumbel(size=scores.size), k=k, rng=rng).indices
+    return Picks(indices, scores[indices])
+
+
+def mixed(scores: ArrayLike, *, k: int, rng: np.random.Generator, random_share: float = 0.2) -> Picks:
+    """Pick some rows by score and a share uniformly from the rest, and know how likely each was to be picked.
+
+    Parameters
+    ----------
+    scores : array (n,)
+        Utility of each row.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Draws the random rows.
+    random_share : float in [0, 1], default=0.2
+        Share of the k rows drawn at random, rounded.
+
+    Returns
+    -------
+    Picks
+        Those by score first, with probability 1; the others with that of the draw. Weighting labels by the inverse
+        keeps estimates over the pool unbiased.
+
+    References
+    ----------
+    Horvitz & Thompson (1952), A Generalization of Sampling Without Replacement From a Finite Universe.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.strategies.selection import mixed
+    >>> mixed([0.1, 0.9, 0.5], k=2, rng=np.random.default_rng(0), random_share=0.5).probability
+    array([1. , 0.5])
+    """
+    if not 0 <= random_share <= 1:
+        raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
+    scores = np.asarray(scores)
+    n_random = round(random_share * k)
+    best = top_k(scores, k=k - n_random, rng=rng).indices if n_random < k else np.empty(0, dtype=np.intp)
+    rest = np.delete(np.arange(scores.size), best)
+    drawn = rng.choice(rest, n_random, replace=False)
+    indices = np.concatenate([best, drawn])
+    probability = np.r_[np.ones(len(best)), np.full(n_random, n_random / max(1, len(rest)))]
+    return Picks(indices, scores[indices], probability)
+
+
+def per_cost(
+    scores: ArrayLike, cost: ArrayLike, *, k: int, rng: np.random.Generator, budget: float | None = None
+) -> Picks:
+    """Pick the rows with the highest utility per unit of cost.
+
+    Parameters
+    ----------
+    scores : array (n,)
+        Utility of each row, not negative.
+    cost : array (n,)
+        What labelling it costs, above 0.
+    k : int
+        Number of rows, at most.
+    rng : numpy.random.Generator
+        Breaks ties.
+    budget : float, optional
+        What the labels may cost together; a row that no longer fits is passed over.
+
+    Returns
+    -------
+    Picks
+        Highest utility per cost first; `scores` are the utilities themselves.
+
+    References
+    ----------
+    Settles, Craven & Friedland (2008), Active Learning with Real Annotation Costs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.strategies.selection import per_cost
+    >>> per_cost([1.0, 0.9, 0.5], [10.0, 1.0, 1.0], k=3, rng=np.random.default_rng(0), budget=2).indices
+    array([1, 2])
+    """
+    scores, cost = np.asarray(scores), np.asarray(cost)
+    if not (cost > 0).all() or not np.isfinite(cost).all():
+        raise ValueError(f"{(~(cost > 0) | np.isinf(cost)).sum()} of {cost.size} costs are not positive numbers")
+    order = top_k(scores / cost, k=k, rng=rng).indices
+    if budget is not None:
+        if cost.min() > budget:
+            raise ValueError(f"budget={budget}, but the cheapest of {cost.size} rows costs {cost.min():.3g}; raise it")
+        chosen, left = [], budget
+        for index in order:
+            if cost[index] <= left:
+                chosen.append(index)
+                left -= cost[index]
+        order = np.array(chosen)
+    return Picks(order, scores[order])
+
+
+def evened_out(scores: ArrayLike, proba: ArrayLike, y_train: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
+    """Pick rows that are useful and likely of the classes that labels are short of.
+
+    Greedily, the utility of a row is weighted by how much of the shortfall its predicted classes make up: the
+    shortfall of a class is an even share of all labels after the batch, less the labels it has and those it expects
+    from rows picked already.
+
+    Parameters
+    ----------
+    scores : array (n,)
+        Utility of each row, not negative.
+    proba : array (n, C)
+        Class probabilities.
+    y_train : int array (M,)
+        Classes of the labels there are, as columns of `proba`.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Breaks ties.
+
+    Returns
+    -------
+    Picks
+        In the order chosen.
+
+    References
+    ----------
+    Bengar et al. (2022), Class-Balanced Active Learning for Image Classification.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.strategies.selection import evened_out
+    >>> proba = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]])
+    >>> evened_out(np.ones(3), proba, [0, 0, 0], k=1, rng=np.random.default_rng(0)).indices
+    array([2])
+    """
+    scores, proba = np.asarray(scores, dtype=float), np.asarray(proba, dtype=float)
+    n, C = proba.shape
+    expected = np.bincount(np.asarray(y_train, dtype=np.intp), minlength=C).astype(float)
+    even = (expected.sum() + k) / C
+    value, keys, indices = scores + np.finfo(float).tiny, rng.permutation(n), []
+    left = np.ones(n, dtype=bool)
+    for _ in range(k):
+        weighted = np.where(left, value * (proba @ np.maximum(even - expected, 0)), -np.inf)
+        ties = np.flatnonzero(weighted == weighted.max())
+        index = ties[np.argmin(keys[ties])]
+        left[index] = False
+        expected += proba[index]
+        indices.append(index)
+    return Picks(np.array(indices), scores[indices])

@@ -1,0 +1,178 @@
+"""Strategies made from strategies: the same scores, picked in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from alkit.rows import Rows
+from alkit.strategies import selection
+from alkit.strategies.diversity import diverse
+from alkit.strategies.selection import Picks
+from alkit.strategies.strategy import Strategy
+
+
+def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1.0) -> Strategy:
+    """Draw rows at random, likelier the higher their scores: a batch that does not repeat itself.
+
+    Parameters
+    ----------
+    strategy : Strategy or str
+        Scores the rows.
+    kind : {"power", "softmax", "softrank"}, default="power"
+    beta : float, default=1.0
+        See `selection.stochastic`.
+
+    Returns
+    -------
+    Strategy
+
+    References
+    ----------
+    Kirsch et al. (2022), Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
+
+    Examples
+    --------
+    >>> from alkit.strategies import stochastic
+    >>> stochastic("margin", beta=2.0)
+    stochastic(margin, beta=2.0, kind='power')
+    """
+    return _wrapped("stochastic", strategy, selection.stochastic, kind=kind, beta=beta)
+
+
+def mixed(strategy: Strategy | str, *, random_share: float = 0.2) -> Strategy:
+    """Draw a share of the rows uniformly, so that labels can also say how good the model is.
+
+    Parameters
+    ----------
+    strategy : Strategy or str
+        Scores the rows.
+    random_share : float in [0, 1], default=0.2
+
+    Returns
+    -------
+    Strategy
+        It fills `Picks.probability`.
+
+    Examples
+    --------
+    >>> from alkit.strategies import mixed
+    >>> mixed("margin", random_share=0.1)
+    mixed(margin, random_share=0.1)
+    """
+    return _wrapped("mixed", strategy, selection.mixed, random_share=random_share)
+
+
+def cost_aware(strategy: Strategy | str, *, cost: Callable[[Rows], Any] | str | None = None) -> Strategy:
+    """Pick the highest utility per unit of cost; ``budget=`` may then replace ``n_instances=`` in a query.
+
+    Parameters
+    ----------
+    strategy : Strategy or str
+        Scores the rows.
+    cost : callable or str, optional
+        ``cost(X) -> (n,)``, or the column of X it stands in; without it, give ``costs=`` to the query.
+
+    Returns
+    -------
+    Strategy
+
+    Examples
+    --------
+    >>> from alkit.strategies import cost_aware
+    >>> cost_aware("margin", cost="words")
+    cost_aware(margin, cost='words')
+    """
+    return _wrapped("cost_aware", strategy, selection.per_cost, ("cost",), cost=cost)
+
+
+def class_balanced(strategy: Strategy | str) -> Strategy:
+    """Prefer rows that are likely of the classes labels are short of.
+
+    Parameters
+    ----------
+    strategy : Strategy or str
+        Scores the rows.
+
+    Returns
+    -------
+    Strategy
+
+    Examples
+    --------
+    >>> from alkit.strategies import class_balanced
+    >>> class_balanced("entropy")
+    class_balanced(entropy)
+    """
+    return _wrapped("class_balanced", strategy, selection.evened_out, ("proba", "y_train"))
+
+
+def diversified(strategy: Strategy | str, *, by: str = "coreset", top: float = 10.0) -> Strategy:
+    """Spread the picks over the best-scored part of the pool.
+
+    Parameters
+    ----------
+    strategy : Strategy or str
+        Scores the rows.
+    by : {"coreset", "kmeans"}, default="coreset"
+        How they are spread, in the model's embedding.
+    top : float, default=10.0
+        Size of that part, in multiples of the rows picked.
+
+    Returns
+    -------
+    Strategy
+
+    References
+    ----------
+    Zhdanov (2019), Diverse Mini-Batch Active Learning.
+
+    Examples
+    --------
+    >>> from alkit.strategies import diversified
+    >>> diversified("margin", by="kmeans")
+    diversified(margin, by='kmeans', top=10.0)
+    """
+    return _wrapped("diversified", strategy, diverse, ("embedding",), by=by, top=top)
+
+
+def subsample(strategy: Strategy | str, *, size: int) -> Strategy:
+    """Score only a random part of the pool: faster by as much, and a little less greedy.
+
+    Parameters
+    ----------
+    strategy : Strategy or str
+        Any strategy, with or without scores.
+    size : int
+        Rows scored.
+
+    Returns
+    -------
+    Strategy
+
+    Examples
+    --------
+    >>> from alkit.strategies import subsample
+    >>> subsample("bald", size=10_000)
+    subsample(bald, size=10000)
+    """
+    inner = _strategy(strategy)
+    if size < 1:
+        raise ValueError(f"size={size}; it must be at least 1")
+    return replace(inner, name="subsample", of=inner, part=size)
+
+
+def _wrapped(
+    name: str, strategy: Strategy | str, pick: Callable[..., Picks], pick_needs: tuple[str, ...] = (), **params: Any
+) -> Strategy:
+    inner = _strategy(strategy)
+    if inner.score is None or inner.pick is not selection.top_k:
+        raise TypeError(f"{name} needs a strategy that picks by the scores of single rows, which {inner!r} does not")
+    return Strategy(name, inner.score, inner.needs, pick, pick_needs, inner.params | params, inner, inner.part)
+
+
+def _strategy(strategy: Strategy | str) -> Strategy:
+    from alkit.strategies import as_strategy  # the table is made of strategies, some of them wrapped
+
+    return as_strategy(strategy)

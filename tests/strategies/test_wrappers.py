@@ -1,0 +1,213 @@
+"""Strategies made from strategies: same scores, other picks, and every promise each of them makes."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from alkit import ActiveLearner, get_strategy
+from alkit.strategies import (
+    class_balanced,
+    cost_aware,
+    diversified,
+    mixed,
+    picks,
+    stochastic,
+    subsample,
+)
+from tests.fakes import LinearPosterior
+
+X = np.random.default_rng(0).normal(size=(80, 3))
+y = np.arange(80) % 4
+MADE = [
+    stochastic("margin"),
+    stochastic("margin", kind="softmax", beta=5.0),
+    stochastic("bald", kind="softrank"),
+    mixed("entropy", random_share=0.5),
+    cost_aware("margin", cost=lambda X: 1 + np.abs(X[:, 0])),
+    class_balanced("entropy"),
+    diversified("margin"),
+    diversified("margin", by="kmeans", top=3),
+    subsample("bald", size=30),
+    subsample("badge", size=30),
+]
+
+
+def model():
+    return LinearPosterior().fit(X)
+
+
+@pytest.mark.parametrize("strategy", MADE, ids=str)
+@pytest.mark.parametrize("k", [1, 9, 80])
+def test_picks_are_distinct(strategy, k):
+    got = strategy.select(model(), X, k, random_state=0)
+    assert len(np.unique(got.indices)) == len(got.scores) == k
+    again = strategy.select(model(), X, k, random_state=0)
+    assert got.indices.tolist() == again.indices.tolist()
+
+
+@pytest.mark.parametrize("strategy", [s for s in MADE if "cost" not in s.name], ids=str)
+def test_they_are_values_and_run_on_duplicates(strategy):
+    assert pickle.loads(pickle.dumps(strategy)) == strategy
+    assert hash(pickle.loads(pickle.dumps(strategy))) == hash(strategy)
+    assert strategy != strategy.of
+    same = np.repeat(X[:1], 20, axis=0)
+    assert sorted(strategy.select(model(), same, 20, random_state=0).indices) == list(range(20))
+
+
+@pytest.mark.parametrize("wrap", [stochastic, mixed, cost_aware, class_balanced, diversified], ids=lambda w: w.__name__)
+def test_what_does_not_pick_by_scores_is_refused(wrap):
+    for inner in ("badge", "random", "batch_bald", stochastic("bald")):
+        with pytest.raises(TypeError, match="needs a strategy that picks by the scores of single rows, which"):
+            wrap(inner)
+
+
+def test_names_and_parameters_of_the_inner_strategy_go_through():
+    wrapped = stochastic(get_strategy("bald", n_samples=7), beta=2.0)
+    assert repr(wrapped) == "stochastic(bald(n_samples=7), beta=2.0, kind='power')"
+    assert wrapped.parameters()["n_samples"] == 7
+    assert repr(subsample("bald", size=30)) == "subsample(bald, size=30)"
+    assert subsample("bald", size=30) != subsample("bald", size=31)
+
+
+def test_learners_take_them():
+    learner = ActiveLearner(LogisticRegression(), class_balanced("margin"), X[:8], y[:8], random_state=0)
+    assert learner.query(X, n_instances=5)[0].shape == (5,)
+
+
+# ---- stochastic
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights"),
+    [("power", [1, 4, 9]), ("softmax", np.exp([2.0, 4, 6])), ("softrank", [1 / 9, 1 / 4, 1])],
+)
+def test_first_draws_follow_the_weights(kind, weights):
+    rng = np.random.default_rng(0)
+    firsts = [picks.stochastic([1.0, 2.0, 3.0], k=2, rng=rng, kind=kind, beta=2.0).indices[0] for _ in range(6000)]
+    expected = np.array(weights) / np.sum(weights)
+    error = 5 * np.sqrt(expected * (1 - expected) / 6000)
+    assert (np.abs(np.bincount(firsts, minlength=3) / 6000 - expected) < error).all()
+
+
+def test_infinite_beta_is_top_k_and_zero_scores_come_last():
+    rng = np.random.default_rng(0)
+    assert picks.stochastic([3.0, 1.0, 2.0], k=3, rng=rng, beta=1e6).indices.tolist() == [0, 2, 1]
+    assert all(picks.stochastic([0.0, 0, 0.1], k=1, rng=rng).indices[0] == 2 for _ in range(50))
+    with pytest.raises(ValueError, match="the lowest is -1"):
+        picks.stochastic([-1.0, 1], k=1, rng=rng)
+    with pytest.raises(ValueError, match="choose 'power'"):
+        picks.stochastic([1.0], k=1, rng=rng, kind="flat")
+
+
+# ---- mixed
+
+
+def test_inclusion_probabilities_are_those_of_the_draw():
+    scores, rng = np.array([5.0, 4, 3, 2, 1, 0]), np.random.default_rng(0)
+    draws = [picks.mixed(scores, k=4, rng=rng, random_share=0.5) for _ in range(6000)]
+    drawn = np.bincount(np.concatenate([d.indices for d in draws]), minlength=6) / 6000
+    assert drawn[:2].tolist() == [1, 1]
+    np.testing.assert_allclose(drawn[2:], 0.5, atol=5 * np.sqrt(0.25 / 6000))
+    assert draws[0].probability.tolist() == [1, 1, 0.5, 0.5]
+    # weighting by the inverse makes the mean over the pool unbiased
+    estimates = [np.sum(scores[d.indices] / d.probability) / 6 for d in draws]
+    assert np.mean(estimates) == pytest.approx(scores.mean(), abs=5 * np.std(estimates) / np.sqrt(6000))
+
+
+def test_all_or_none_at_random():
+    rng = np.random.default_rng(0)
+    assert picks.mixed([1.0, 2, 3], k=2, rng=rng, random_share=0).indices.tolist() == [2, 1]
+    assert picks.mixed([1.0, 2, 3], k=3, rng=rng, random_share=1).probability.tolist() == [1, 1, 1]
+    with pytest.raises(ValueError, match="random_share=2"):
+        picks.mixed([1.0], k=1, rng=rng, random_share=2)
+
+
+# ---- costs
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.1, 5)), min_size=1, max_size=20), st.floats(5, 20))
+def test_a_budget_is_kept_and_used_up(rows, budget):
+    utility, cost = map(np.array, zip(*rows, strict=True))
+    got = picks.per_cost(utility, cost, k=len(rows), rng=np.random.default_rng(0), budget=budget)
+    spent = cost[got.indices].sum()
+    assert spent <= budget + 1e-9
+    left = np.delete(cost, got.indices)
+    assert not left.size or left.min() > budget - spent - 1e-9
+    ratio = (utility / cost)[got.indices]
+    assert (np.diff(ratio) <= 1e-12).all()
+
+
+def test_costs_come_from_a_column_a_callable_or_the_query():
+    frame = pd.DataFrame({"a": X[:, 0], "price": 1 + np.arange(80.0)})
+    estimator = LogisticRegression(max_iter=1000).fit(frame, y)
+    by_column = cost_aware("margin", cost="price").select(estimator, frame, 5, random_state=0)
+    by_callable = cost_aware("margin", cost=lambda X: X["price"]).select(estimator, frame, 5, random_state=0)
+    by_query = cost_aware("margin").select(estimator, frame, 5, costs=frame["price"], random_state=0)
+    assert by_column.indices.tolist() == by_callable.indices.tolist() == by_query.indices.tolist()
+    utility = get_strategy("margin").select(estimator, frame, 80, random_state=0)
+    ratio = utility.scores / frame["price"].to_numpy()[utility.indices]
+    assert by_column.indices.tolist() == utility.indices[np.argsort(-ratio)[:5]].tolist()
+    within = cost_aware("margin", cost="price").select(estimator, frame, budget=10, candidates=np.arange(40))
+    assert frame["price"].to_numpy()[within.indices].sum() <= 10
+
+
+def test_bad_costs():
+    priced = cost_aware("margin", cost=lambda X: np.ones(len(X)))
+    with pytest.raises(ValueError, match="n_instances=5 and budget=3 are both given"):
+        priced.select(model(), X, 5, budget=3)
+    with pytest.raises(ValueError, match="the cheapest of 80 rows costs 1; raise it"):
+        priced.select(model(), X, budget=0.5)
+    with pytest.raises(TypeError, match="margin takes no budget; wrap it"):
+        get_strategy("margin").select(model(), X, budget=3)
+    with pytest.raises(ValueError, match="needs costs; pass cost="):
+        cost_aware("margin").select(model(), X, 5)
+    with pytest.raises(ValueError, match="costs has 3 values, but the pool has 80 rows"):
+        cost_aware("margin").select(model(), X, 5, costs=[1, 2, 3])
+    with pytest.raises(ValueError, match="80 of 80 costs are not positive"):
+        cost_aware("margin").select(model(), X, 5, costs=np.zeros(80))
+
+
+# ---- balance, diversity, parts
+
+
+def test_classes_short_of_labels_are_preferred():
+    rng = np.random.default_rng(0)
+    proba = np.where(np.arange(100)[:, None] < 90, [0.9, 0.1], [0.1, 0.9])
+    got = picks.evened_out(np.ones(100), proba, np.zeros(20, int), k=10, rng=rng)
+    assert (got.indices >= 90).sum() == 10
+    even = picks.evened_out(np.ones(100), proba, [], k=10, rng=rng)
+    assert (even.indices >= 90).sum() == 5
+
+
+def test_diversified_spreads_over_the_best_part():
+    scores = np.r_[np.ones(10), np.zeros(90)]
+    embedding = np.r_[np.linspace(0, 1, 10), np.full(90, 50.0)].reshape(-1, 1)
+    for by in ("coreset", "kmeans"):
+        got = picks.diverse(scores, torch.from_numpy(embedding), k=2, rng=np.random.default_rng(0), by=by, top=5)
+        assert got.indices.max() < 10
+        assert np.ptp(embedding[got.indices]) >= 0.4
+    with pytest.raises(ValueError, match="choose 'coreset' or 'kmeans'"):
+        picks.diverse(scores, torch.from_numpy(embedding), k=2, rng=np.random.default_rng(0), by="luck")
+
+
+def test_only_a_part_is_scored():
+    asked = []
+
+    class Counting(LinearPosterior):
+        def predict_proba(self, X):
+            asked.append(len(X))
+            return super().predict_proba(X)
+
+    counting = Counting().fit(X)
+    assert subsample("margin", size=30).select(counting, X, 5).indices.shape == (5,)
+    assert subsample("margin", size=30).select(counting, X, 40, candidates=np.arange(50)).indices.max() < 50
+    assert asked == [30, 40]
+    with pytest.raises(ValueError, match="size=0"):
+        subsample("margin", size=0)
