@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from modAL.models.base import BaseLearner
+import numpy as np
+from modAL.models.base import BaseCommittee, BaseLearner
 
 
 @contextmanager
 def restored_on_failure(holder: Any) -> Iterator[None]:
     """Put learners and estimators back as they were, the same objects, if the body raises or is interrupted."""
     parts = list(_parts(holder))
-    kept = [thing for part in parts for thing in (part, *_taught_data(part)) if thing is not None]
+    kept = [thing for part in parts for thing in (part, *_taught_data(part), *_parameters(part)) if thing is not None]
     states = [_state(part, {id(other): other for other in kept}) for part in parts]
     try:
         yield
@@ -45,8 +46,21 @@ def _taught_data(part: Any) -> tuple[Any, Any]:
     return getattr(part, "X_training", None), getattr(part, "y_training", None)
 
 
+def _parameters(part: Any) -> list[Any]:
+    """Return what a constructor was given and a fit leaves alone: a network, a validation set ..."""
+    if isinstance(part, (BaseLearner, BaseCommittee)) or not hasattr(part, "get_params"):
+        return []
+    # a fit may write into lists, draw from generators, and train the very module it was given
+    written = (list, dict, np.random.RandomState, np.random.Generator)
+    given = part.get_params(deep=False).values()
+    return [v for v in given if not isinstance(v, written) and v is not getattr(part, "module_", None)]
+
+
 def _state(part: Any, kept: dict[int, Any]) -> dict[str, Any]:
-    try:
-        return copy.deepcopy(vars(part), dict(kept))
-    except Exception:  # an estimator that cannot be copied is restored as far as its attributes go
-        return dict(vars(part))
+    memo, state = dict(kept), {}
+    for name, value in vars(part).items():
+        try:
+            state[name] = copy.deepcopy(value, memo)
+        except Exception:  # what cannot be copied is put back as it is, changed or not
+            state[name] = value
+    return state

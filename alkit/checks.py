@@ -57,6 +57,16 @@ def input_tag(model: Any, name: str) -> bool:
         return False
 
 
+def as_labels(y: Any) -> Any:
+    """Return labels as rows that can be taken and stacked: objects that are all of one type as that type."""
+    if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
+        raise ValueError(f"y is {y!r}; give one label a row")
+    if isinstance(y, (list, tuple)) or np.dtype(object) == getattr(y, "dtype", None) or isinstance(y, pd.Categorical):
+        labels = pd.Series(list(y), dtype=object).infer_objects()
+        return labels.to_numpy() if labels.dtype.kind in "biuf" else np.asarray(y)
+    return y
+
+
 def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
     """Refuse rows and labels that do not belong together or that the model cannot learn from."""
     n, n_labels = n_rows(X), n_rows(y)

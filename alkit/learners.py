@@ -15,11 +15,13 @@ from sklearn.exceptions import NotFittedError
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
 from alkit.checks import (
+    as_labels,
     candidate_rows,
     check_columns,
     check_rows_and_labels,
     check_same_features,
     check_same_labels,
+    checked_count,
 )
 from alkit.rows import Rows, n_rows, stack, take
 from alkit.strategies import Strategy, as_strategy
@@ -65,18 +67,24 @@ class _Querying:
         """
         strategy = as_strategy(self.query_strategy)
         check_columns(X_pool, self)
+        taught = getattr(self, "X_training", None)
+        if taught is not None:
+            check_same_features(X_pool, taught)
         if isinstance(strategy, Strategy):
-            taught = getattr(self, "X_training", None)
-            if taught is not None:
-                check_same_features(X_pool, taught)
-            picks = strategy.select(
-                self, X_pool, *query_args, candidates=candidates, random_state=self._rng, **query_kwargs
-            )
+            query_kwargs.pop("random_tie_break", None)  # as scripts tell modAL; here ties always break at random
+            before = self._rng.bit_generator.state
+            try:
+                picks = strategy.select(self, X_pool, *query_args, candidates=candidates, **query_kwargs)
+            except BaseException:
+                self._rng.bit_generator.state = before
+                raise
             answer = (picks.indices, take(X_pool, picks.indices))
             return (*answer, picks.scores) if return_metrics else answer
         if return_metrics:
             raise TypeError(f"return_metrics=True needs one of alkit's strategies, and {strategy!r} returns no scores")
         rows = candidate_rows(candidates, n_rows(X_pool))
+        if "n_instances" in query_kwargs:
+            checked_count(query_kwargs["n_instances"], n_rows(X_pool) if rows is None else len(rows))
         result = strategy(self, X_pool if rows is None else take(X_pool, rows), *query_args, **query_kwargs)
         if isinstance(result, tuple):
             warnings.warn("a query strategy should return indices alone, not a tuple", DeprecationWarning, stacklevel=2)
@@ -86,7 +94,7 @@ class _Querying:
 
     def __sklearn_clone__(self) -> Self:
         raise TypeError(
-            f"a {type(self).__name__} cannot be cloned: it holds labels, and its constructor trains; search over "
+            f"{type(self).__name__} cannot be cloned: it holds labels, and its constructor trains; search over "
             "alkit.ActiveLearningClassifier(estimator, query_strategy=...) instead"
         )
 
@@ -111,23 +119,18 @@ class _Taught(_Querying):
         random_state: RandomState,
         **fit_kwargs: Any,
     ) -> None:
-        # modAL fits in its constructor: what that fit and its checks read has to be there before
-        self.bootstrap_init, self.random_state = bootstrap_init, random_state
-        self.estimator, self.force_all_finite = estimator, force_all_finite
+        self.random_state = random_state
         self._rng = generator(random_state)
-        if X_training is not None:
-            self._check(X_training, y_training)
         super().__init__(  # type: ignore[call-arg]
             estimator,
             as_strategy(query_strategy),
-            X_training,
-            y_training,
-            bootstrap_init,
-            on_transformed,
+            bootstrap_init=bootstrap_init,
+            on_transformed=on_transformed,
             force_all_finite=force_all_finite,
-            **fit_kwargs,
         )
         self.query_strategy = query_strategy
+        if X_training is not None:
+            self.fit(X_training, y_training, bootstrap=bootstrap_init, **fit_kwargs)
 
     def __repr__(self) -> str:
         labels = 0 if self.X_training is None else n_rows(self.X_training)
@@ -156,8 +159,7 @@ class _Taught(_Querying):
         self
         """
         with restored_on_failure(self):
-            self._check(X, y)
-            self.X_training, self.y_training = X, y
+            self.X_training, self.y_training = X, self._checked_labels(X, y)
             return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def teach(self, X: Rows, y: Any, bootstrap: bool = False, only_new: bool = False, **fit_kwargs: Any) -> None:
@@ -178,7 +180,7 @@ class _Taught(_Querying):
             super().teach(X, y, bootstrap=bootstrap, only_new=only_new, **fit_kwargs)  # type: ignore[misc]
 
     def _add_training_data(self, X: Rows, y: Any) -> None:
-        self._check(X, y)
+        y = self._checked_labels(X, y)
         if self.X_training is None:
             self.X_training, self.y_training = X, y
             return
@@ -190,8 +192,7 @@ class _Taught(_Querying):
         return self._fit(self.X_training, self.y_training, bootstrap, **fit_kwargs)
 
     def _fit_on_new(self, X: Rows, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
-        self._check(X, y)
-        return self._fit(X, y, bootstrap, **fit_kwargs)
+        return self._fit(X, as_labels(y), bootstrap, **fit_kwargs)
 
     def _fit(self, X: Rows, y: Any, bootstrap: bool, **fit_kwargs: Any) -> Self:
         if bootstrap:
@@ -200,8 +201,10 @@ class _Taught(_Querying):
         self.estimator.fit(X, y, **fit_kwargs)
         return self
 
-    def _check(self, X: Rows, y: Any) -> None:
+    def _checked_labels(self, X: Rows, y: Any) -> Any:
+        y = as_labels(y)
         check_rows_and_labels(X, y, self.estimator, finite=self.force_all_finite)
+        return y
 
 
 class ActiveLearner(_Taught, modal.ActiveLearner):
@@ -222,7 +225,8 @@ class ActiveLearner(_Taught, modal.ActiveLearner):
     force_all_finite : bool, default=True
         Whether rows with NaN (unless the estimator's tags allow it) or infinity are refused.
     random_state : int, RandomState or None
-        Seeds queries and bootstraps; the generator goes on from query to query and is pickled with the learner.
+        Seeds queries by alkit's strategies, and bootstraps; the generator goes on from query to query and is pickled
+        with the learner. The estimator has a ``random_state`` of its own.
     **fit_kwargs
         Passed to the estimator's first ``fit``.
 
@@ -328,6 +332,8 @@ class BayesianOptimizer(_Taught, modal.BayesianOptimizer):
             random_state,
             **fit_kwargs,
         )
+        if X_training is not None:
+            self._set_max(self.X_training, self.y_training)
 
 
 class _Voting(_Querying):

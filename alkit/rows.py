@@ -7,8 +7,7 @@ of these (``skorch.helper.SliceDict`` among them) and ``torch.utils.data.Dataset
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
-from operator import add
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -139,9 +138,10 @@ def stack(blocks: Sequence[Rows]) -> Rows:
     if isinstance(first, torch.Tensor):
         return torch.cat([torch.as_tensor(block) for block in blocks])
     if isinstance(first, list):
-        return reduce(add, (block if isinstance(block, list) else list(block) for block in blocks))
+        return list(chain.from_iterable(blocks))
     if isinstance(first, Dataset):
-        return ConcatDataset(blocks)
+        known = first.datasets if isinstance(first, ConcatDataset) else [first]  # flat, however often rows are added
+        return ConcatDataset([*known, *blocks[1:]])
     raise TypeError(_UNKNOWN.format(kind=type(first).__name__))
 
 

@@ -13,12 +13,14 @@ from modAL.models import ActiveLearner as ModalLearner
 from modAL.uncertainty import margin_sampling, uncertainty_sampling
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from skorch.helper import SliceDict
 from torch.utils.data import TensorDataset
 
@@ -401,3 +403,103 @@ def test_warnings_stay_away():
         warnings.simplefilter("error")
         model = learner()
         model.teach(*(take(a, model.query(X)[0]) for a in (X, y)))
+
+
+# ---- what a review found
+
+
+class Logs(torch.nn.Module):
+    """Keeps an activation, as attention maps and feature hooks do: a tensor with a graph cannot be copied."""
+
+    def __init__(self, n_features, n_classes):
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(n_features, 8), torch.nn.Linear(8, n_classes)
+
+    def forward(self, X):
+        self.hidden = self.first(X)
+        return self.last(torch.nn.functional.dropout(self.hidden, 0.5, self.training))
+
+
+def test_networks_that_keep_activations_survive_a_failed_teach():
+    model = ActiveLearner(NetClassifier(Logs, max_epochs=2, warm_start=True), "bald", X[start], names[start])
+    before = model.predict_proba(X)
+    model.estimator.set_params(lr=1e20, max_epochs=10)
+    with pytest.raises(ValueError, match="diverged"):
+        model.teach(X[:3], names[:3])
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_parameters_are_the_same_objects_after_a_failure():
+    module = Net()
+    model = ActiveLearner(NetClassifier(module, max_epochs=2, warm_start=True), "margin", X[start], y[start])
+    model.estimator.set_params(lr=1e30)
+    with pytest.raises(ValueError, match="diverged"):
+        model.teach(X * 1e30, y)
+    assert model.estimator.module is module
+
+
+@pytest.mark.parametrize("strategy", ["margin", uncertainty_sampling])
+@pytest.mark.parametrize("n", [0, -1, 151])
+def test_counts_are_checked_for_modal_callables_too(strategy, n):
+    with pytest.raises(ValueError, match=f"n_instances={n}, but the pool has 150 rows"):
+        learner(strategy=strategy).query(X, n_instances=n)
+
+
+def test_labels_filled_in_gradually():
+    gradually = np.array([None] * 150, dtype=object)
+    gradually[start] = y[start].tolist()
+    model = learner(net())
+    model.teach(X[start], gradually[start])
+    model.teach(X[start], tuple(y[start]))
+    model.teach(X[start], pd.Categorical(y[start]))
+    assert model.y_training.dtype.kind == "i"
+    with pytest.raises(ValueError, match="give one label a row"):
+        model.teach(X[:1], np.int64(1))
+    with pytest.raises(ValueError, match="y is None; give one label a row"):
+        ActiveLearner(LogisticRegression(), "margin", X)
+
+
+def test_a_failed_query_does_not_move_the_generator():
+    model, other = learner(strategy="random", random_state=0), learner(strategy="random", random_state=0)
+    with pytest.raises(ValueError, match="n_instances"):
+        model.query(X, n_instances=999)
+    assert model.query(X, n_instances=9)[0].tolist() == other.query(X, n_instances=9)[0].tolist()
+
+
+def test_committees_follow_the_NaN_policy_of_their_members():
+    holes = X.copy()
+    holes[3, 1] = np.nan
+    trees = [ActiveLearner(HistGradientBoostingClassifier(max_iter=2), X_training=holes, y_training=y) for _ in "ab"]
+    assert Committee(trees).query(holes, n_instances=3)[0].shape == (3,)
+
+
+def test_scripts_that_break_ties_and_committees_that_cannot_say_how_sure():
+    assert learner().query(X, random_tie_break=True)[0].shape == (1,)
+    members = [ActiveLearner(LinearSVC(), X_training=X[start], y_training=y[start])]
+    with pytest.raises(TypeError, match="strategy vote_entropy needs sample_proba, which Committee does not have"):
+        Committee(members).query(X)
+
+
+def test_answers_that_are_not_probabilities():
+    class Logits(LogisticRegression):
+        """Forgets its softmax."""
+
+        def predict_proba(self, X):
+            return self.decision_function(X) * 10
+
+    with pytest.raises(ValueError, match="of Logits returned values from .*, which are not probabilities"):
+        ActiveLearner(Logits(max_iter=500), "margin", X, y).query(X)
+
+
+def test_datasets_grow_flat():
+    data = KINDS["dataset"]
+    model = ActiveLearner(DummyClassifier(), "random", take(data, start), y[start])
+    for row in range(400):
+        model._add_training_data(take(data, [row % 150]), y[[row % 150]])
+    assert len(pickle.dumps(model.X_training)) > 0
+    assert n_rows(model.X_training) == 415
+
+
+def test_nested_pipelines_are_seen_through():
+    nested = make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), net()))
+    assert ActiveLearner(nested, "bald", X[start], y[start], random_state=0).query(X)[0].shape == (1,)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.pipeline import Pipeline
-from sklearn.utils import assert_all_finite, column_or_1d, get_tags
+from sklearn.utils import assert_all_finite, check_scalar, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_is_fitted
 
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
+from alkit.checks import as_labels
 from alkit.learners import ActiveLearner, QueryStrategy
 from alkit.rows import Rows, n_rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
@@ -228,12 +229,11 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
 
     def _validate(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
         """Check what scikit-learn checks, record features and classes, and return X and y as arrays where they are."""
-        for name in ("n_initial", "n_instances", "n_queries"):
-            if getattr(self, name) < (name != "n_queries"):
-                raise ValueError(f"{name}={getattr(self, name)}; it must be at least {int(name != 'n_queries')}")
+        for name, least in (("n_initial", 1), ("n_instances", 1), ("n_queries", 0)):
+            check_scalar(getattr(self, name), name, Integral, min_val=least)
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None; the loop buys its labels from y")
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(as_labels(y), warn=True)
         X = np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
         if len(y) != n_rows(X):
             raise ValueError(f"X has {n_rows(X)} rows, but y has {len(y)} labels; give one label a row")
@@ -252,10 +252,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         """Clone the estimator, seeded, and told of all classes where it can be."""
         estimator = clone(self.estimator)
         seed_estimator(estimator, rng)
-        name = f"{estimator.steps[-1][0]}__classes" if isinstance(estimator, Pipeline) else "classes"
-        if estimator.get_params().get(name, self) is None:
-            estimator.set_params(**{name: self.classes_})
-        return estimator
+        params = estimator.get_params().items()
+        names = [key for key, value in params if value is None and key.split("__")[-1] == "classes"]
+        return estimator.set_params(**dict.fromkeys(names, self.classes_))
 
     def _buy_initial(self, X: Rows, y: np.ndarray, unlabeled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Choose the first rows to label."""

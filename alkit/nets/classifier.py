@@ -276,6 +276,14 @@ class NetClassifier(RowNet):
         self.module_ = self.initialized_instance(self.module, kwargs)
         return self
 
+    def initialize_criterion(self) -> NetClassifier:
+        """Build the loss, or copy the instance given, and remember the class weights it came with."""
+        super().initialize_criterion()
+        if isinstance(self.criterion, nn.Module):
+            self.criterion_ = deepcopy(self.criterion)
+        self.own_weights_ = getattr(self.criterion_, "weight", None)
+        return self
+
     def _shrink_perturb(self) -> None:
         """Blend the fitted weights with new ones and start a new optimizer."""
         fitted = self.module_
@@ -296,6 +304,8 @@ class NetClassifier(RowNet):
         except KeyboardInterrupt as interrupt:
             if not early_stopping(interrupt):
                 raise
+        finally:
+            _forget_graphs(self.module_)
         self.notify("on_train_end", X=X, y=y)
         self._set_training(False)
         return self
@@ -303,14 +313,15 @@ class NetClassifier(RowNet):
     def _weigh_classes(self, y: np.ndarray) -> None:
         """Put class weights into the loss; "balanced" ones change with y."""
         weights = class_weights(self.class_weight, self.classes_, y)
-        if weights is None:
+        if weights is None and not hasattr(self.criterion_, "weight"):
             return
         if not hasattr(self.criterion_, "weight"):
             raise TypeError(
                 f"class_weight needs a criterion with class weights such as CrossEntropyLoss, not "
                 f"{type(self.criterion_).__name__}"
             )
-        self.criterion_.weight = weights.to(self.device)
+        weights = self.own_weights_ if weights is None else weights
+        self.criterion_.weight = None if weights is None else weights.to(self.device, self.dtype_)
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities.
@@ -413,3 +424,11 @@ class NetClassifier(RowNet):
         name = layer or self.embedding_layer
         with self._scoring():
             return self._gather(n_rows(X), (embed_batch(module, *call, name) for call in self._calls(X)))
+
+
+def _forget_graphs(module: nn.Module) -> None:
+    """Detach activations that layers have stored: tensors with a graph can be neither copied nor pickled."""
+    for layer in module.modules():
+        for name, value in vars(layer).items():
+            if isinstance(value, torch.Tensor) and value.grad_fn is not None:
+                vars(layer)[name] = value.detach()

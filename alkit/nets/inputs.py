@@ -45,7 +45,7 @@ def to_tensors(X: Rows) -> Tensors:
             [3, 4]])
     """
     if isinstance(X, torch.Tensor):
-        return X.to_dense() if X.is_sparse else X
+        return X.detach()  # gradients of the user's tensors are not ours to write
     if isinstance(X, Mapping):
         return {key: to_tensors(X.get(key)) for key in X}
     if isinstance(X, Dataset):

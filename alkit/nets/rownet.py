@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,13 @@ class RowNet(skorch.NeuralNetClassifier):
             super().__setstate__(state)
         else:
             self.__dict__.update(state)
+
+    def _get_predict_nonlinearity(self) -> Any:
+        self.check_is_fitted()
+        # modules return logits whatever the criterion is; of torch's, only NLLLoss is given probabilities by skorch
+        if self.predict_nonlinearity == "auto" and not isinstance(self.criterion_, nn.NLLLoss):
+            return partial(torch.softmax, dim=-1)
+        return super()._get_predict_nonlinearity()
 
     def check_data(self, X: Rows, y: Any) -> None:
         """Do nothing: `fit` and `partial_fit` have checked X and y before."""

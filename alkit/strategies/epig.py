@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from alkit.strategies.batch_bald import Configurations, conditional_entropy
-from alkit.strategies.scores import entropy
+from alkit.strategies.scores import mc_entropy
 
 # numbers in one block of the targets' posteriors: 16 MiB of float32
 _BLOCK = 2**22
@@ -42,7 +42,8 @@ def epig(samples: Tensor, target_samples: Tensor) -> Tensor:
     tensor([0.6931, 0.0000])
     """
     M, K, C = target_samples.shape
-    # I(y; y*) = H(y) - H(y | y*): to a row, the labels of a target are what labels of picked rows are in BatchBALD
+    # I(y; y*) = H(y) - H(y | y*): the label of a target is to a row what the labels of picked rows are in BatchBALD.
+    # A block of targets contributes its share to the mean.
     conditional_n = torch.zeros(len(samples), dtype=torch.float64)
     for targets in target_samples.split(max(1, _BLOCK // (K * C))):
         joint_mC_K = targets.transpose(1, 2).reshape(-1, K) / (K * M)
@@ -50,5 +51,4 @@ def epig(samples: Tensor, target_samples: Tensor) -> Tensor:
         likely = weight_mC * M * C > torch.finfo(weight_mC.dtype).eps  # what the others lack is lost in rounding
         joint_mC_K, weight_mC = joint_mC_K[likely], weight_mC[likely]
         conditional_n += conditional_entropy(samples, Configurations(weight_mC, joint_mC_K / weight_mC[:, None]))
-    marginal_n = torch.cat([entropy(block.mean(1)) for block in samples.split(1024)])
-    return (marginal_n - conditional_n).clamp_min_(0).to(samples.dtype)
+    return (mc_entropy(samples) - conditional_n).clamp_min_(0).to(samples.dtype)

@@ -141,8 +141,10 @@ class Quantities:
         return torch.from_numpy(values)
 
     def _method(self, name: str) -> Callable[..., np.ndarray]:
+        members = [learner.estimator for learner in getattr(self._predictor, "learner_list", ())]
         for method in _METHODS[name]:
-            if hasattr(self._predictor, method):
+            # a committee has its method, but can only answer if its members have theirs
+            if hasattr(self._predictor, method) and all(hasattr(member, "predict_proba") for member in members):
                 return getattr(self._predictor, method)
         raise TypeError(
             f"strategy {self.asked_by} needs {_METHODS[name][0]}, which {type(self._predictor).__name__} does not "

@@ -88,7 +88,7 @@ def entropy(proba: Tensor) -> Tensor:
     tensor([0.0000, 0.6931])
     """
     log_proba = proba.clamp_min(torch.finfo(proba.dtype).tiny).log_()
-    return log_proba.mul_(proba).sum(-1).neg_().clamp_min_(0)
+    return (0 - log_proba.mul_(proba).sum(-1)).clamp_min_(0)  # 0 - x, so that certainty is 0, not -0
 
 
 # ---- the same of the posterior mean

@@ -188,12 +188,14 @@ class Strategy:
                 check_aligned(name, values, X_pool)
         n = n_rows(X_pool) if rows is None else len(rows)
         k = self._count(n_instances, budget, n)
-        rng = generator(random_state)
+        # a learner's own generator if it has one; scoring draws from no global one
+        own = getattr(model, "_rng", None) or np.random.default_rng()
+        rng = own if random_state is None else generator(random_state)
         if self.part is not None and self.part < n:
             chosen = np.sort(rng.choice(n, max(k, self.part), replace=False))
             rows = chosen if rows is None else rows[chosen]
         settings = strategy.parameters()
-        learner = next(iter(getattr(model, "learner_list", ())), model)
+        members = getattr(model, "learner_list", None) or [model]
         quantities = Quantities(
             model,
             asked_by=repr(strategy),
@@ -208,15 +210,15 @@ class Strategy:
             X_pool,
             rows,
             rng,
-            X_training=getattr(learner, "X_training", None),
-            y_training=getattr(learner, "y_training", None),
+            X_training=getattr(members[0], "X_training", None),
+            y_training=getattr(members[0], "y_training", None),
             y_pool=y_pool,
             costs=costs,
             X_target=X_target,
             chunk_bytes=chunk_bytes,
             max_bytes=max_bytes,
-            allow_nan=input_tag(model, "allow_nan"),
-            check_finite=getattr(model, "force_all_finite", True),
+            allow_nan=all(input_tag(member, "allow_nan") for member in members),
+            check_finite=all(getattr(member, "force_all_finite", True) for member in members),
         )
         found = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs, k)
         seen = [found.scores, *found.views] if "scores" in _parameters(strategy.pick) else found.views

@@ -151,9 +151,9 @@ def test_texts_and_frames():
 @pytest.mark.parametrize(
     ("params", "labels", "message"),
     [
-        ({"n_initial": 0}, y, "n_initial=0; it must be at least 1"),
-        ({"n_instances": -1}, y, "n_instances=-1; it must be at least 1"),
-        ({"n_queries": -1}, y, "n_queries=-1; it must be at least 0"),
+        ({"n_initial": 0}, y, "n_initial == 0, must be >= 1"),
+        ({"n_instances": -1}, y, "n_instances == -1, must be >= 1"),
+        ({"n_queries": -1}, y, "n_queries == -1, must be >= 0"),
         ({}, y[:3], "X has 150 rows, but y has 3 labels"),
         ({}, np.zeros(150, int), "y has 1 class"),
         ({}, np.where(np.arange(150) == 3, np.nan, y), "NaN"),

@@ -8,6 +8,7 @@ import pytest
 import skorch
 import torch
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -439,3 +440,28 @@ def test_fused_adam_by_default_and_on_request():
     assert not net(max_epochs=1, optimizer__foreach=True).fit(X, Y).optimizer_.param_groups[0]["fused"]
     net(max_epochs=1, optimizer=torch.optim.SGD).fit(X, Y)
     assert isinstance(NetClassifier(MLP).fit(X, Y).optimizer_, torch.optim.Adam)
+
+
+class TestCriteria:
+    """Losses other than the default."""
+
+    def test_probabilities_come_from_logits_whatever_the_loss(self):
+        net = NetClassifier(torch.nn.Linear(4, 3), criterion=torch.nn.MultiMarginLoss, max_epochs=2, random_state=0)
+        proba = net.fit(*load_iris(return_X_y=True)).predict_proba(load_iris().data)
+        np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-5)
+        assert proba.min() >= 0
+
+    def test_class_weights_leave_the_users_loss_alone_and_go_when_they_are_taken_away(self):
+        loss = torch.nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0]))
+        net = NetClassifier(
+            torch.nn.Linear(4, 3), criterion=loss, class_weight="balanced", warm_start=True, max_epochs=1
+        )
+        net.fit(*load_iris(return_X_y=True))
+        assert net.criterion_.weight.tolist() == [1, 1, 1]
+        net.set_params(class_weight=None).fit(*load_iris(return_X_y=True))
+        assert net.criterion_.weight.tolist() == loss.weight.tolist() == [1, 2, 3]
+
+    def test_gradients_of_the_users_tensors_are_not_written(self):
+        X = torch.tensor(load_iris().data, requires_grad=True)
+        NetClassifier(torch.nn.Linear(4, 3), max_epochs=1).fit(X, load_iris().target)
+        assert X.grad is None
