@@ -320,8 +320,8 @@ class NetClassifier(RowNet):
                 f"class_weight needs a criterion with class weights such as CrossEntropyLoss, not "
                 f"{type(self.criterion_).__name__}"
             )
-        weights = self.own_weights_ if weights is None else weights
-        self.criterion_.weight = None if weights is None else weights.to(self.device, self.dtype_)
+        chosen = self.own_weights_ if weights is None else weights
+        setattr(self.criterion_, "weight", None if chosen is None else chosen.to(self.device, self.dtype_))  # noqa: B010
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities.
