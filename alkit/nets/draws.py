@@ -5,7 +5,7 @@ the batch, its size or its order. So a pool that is scored in chunks meets the s
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -19,7 +19,6 @@ aten = torch.ops.aten
 _FILLS = {"bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"}
 _LIKES = {"bernoulli", "rand_like", "randn_like", "randint_like"}
 _SWITCHES = {"dropout_p", "dropout", "training", "train"}
-_PLAIN_UPDATE = {torch.Tag.inplace, torch.Tag.pointwise}
 _CACHE_BYTES = 2**26
 
 
@@ -133,11 +132,11 @@ class SharedMask:
     def updated(self, func: OpOverload, rest: tuple) -> "SharedMask":
         """Apply an in-place op whose other operands are numbers."""
         values = func(self.values.clone(), *rest)
-        return replace(self, values=values, updates=(*self.updates, (func, rest)))
+        return SharedMask(self.layout, self.n, values, self.redraw, (*self.updates, (func, rest)))
 
-    def of_sample(self, k: int) -> Tensor:
-        """One row's values in sample k."""
-        values = self.redraw(k).clone()
+    def of_samples(self, n_samples: int) -> Tensor:
+        """One row's values in each of the samples 0 to K - 1, stacked along the first axis."""
+        values = torch.cat([self.redraw(k) for k in range(n_samples)])
         for func, rest in self.updates:
             func(values, *rest)
         return values
@@ -164,7 +163,7 @@ def shared_mask(tensor: Any) -> SharedMask | None:
 def run_on_masks(func: OpOverload, args: tuple, kwargs: dict, inputs: list[Tensor]) -> Any:
     """Run an op some inputs of which stand for shared masks."""
     mask = shared_mask(args[0])
-    if mask is not None and len(inputs) == 1 and not kwargs and set(func.tags) >= _PLAIN_UPDATE:
+    if mask is not None and len(inputs) == 1 and not kwargs and _is_update(func):
         args[0]._alkit_mask = mask.updated(func, args[1:])
         return args[0]
     if func in (aten.mul.Tensor, aten.mul_.Tensor) and mask is None and args[0].shape == args[1].shape:
@@ -174,6 +173,11 @@ def run_on_masks(func: OpOverload, args: tuple, kwargs: dict, inputs: list[Tenso
         if mask is not None:
             mask.write(tensor)
     return func(*args, **kwargs)
+
+
+@cache
+def _is_update(func: OpOverload) -> bool:
+    return {torch.Tag.inplace, torch.Tag.pointwise} <= set(func.tags)
 
 
 @cache

@@ -16,10 +16,10 @@ from alkit.nets.probe import Batch, Passes, Plan, probe, python_random_states
 from alkit.nets.replay import DivergedError
 
 _NO_DRAW = (
-    "no active dropout: no random draw reaches the output, so all posterior samples would be equal. Possible causes: the "
-    "network has no dropout layer, or only with p=0; functional dropout is called with a fixed training=False (pass "
-    "training=self.training or True); torch's fused transformer path, which skips dropout in evaluation mode, is frozen "
-    "into a scripted or exported network (use the original module)."
+    "no active dropout: no random draw reaches the output, so all posterior samples would be equal. Possible causes: "
+    "the network has no dropout layer, or only with p=0; functional dropout is called with a fixed training=False "
+    "(pass training=self.training or True); torch's fused transformer path, which skips dropout in evaluation mode, is "
+    "frozen into a scripted or exported network (use the original module)."
 )
 _DEPENDENT_ROWS = "the output of a row depends on the other rows of its batch"
 _STATISTICS = ("running_mean", "running_var", "_u", "weight_u")
@@ -33,10 +33,10 @@ class DropoutSampler:
     layers, and normalisation is that of evaluation. BatchNorm with ``track_running_stats=False`` has only the batch to
     normalise with, in evaluation too; it is left so, but its rows are not independent and ``consistent_`` is False.
 
-    Each of the K samples is one network: its masks are shared by all rows, and depend on ``seed`` and the number of the
-    sample only, so samples of different batches belong together. What precedes the first dropout is computed once per
-    batch; a network that ends in dropout and a linear layer needs one matrix product for all samples. Every shortcut is
-    proven for the network at hand by tracing it on a few rows; what cannot be proven is computed the plain way.
+    Each of the K samples is one network: its masks are shared by all rows, and depend on ``seed`` and the number of
+    the sample only, so samples of different batches belong together. What precedes the first dropout is computed once
+    per batch; a network that ends in dropout and a linear layer needs one matrix product for all samples. Every
+    shortcut is proven for the network at hand by tracing it on a few rows; what cannot be proven is computed plainly.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ class DropoutSampler:
     seed : int, default=0
         Determines the masks.
     consistent : bool or None, default=None
-        True raises where masks cannot be shared by all rows, as for dropout on packed sequences. Otherwise such rows get
-        masks of their own: enough for scores of single rows (BALD), not for scores of sets (BatchBALD).
+        True raises where masks cannot be shared by all rows, as for dropout on packed sequences. Otherwise such rows
+        get masks of their own: enough for scores of single rows (BALD), not for scores of sets (BatchBALD).
 
     Attributes
     ----------
@@ -61,8 +61,8 @@ class DropoutSampler:
 
     References
     ----------
-    .. [1] Gal, Y. and Ghahramani, Z. (2016). Dropout as a Bayesian approximation: representing model uncertainty in deep
-       learning. ICML.
+    .. [1] Gal, Y. and Ghahramani, Z. (2016). Dropout as a Bayesian approximation: representing model uncertainty in
+       deep learning. ICML.
 
     Examples
     --------
@@ -118,13 +118,15 @@ class DropoutSampler:
         ValueError
             If the network has no active dropout, or if its rows cannot share masks though ``consistent=True``.
         """
-        batch = Batch(args, kwargs)
-        if batch.n == 0:
-            return self._sample(batch.blank_row())[:0]
-        return self._sample(batch)
+        # In inference mode dropout would reach the dispatcher as one op, in which no mask is seen.
+        with torch.inference_mode(False), torch.no_grad():
+            batch = Batch(args, kwargs)
+            if batch.n == 0:
+                return self._sample(batch.blank_row())[:0]
+            return self._sample(batch)
 
     def _sample(self, batch: Batch) -> Tensor:
-        with torch.no_grad(), torch.random.fork_rng(**self._forked), _traceable_backends(self.module):
+        with torch.random.fork_rng(**self._forked), _traceable_backends(self.module):
             geometry = batch.geometry()
             fresh = self._plan is None or self._plan.follows_data or geometry != self._geometry
             plan = probe(self._passes, batch) if fresh or self._plan is None else self._plan

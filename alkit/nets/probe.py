@@ -14,8 +14,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from alkit.nets.draws import Draws, Layout, Layouts, LeadingRows, LearntLayouts, NoRowAxisError
-from alkit.nets.record import Recorder, Trace, restore
+from alkit.nets.record import Recorder
 from alkit.nets.replay import DivergedError, Program, Replayer
+from alkit.nets.trace import Trace, restore
 
 _MAX_ARRANGEMENTS = 64
 _ESCAPES = {"numpy", "tolist", "__array__", "__dlpack__", "data_ptr"}
@@ -65,7 +66,8 @@ class Batch:
     """Inputs of a module: tensors in any nesting, those of n rows along their first axis being rows."""
 
     def __init__(self, args: tuple, kwargs: dict):
-        self._leaves, self._spec = tree_flatten((args, kwargs))
+        leaves, self._spec = tree_flatten((args, kwargs))
+        self._leaves = [leaf.clone() if isinstance(leaf, Tensor) and leaf.is_inference() else leaf for leaf in leaves]
         tensors = [leaf for leaf in self._leaves if isinstance(leaf, Tensor) and leaf.ndim]
         if not tensors:
             raise TypeError("a batch must hold at least one tensor with rows along its first axis")
@@ -167,10 +169,7 @@ def probe(passes: Passes, batch: Batch, refusal: str = "") -> Plan:
     few, more = batch.take([0, n - 1, 0]), batch.take([0, n - 1, 0, n - 1, 0])
     with python_random_states() as states_moved:
         try:
-            plan = None if refusal else _dropout_head(passes, few)
-            if plan is None:
-                with ExitStack() as undo:
-                    _, first = passes.record(few, 0, Plan(), undo, keep=False)
+            plan, first = _first_look(passes, few)
             if states_moved():
                 return Plan(draws_in_python=True, reason="it draws from numpy's or Python's random numbers")
             if not passes.draws.shapes:
@@ -184,17 +183,21 @@ def probe(passes: Passes, batch: Batch, refusal: str = "") -> Plan:
             return Plan(bare=True, reason=f"{type(error).__name__} on a trial of {few.n} and {more.n} rows: {error}")
 
 
-def _dropout_head(passes: Passes, rows: Batch) -> Plan | None:
-    """Plan for a network that ends in dropout -> linear, and draws nothing else: the output's rows are the mask's."""
+def _first_look(passes: Passes, rows: Batch) -> tuple[Plan | None, Trace]:
+    """Trace of a first pass; and the plan for a network that ends in dropout -> linear, and draws nothing else.
+
+    There the rows of the output are the rows of the mask, so there is nothing to find out.
+    """
     layouts = LeadingRows([])
     try:
         with ExitStack() as undo, _Escapes() as escapes:
             output, trace = passes.record(rows, 0, Plan(layouts=layouts), undo)
             if trace.tail is None or escapes.seen or not _close(trace.tail.samples(1)[:, 0], output):
-                return None
-            return Plan(Layouts(layouts.known), trace, fixed=True, reference=output[:2].clone())
+                return None, trace
+            return Plan(Layouts(layouts.known), trace, fixed=True, reference=output[:2].clone()), trace
     except NoRowAxisError:
-        return None
+        with ExitStack() as undo:
+            return None, passes.record(rows, 0, Plan(), undo, keep=False)[1]
 
 
 def _own_masks(passes: Passes, rows: Batch, reason: str) -> Plan:
@@ -244,7 +247,8 @@ def _arrangements(layouts: list[Layout]) -> Iterator[list[Layout]]:
 
 def _arranged_rightly(passes: Passes, rows: Batch, plan: Plan) -> bool:
     """Tell arrangements apart by enough masks that some differ."""
-    return all(_equal_rows_agree(passes.record_alone(rows, k, plan)) for k in range(_PASSES_TO_TELL_ARRANGEMENTS))
+    outputs = (passes.record_alone(rows, k, plan) for k in range(_PASSES_TO_TELL_ARRANGEMENTS))
+    return all(_equal_rows_agree(output) and not output.isnan().any() for output in outputs)
 
 
 def _proven(passes: Passes, rows: Batch, plan: Plan) -> Plan | None:
@@ -310,10 +314,11 @@ def _close(a: Tensor, b: Tensor) -> bool:
 @contextmanager
 def python_random_states() -> Iterator[Callable[[], bool]]:
     """Put back the states of Python's and numpy's global generators; yields a test whether they have moved."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python = random.getstate()
+    numpy: Any = np.random.get_state()  # noqa: NPY002
 
     def moved() -> bool:
-        now = np.random.get_state()  # noqa: NPY002
+        now: Any = np.random.get_state()  # noqa: NPY002
         return random.getstate() != python or now[2:] != numpy[2:] or not np.array_equal(now[1], numpy[1])
 
     try:

@@ -1,11 +1,5 @@
-"""Record a pass of a network op by op: what random draws have touched, and what else later passes will need.
+"""Record a pass of a network op by op: what random draws have touched, and what else later passes will need."""
 
-Values are named by labels, (step, output) of the op that made them, so that two passes can be compared and one can be
-run from the record of another.
-"""
-
-from dataclasses import dataclass, field
-from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,6 +9,18 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from alkit.nets.draws import Draws, SharedMask, is_draw, run_on_masks, shared_mask
+from alkit.nets.trace import (
+    External,
+    FoldedTail,
+    Kind,
+    Label,
+    Product,
+    Step,
+    Trace,
+    labels_in,
+    save_once,
+    tensors_in,
+)
 
 aten = torch.ops.aten
 
@@ -31,110 +37,6 @@ _DATA_DEPENDENT = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_sha
 _CONSTANT_SIZE = 64
 
 
-class Label(NamedTuple):
-    """Names a value that an op of the pass made."""
-
-    step: int
-    output: int
-
-
-class External(NamedTuple):
-    """Names a tensor from outside the pass: an input, a weight, a buffer."""
-
-    id: int
-
-
-class Product(NamedTuple):
-    """Operands of x (n, H) * mask (1, H); no x if draws have touched it."""
-
-    x: Tensor | None
-    storage: int
-    mask: SharedMask
-
-
-class Kind(Enum):
-    """What later passes do with a recorded op."""
-
-    KEEP = "hand back the recorded result"
-    VIEW = "a view of a recorded result"
-    RUN = "run: touched by a draw"
-    SKIP = "leave out: the masked input of a linear layer, read by nothing else"
-    FOLD = "run: a linear layer, with the mask on its weights instead of its input"
-
-
-@dataclass(slots=True, eq=False)
-class Step:
-    """A recorded op; the signature holds its arguments, with labels for tensors."""
-
-    func: OpOverload
-    signature: tuple[tuple, tuple]
-    kind: Kind = Kind.KEEP
-    outputs: Any = None
-    drawn: bool = False
-    blank: bool = False  # its first operand holds no values yet
-
-
-@dataclass(frozen=True)
-class FoldedTail:
-    """The end of a network, dropout -> linear (-> softmax), for all samples by one matrix product."""
-
-    x: Tensor
-    mask: SharedMask
-    weight: Tensor
-    bias: Tensor | None
-    softmax: OpOverload | None
-
-    def samples(self, n_samples: int) -> Tensor:
-        """Return outputs (n, K, C) of samples 0 to K - 1."""
-        masks_K_H = torch.cat([self.mask.of_sample(k) for k in range(n_samples)])
-        weights = (masks_K_H[:, None] * self.weight.t()).flatten(0, 1)
-        if self.bias is None:
-            outputs = self.x @ weights.t()
-        else:
-            outputs = torch.addmm(self.bias.repeat(n_samples), self.x, weights.t())
-        outputs_N_K_C = outputs.view(len(self.x), n_samples, -1)
-        return outputs_N_K_C if self.softmax is None else self.softmax(outputs_N_K_C, -1, False)
-
-
-@dataclass
-class Trace:
-    """A recorded pass."""
-
-    replayable: bool  # by a program: what touched ops read is kept
-    complete: bool  # so is everything else
-    token: object = field(default_factory=object)
-    steps: list[Step] = field(default_factory=list)
-    needed: set[int] = field(default_factory=set)  # steps whose results touched ops read
-    externals: dict[External, Tensor] = field(default_factory=dict)  # kept alive, so that their ids stay theirs
-    originals: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # overwritten values of what others own
-    overwritten: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # values that touched ops overwrote
-    output: Label | External | None = None
-    output_touched: bool = False
-    data_dependent: bool = False
-    steered: bool = False  # what was drawn decides about the path, or may
-    tail: FoldedTail | None = None
-
-    def same_ops(self, other: "Trace") -> bool:
-        """Whether two passes ran the same ops, be it on other shapes."""
-        return [step.func for step in self.steps] == [step.func for step in other.steps]
-
-    def same_path(self, other: "Trace") -> bool:
-        """Whether two passes ran the same ops on the same operands."""
-        own, others = ([(step.func, step.signature) for step in trace.steps] for trace in (self, other))
-        return own == others and self.output == other.output
-
-
-def restore(saved: list[tuple[Tensor, Tensor]]) -> None:
-    """Undo overwriting, the last first."""
-    for tensor, values in reversed(saved):
-        tensor.copy_(values)
-
-
-def _save_once(saved: list[tuple[Tensor, Tensor]], tensor: Tensor) -> None:
-    if all(tensor is not known for known, _ in saved):
-        saved.append((tensor, tensor.clone()))
-
-
 @cache
 def _written_arguments(func: OpOverload) -> tuple[tuple[int, str], ...]:
     return tuple((i, a.name) for i, a in enumerate(func._schema.arguments) if a.is_write)
@@ -143,17 +45,6 @@ def _written_arguments(func: OpOverload) -> tuple[tuple[int, str], ...]:
 @cache
 def _follows_data(func: OpOverload) -> bool:
     return not _DATA_DEPENDENT.isdisjoint(func.tags) or func is aten._pack_padded_sequence.default
-
-
-def tensors_in(*values: Any) -> list[Tensor]:
-    """All tensors among arguments of an op."""
-    found = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found += tensors_in(*value)
-    return found
 
 
 def _storage(tensor: Tensor) -> int:
@@ -246,7 +137,7 @@ class Recorder(TracedPass):
         places = _written_arguments(func)
         written = tensors_in(*[args[i] if i < len(args) else kwargs.get(name) for i, name in places]) if places else []
         # Where touched ops have read what is now overwritten, later passes must overwrite it anew.
-        late = any([_storage(tensor) in self._read for tensor in written])
+        late = not self._read.isdisjoint(map(_storage, written))
         if step.drawn or late or not self._touched.isdisjoint(storages):
             step.kind = Kind.RUN
             self._mark_read(inputs, storages)
@@ -287,8 +178,8 @@ class Recorder(TracedPass):
         for tensor, storage in zip(inputs, storages, strict=True):
             if storage not in self._touched:
                 self._read.add(storage)
-                made, label = self._made.get(storage), self.label(tensor)
-                needed = {made} - {None} | ({label.step} if isinstance(label, Label) else set())
+                label = self.label(tensor)
+                needed = {label.step, self._made.get(storage, label.step)} if isinstance(label, Label) else set()
                 self.trace.needed |= needed
                 self.trace.replayable = self.trace.replayable and self._dropped.isdisjoint(needed)
 
@@ -296,12 +187,12 @@ class Recorder(TracedPass):
         """Keep what is about to be overwritten."""
         storage = _storage(tensor)
         if storage not in self._made:
-            _save_once(self.trace.originals, tensor)
+            save_once(self.trace.originals, tensor)
         if not touched:
             self._fresh.discard(storage)
             return
         if storage not in self._fresh and self._keep:
-            _save_once(self.trace.overwritten, tensor)
+            save_once(self.trace.overwritten, tensor)
         self._touched.add(storage)
 
     def _follow(self, outputs: Any, inputs: list[Tensor], storages: list[int], step: Step) -> None:
@@ -361,7 +252,7 @@ class Recorder(TracedPass):
         for label, args in self._linears.items():
             product = self.label(args[-2])
             read = labels_in([step.signature for step in trace.steps] + [trace.output])
-            if product in self._products and read.count(product) == 1:  # type: ignore[comparison-overlap]
+            if product in self._products and read.count(product) == 1:
                 x, _, mask = self._products[product]
                 if x is not None:
                     trace.tail = self._tail(x, mask, label, args)
@@ -382,19 +273,10 @@ class Recorder(TracedPass):
         return FoldedTail(x, mask, args[-1], bias, softmax) if bias is None or bias.ndim == 1 else None
 
 
-def labels_in(signature: Any) -> list[Label]:
-    """All labels in a signature."""
-    if isinstance(signature, Label):
-        return [signature]
-    if isinstance(signature, list | tuple):
-        return [label for item in signature for label in labels_in(item)]
-    return []
-
-
 class _Input(NamedTuple):
     """Stands for a result that is one of the op's own inputs."""
 
-    index: int
+    place: int
 
 
 def _keep(output: Any, inputs: list[Tensor]) -> Any:
@@ -407,5 +289,5 @@ def _keep(output: Any, inputs: list[Tensor]) -> Any:
 def hand_back(kept: Any, inputs: list[Tensor]) -> Any:
     """Results of a recorded op."""
     if isinstance(kept, _Input):
-        return inputs[kept.index]
+        return inputs[kept.place]
     return type(kept)([hand_back(item, inputs) for item in kept]) if isinstance(kept, list | tuple) else kept

@@ -7,19 +7,10 @@ from torch import Tensor
 from torch._ops import OpOverload
 
 from alkit.nets.draws import Draws, shared_mask
-from alkit.nets.record import (
-    External,
-    Kind,
-    Label,
-    Step,
-    Trace,
-    TracedPass,
-    hand_back,
-    labels_in,
-    run_op,
-    tensors_in,
-    write_out,
-)
+from alkit.nets.record import TracedPass, hand_back, run_op, write_out
+from alkit.nets.trace import External, Kind, Label, Step, Trace, labels_in, tensors_in
+
+_WIDE, _MANY_DROPPED = 64, 0.75
 
 
 class DivergedError(RuntimeError):
@@ -37,8 +28,18 @@ def _compute(
         return torch.empty_like(args[0])
     if step.kind is Kind.FOLD:
         x, mask_1_H = masked.pop(step.signature[0][-2])
-        return step.func(*args[:-2], x, args[-1] * mask_1_H.t())
+        return step.func(*args[:-2], *_masked_operands(x, args[-1], mask_1_H))
     return run_op(step, args, kwargs, tensors_in(*args, *kwargs.values()), draws)
+
+
+def _masked_operands(x: Tensor, weight_H_C: Tensor, mask_1_H: Tensor) -> tuple[Tensor, Tensor]:
+    """Operands of the matrix product (x * mask) @ weight, without what the mask drops where that pays."""
+    weight_H_C = weight_H_C * mask_1_H.t()
+    if x.device.type == "cpu" and weight_H_C.shape[1] >= _WIDE:  # elsewhere one would have to wait for the mask
+        kept = mask_1_H[0].nonzero()[:, 0]
+        if len(kept) <= _MANY_DROPPED * len(weight_H_C):
+            return x.index_select(1, kept), weight_H_C.index_select(0, kept)
+    return x, weight_H_C
 
 
 def _numbered(outputs: Any) -> list[tuple[int, Tensor]]:

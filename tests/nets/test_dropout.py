@@ -8,8 +8,8 @@ import random
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from alkit.nets.dropout import DropoutSampler
@@ -232,7 +232,7 @@ def test_keep_rate_and_scale():
 
 def test_masks_of_samples_layers_and_seeds_are_independent():
     width, n_samples = 50, 200
-    module = Lambda(lambda net, x: torch.cat([F.dropout(x, 0.5), F.dropout(x, 0.5)], 1))
+    module = Lambda(lambda net, x: torch.cat([functional.dropout(x, 0.5), functional.dropout(x, 0.5)], 1))
     both = sample(module, {"input": torch.ones(2, width)}, n_samples)[0] - 1
     first, second = both.split(width, dim=1)
     other_seed = masks(0.5, width, n_samples, seed=1) - 1
@@ -301,9 +301,17 @@ def test_no_rows(name):
 
 
 def test_positional_arguments_and_tuples():
-    module = Lambda(lambda net, pair: F.dropout(pair[0] * pair[1], 0.5))
+    module = Lambda(lambda net, pair: functional.dropout(pair[0] * pair[1], 0.5))
     with DropoutSampler(module, 3) as sampler:
         assert sampler((torch.ones(2, 5), torch.ones(2, 5))).shape == (2, 3, 5)
+
+
+@pytest.mark.parametrize("name", ["dropout_head", "two_dropouts", "inplace_dropout_on_input", "transformer"])
+def test_inference_mode(name):
+    module, inputs = build(name), ZOO[name].inputs(4)
+    samples = sample(module, inputs)
+    with torch.inference_mode(), DropoutSampler(module, 6, consistent=True) as sampler:
+        assert_same(sampler(**copy.deepcopy(inputs)), samples)
 
 
 def test_steps_may_change_between_batches():
@@ -328,9 +336,9 @@ def test_rows_of_nan_are_left_to_the_caller():
     [
         nn.Linear(6, 3),
         nn.Sequential(nn.Linear(6, 3), nn.Dropout(0.0)),
-        Lambda(lambda net, x: F.dropout(x, 0.5, training=False)),
+        Lambda(lambda net, x: functional.dropout(x, 0.5, training=False)),
         nn.Sequential(nn.Linear(6, 3), nn.RReLU()),
-        Lambda(lambda net, x: (x, F.dropout(x, 0.5))),
+        Lambda(lambda net, x: (x, functional.dropout(x, 0.5))),
     ],
     ids=["no dropout", "p=0", "training=False", "rrelu", "unread"],
 )
@@ -347,9 +355,9 @@ def test_too_few_samples(n_samples):
 
 def test_unsuitable_outputs():
     with pytest.raises(ValueError, match=r"returned shape \(8, 3\) for 4 rows"):
-        sample(Lambda(lambda net, x: F.dropout(torch.cat([x, x]), 0.5)), {"input": torch.ones(4, 3)})
+        sample(Lambda(lambda net, x: functional.dropout(torch.cat([x, x]), 0.5)), {"input": torch.ones(4, 3)})
     with pytest.raises(TypeError, match="returned dict"):
-        sample(Lambda(lambda net, x: {"logits": F.dropout(x, 0.5)}), {"input": torch.ones(4, 3)})
+        sample(Lambda(lambda net, x: {"logits": functional.dropout(x, 0.5)}), {"input": torch.ones(4, 3)})
     with pytest.raises(TypeError, match="at least one tensor"):
         sample(nn.Dropout(), {"input": ["a", "b"]})
 
@@ -360,7 +368,7 @@ def test_errors_of_the_module_are_its_own():
 
 
 def test_network_that_takes_one_batch_size_only_gets_plain_passes():
-    module = Lambda(lambda net, x: net.head(F.dropout(x.view(4, 6), 0.5)), head=nn.Linear(6, CLASSES))
+    module = Lambda(lambda net, x: net.head(functional.dropout(x.view(4, 6), 0.5)), head=nn.Linear(6, CLASSES))
     with DropoutSampler(module, 5) as sampler:
         samples = sampler(torch.ones(4, 6))
     assert samples.shape == (4, 5, CLASSES)
@@ -368,7 +376,7 @@ def test_network_that_takes_one_batch_size_only_gets_plain_passes():
 
 
 def test_draws_in_numpy_are_seeded_plain_passes():
-    module = Lambda(lambda net, x: F.dropout(x, 0.5) * float(np.random.rand()) * random.random())
+    module = Lambda(lambda net, x: functional.dropout(x, 0.5) * float(np.random.rand()) * random.random())
     state = random.getstate(), np.random.get_state()[1].copy()
     samples = sample(module, {"input": torch.ones(4, 6)})
     assert torch.equal(samples, sample(module, {"input": torch.ones(4, 6)}))

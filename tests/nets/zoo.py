@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
 WIDTH, STEPS, CLASSES = 6, 5, 3
@@ -236,7 +236,7 @@ def multihead_attention_with_weights() -> nn.Module:
 def scaled_dot_product_attention() -> nn.Module:
     def forward(net: Lambda, x: Tensor) -> Tensor:
         x = net.embedding(x).unflatten(2, (2, 4)).transpose(1, 2)
-        x = F.scaled_dot_product_attention(x, x, x, dropout_p=0.4 if net.training else 0.0)
+        x = functional.scaled_dot_product_attention(x, x, x, dropout_p=0.4 if net.training else 0.0)
         return net.head(x.transpose(1, 2).flatten(2).mean(1))
 
     return Lambda(forward, embedding=nn.Embedding(11, 8), head=head())
@@ -250,9 +250,9 @@ def hidden(noise: Callable[[nn.Module, Tensor], Tensor]) -> Callable[[], nn.Modu
     )
 
 
-specimen(name="functional")(hidden(lambda net, x: F.dropout(x, 0.5, net.training)))
-specimen(name="functional_always")(hidden(lambda net, x: F.dropout(x, 0.5)))
-specimen(name="functional_inplace")(hidden(lambda net, x: F.dropout(x, 0.5, net.training, inplace=True)))
+specimen(name="functional")(hidden(lambda net, x: functional.dropout(x, 0.5, net.training)))
+specimen(name="functional_always")(hidden(lambda net, x: functional.dropout(x, 0.5)))
+specimen(name="functional_inplace")(hidden(lambda net, x: functional.dropout(x, 0.5, net.training, inplace=True)))
 specimen(name="bernoulli")(hidden(lambda net, x: x * torch.bernoulli(torch.full_like(x, 0.5)) * 2))
 specimen(name="bernoulli_of_features")(hidden(lambda net, x: x * torch.bernoulli(torch.sigmoid(x))))
 specimen(name="rand")(hidden(lambda net, x: x * (torch.rand(x.shape) < 0.5) * 2))
@@ -260,31 +260,37 @@ specimen(name="rand_like")(hidden(lambda net, x: torch.where(torch.rand_like(x) 
 specimen(name="gaussian_noise")(hidden(lambda net, x: x + 0.3 * torch.randn_like(x)))
 specimen(name="multiplicative_noise")(hidden(lambda net, x: x * torch.normal(torch.ones_like(x), 0.5)))
 specimen(name="empty_and_bernoulli")(hidden(lambda net, x: torch.empty_like(x).bernoulli_(0.5) * x * 2))
-specimen(name="mask_of_rows_and_steps")(hidden(lambda net, x: F.dropout(x.reshape(-1, 2), 0.5).reshape(x.shape)))
-specimen(name="mask_of_steps_and_rows")(hidden(lambda net, x: F.dropout(x.T.reshape(-1, 1), 0.5).reshape(8, -1).T))
-specimen(name="residual")(hidden(lambda net, x: x + F.dropout(x.tanh(), 0.5)))
-specimen(name="called_twice")(hidden(lambda net, x: F.dropout(x, 0.5) + 2 * F.dropout(x, 0.3)))
-specimen(name="shared_weights")(hidden(lambda net, x: F.dropout(x, 0.5) @ net.body.weight @ net.body.weight.T))
-specimen(name="drop_connect")(hidden(lambda net, x: F.linear(x, F.dropout(torch.eye(8), 0.5))))
-specimen(name="mask_read_twice")(hidden(lambda net, x: (d := F.dropout(x, 0.5)) + d.sum(1, keepdim=True)))
-specimen(name="overwritten_after_reading")(hidden(lambda net, x: F.dropout(x, 0.5) + x.mul_(2)))
-specimen(name="overwritten_before_linear")(hidden(lambda net, x: (F.dropout(x, 0.5), x.zero_())[0]))
+specimen(name="mask_of_rows_and_steps")(
+    hidden(lambda net, x: functional.dropout(x.reshape(-1, 2), 0.5).reshape(x.shape))
+)
+specimen(name="mask_of_steps_and_rows")(
+    hidden(lambda net, x: functional.dropout(x.T.reshape(-1, 1), 0.5).reshape(8, -1).T)
+)
+specimen(name="residual")(hidden(lambda net, x: x + functional.dropout(x.tanh(), 0.5)))
+specimen(name="called_twice")(hidden(lambda net, x: functional.dropout(x, 0.5) + 2 * functional.dropout(x, 0.3)))
+specimen(name="shared_weights")(hidden(lambda net, x: functional.dropout(x, 0.5) @ net.body.weight @ net.body.weight.T))
+specimen(name="drop_connect")(hidden(lambda net, x: functional.linear(x, functional.dropout(torch.eye(8), 0.5))))
+specimen(name="mask_read_twice")(hidden(lambda net, x: (d := functional.dropout(x, 0.5)) + d.sum(1, keepdim=True)))
+specimen(name="overwritten_after_reading")(hidden(lambda net, x: functional.dropout(x, 0.5) + x.mul_(2)))
+specimen(name="overwritten_before_linear")(hidden(lambda net, x: (functional.dropout(x, 0.5), x.zero_())[0]))
 specimen(name="written_piecewise")(
-    hidden(lambda net, x: x.clone().index_copy_(1, torch.tensor([0, 2]), F.dropout(x[:, :2], 0.5)))
+    hidden(lambda net, x: x.clone().index_copy_(1, torch.tensor([0, 2]), functional.dropout(x[:, :2], 0.5)))
 )
 specimen(name="steered_by_draws")(
-    hidden(lambda net, x: F.dropout(x, 0.5) if torch.rand(()) < 0.5 else x.tanh() * torch.rand(()))
+    hidden(lambda net, x: functional.dropout(x, 0.5) if torch.rand(()) < 0.5 else x.tanh() * torch.rand(()))
 )
 specimen(name="skipped_layer")(
-    hidden(lambda net, x: F.dropout(x @ torch.ones(8, 8) if torch.rand(()) < 0.5 else x, 0.5))
+    hidden(lambda net, x: functional.dropout(x @ torch.ones(8, 8) if torch.rand(()) < 0.5 else x, 0.5))
 )
 specimen(name="swapped_operands")(
-    hidden(lambda net, x: F.dropout(x, 0.5) + ((x, x * 2) if torch.rand(()) < 0.5 else (x * 2, x))[0])
+    hidden(lambda net, x: functional.dropout(x, 0.5) + ((x, x * 2) if torch.rand(()) < 0.5 else (x * 2, x))[0])
 )
-specimen(name="steered_by_data")(hidden(lambda net, x: F.dropout(x, 0.5) if x.sum() > 0 else F.dropout(-x, 0.2)))
-specimen(name="through_numpy")(hidden(lambda net, x: torch.from_numpy(F.dropout(x, 0.5).numpy().copy())))
+specimen(name="steered_by_data")(
+    hidden(lambda net, x: functional.dropout(x, 0.5) if x.sum() > 0 else functional.dropout(-x, 0.2))
+)
+specimen(name="through_numpy")(hidden(lambda net, x: torch.from_numpy(functional.dropout(x, 0.5).numpy().copy())))
 specimen(name="mask_through_numpy")(
-    hidden(lambda net, x: x * torch.from_numpy(F.dropout(torch.ones_like(x), 0.5).numpy() * 1))
+    hidden(lambda net, x: x * torch.from_numpy(functional.dropout(torch.ones_like(x), 0.5).numpy() * 1))
 )
 
 
@@ -298,7 +304,7 @@ class Counting(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         self.calls += 1
-        return self.head(F.dropout(torch.relu(self.body(input)), 0.5, self.training))
+        return self.head(functional.dropout(torch.relu(self.body(input)), 0.5, self.training))
 
 
 specimen(name="buffer_written")(Counting)
@@ -306,7 +312,7 @@ specimen(name="buffer_written")(Counting)
 
 @specimen()
 def several_outputs() -> nn.Module:
-    return Lambda(lambda net, x: (net.head(F.dropout(x, 0.5)), x), head=head(WIDTH))
+    return Lambda(lambda net, x: (net.head(functional.dropout(x, 0.5)), x), head=head(WIDTH))
 
 
 @specimen()
@@ -323,9 +329,9 @@ class Branches(nn.Module):
         self.a, self.b, self.head = nn.Linear(WIDTH, 4), nn.Linear(2, 4), head()
 
     def forward(self, input: dict[str, Tensor]) -> Tensor:
-        a = F.dropout(torch.relu(self.a(input["a"])), 0.5, self.training)
+        a = functional.dropout(torch.relu(self.a(input["a"])), 0.5, self.training)
         b = torch.relu_(self.b(input["b"]))
-        return self.head(F.dropout(torch.cat([a, b], 1), 0.2, self.training))
+        return self.head(functional.dropout(torch.cat([a, b], 1), 0.2, self.training))
 
 
 specimen(lambda n: {"input": {"a": rows(WIDTH)(n)["input"], "b": rows(2)(n)["input"]}}, name="dict_input")(Branches)
@@ -334,5 +340,9 @@ specimen(lambda n: {"input": {"a": rows(WIDTH)(n)["input"], "b": rows(2)(n)["inp
 specimen(shares=False, name="batch_norm_without_statistics")(
     lambda: nn.Sequential(nn.Linear(WIDTH, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Dropout(), head())
 )
-specimen(shares=False, name="attention_between_rows")(hidden(lambda net, x: F.dropout(F.softmax(x @ x.T, 1), 0.5) @ x))
-specimen(shares=False, name="permuted_rows")(hidden(lambda net, x: F.dropout(x, 0.5) + 0.1 * x[torch.randperm(len(x))]))
+specimen(shares=False, name="attention_between_rows")(
+    hidden(lambda net, x: functional.dropout(functional.softmax(x @ x.T, 1), 0.5) @ x)
+)
+specimen(shares=False, name="permuted_rows")(
+    hidden(lambda net, x: functional.dropout(x, 0.5) + 0.1 * x[torch.randperm(len(x))])
+)
