@@ -128,7 +128,7 @@ def test_coreset_far_from_the_origin_keeps_its_digits():
 
 
 def test_nearest_distance_in_blocks_is_exact():
-    X, L = matrix(3000, 5), matrix(1000, 5, 1)  # three blocks
+    X, L = matrix(3000, 5), matrix(3000, 5, 1)  # three blocks
     X[:10] = L[:10]
     np.testing.assert_allclose(nearest_distance(X, L), cdist(X, L).min(1), rtol=1e-12)
     assert nearest_distance(X.float(), L.float())[:10].tolist() == [0] * 10
