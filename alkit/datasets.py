@@ -41,7 +41,7 @@ def load_spam(path: str | Path) -> tuple[list[str], np.ndarray]:
     >>> with TemporaryDirectory() as folder:
     ...     _ = Path(folder, "mail.csv").write_text("subject,body,label\nhello,see you,ham\n")
     ...     load_spam(folder)
-    (['hello\\nsee you'], array(['ham'], dtype='<U3'))
+    (['hello\nsee you'], array(['ham'], dtype='<U3'))
     """
     path = Path(path)
     tables = [path] if path.is_file() else sorted(path.glob("*.csv*"))

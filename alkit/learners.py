@@ -298,10 +298,12 @@ class BayesianOptimizer(_Taught, modal.BayesianOptimizer):
     --------
     >>> import numpy as np
     >>> from sklearn.gaussian_process import GaussianProcessRegressor
+    >>> from sklearn.gaussian_process.kernels import RBF
     >>> from alkit.learners import BayesianOptimizer
     >>> X = np.linspace(0, 1, 101).reshape(-1, 1)
     >>> y = X.ravel() * (1 - X.ravel())
-    >>> optimizer = BayesianOptimizer(GaussianProcessRegressor(), X_training=X[[0, 100]], y_training=y[[0, 100]])
+    >>> surrogate = GaussianProcessRegressor(RBF(0.3, "fixed"))
+    >>> optimizer = BayesianOptimizer(surrogate, X_training=X[[0, 100]], y_training=y[[0, 100]])
     >>> for _ in range(3):
     ...     indices, instances = optimizer.query(X)
     ...     optimizer.teach(instances, y[indices])

@@ -179,9 +179,13 @@ def non_finite_rows(X: Rows, *, allow_nan: bool = False) -> np.ndarray:
     bad = [np.empty(0, dtype=np.intp)]
     if sp.issparse(X):
         entries = X.tocoo()
-        bad.append(entries.row[_non_finite(entries.data, allow_nan)])
+        marked = _non_finite(entries.data, allow_nan)
+        if marked.any():
+            bad.append(entries.row[marked])
     for values in () if sp.issparse(X) else _arrays(X):
-        bad.append(np.nonzero(_non_finite(values, allow_nan))[0])
+        marked = _non_finite(values, allow_nan)
+        if marked.any():
+            bad.append(np.nonzero(marked)[0])
     return np.unique(np.concatenate(bad))
 
 
@@ -199,13 +203,13 @@ def _arrays(X: Rows) -> Iterator[np.ndarray]:
 
 
 def _non_finite(values: np.ndarray, allow_nan: bool) -> np.ndarray:
-    """Mark infinity and, unless allowed, missing values."""
+    """Mark infinity and, unless allowed, missing values; one False for all where there are none."""
     if values.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):  # one finite sum clears a whole array at once
             if np.isfinite(values.sum()):
-                return np.zeros(values.shape, dtype=bool)
+                return np.zeros(1, dtype=bool)
         return np.isinf(values) if allow_nan else ~np.isfinite(values)
     if values.dtype.kind == "O":
         infinite = np.isin(values, [np.inf, -np.inf])
         return infinite if allow_nan else infinite | pd.isna(values)
-    return np.zeros(values.shape, dtype=bool)
+    return np.zeros(1, dtype=bool)

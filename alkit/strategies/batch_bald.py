@@ -14,8 +14,8 @@ from alkit.strategies.selection import Picks
 
 # far below any probability that matters; keeps logarithms finite and float32 products out of the slow denormals
 _FLOOR = 1e-18
-# one matrix product, small enough for the processor's caches: 2 MiB of float32, at most 1,024 configurations
-_TILE = 2**19
+# one matrix product, small enough for the processor's caches: 8 MiB of float32, at most 1,024 configurations
+_TILE = 2**21
 _TILE_CONFIGURATIONS = 1024
 # rows looked at closely between two looks at the best so far
 _LAZY_ROWS = 64

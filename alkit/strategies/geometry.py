@@ -13,8 +13,8 @@ from torch import Tensor
 from alkit._random import draw_seed
 from alkit.checks import checked_count
 
-_BLOCK_NUMBERS = 2**20
-"""Numbers in one block of rows or distances: 8 MB of float64."""
+_BLOCK_NUMBERS = 2**21
+"""Numbers in one block of rows or distances, 16 MB of float64: few blocks, as threads meet after each."""
 _MINI_BATCH_FROM = 50_000
 """Rows from which mini-batches stand in for Lloyd's algorithm."""
 

@@ -193,8 +193,9 @@ def measure(name: str, n_rows: int, repeats: int) -> None:
         relative = {way: took[way] / took["plain"] for way in took}
         of_naive = took["query"] / took["naive"] if "naive" in took else math.nan
         cells = [f"{name:20}", f"{n_samples:4}", f"{1e3 * took['plain']:9.1f} ms"]
-        cells += [f"{relative.get(way, math.nan):9.2f}x" for way in ("samples", "query", "naive", "baal")]
-        cells += [f"{of_naive:9.2f}x", f"{verdict(bar, relative['query'], of_naive):>18}"]
+        ratios = [relative.get(way, math.nan) for way in ("samples", "query", "naive", "baal")]
+        cells += ["         -" if math.isnan(ratio) else f"{ratio:9.2f}x" for ratio in (*ratios, of_naive)]
+        cells += [f"{verdict(bar, relative['query'], of_naive):>18}"]
         print(" ".join(cells), flush=True)
 
 
