@@ -44,7 +44,8 @@ class NetClassifier(RowNet):
     max_epochs : int, default=20
         Epochs of each fit.
     batch_size : int, default=64
-        Rows a batch; -1 for all. Scoring takes up to 1,024 rows or 32 MB at once, or ``iterator_valid__batch_size``.
+        Rows a batch; -1 for all. Scoring takes up to 4,096 vectors, 256 pictures or 32 MB at once, or
+        ``iterator_valid__batch_size``.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
         What becomes of the rest that fills no batch, see :func:`alkit.nets.batching.batch_sizes`.
     classes : array-like, optional

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Subset, default_collate
 
 from alkit.rows import Rows, n_rows, non_finite_rows, row_shape, take
 
-SCORING_ROWS = 1024
+SCORING_ROWS = 4096
 SCORING_BYTES = 2**25
 
 Tensors = torch.Tensor | dict[str, Any]
@@ -222,10 +222,14 @@ def root(dataset: Any) -> Any:
 
 
 def scoring_rows(dataset: Dataset) -> int:
-    """Return how many rows to score at once: 1,024, or as many as take 32 MB as tensors."""
+    """Return how many rows to score at once: 4,096 vectors or 256 pictures, or as many as take 32 MB as tensors.
+
+    What a convolution makes of a picture is many times its size: larger batches of those leave the cache.
+    """
     row, _ = fetch(dataset, slice(0, 1))
     values = row.values() if isinstance(row, dict) else (row,)
-    return max(1, min(SCORING_ROWS, SCORING_BYTES // max(1, sum(v.numel() * v.element_size() for v in values))))
+    rows = SCORING_ROWS if all(v.ndim <= 2 for v in values) else SCORING_ROWS // 16
+    return max(1, min(rows, SCORING_BYTES // max(1, sum(v.numel() * v.element_size() for v in values))))
 
 
 class RowBatches:

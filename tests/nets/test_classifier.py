@@ -345,10 +345,10 @@ class TestSkorchAndScikitLearn:
     def test_scoring_batches(self, fitted):
         sizes = []
         hook = fitted.module_.register_forward_hook(lambda module, args, out: sizes.append(len(out)))
-        many = np.tile(X, (30, 1))
+        many = np.tile(X, (100, 1))
         fitted.predict(many)
         hook.remove()
-        assert sizes == [1024, 1024, 652]
+        assert sizes == [4096, 4096, 808]
         by_ten = clone(fitted).set_params(iterator_valid__batch_size=10).fit(X, Y)
         by_ten.module_.load_state_dict(fitted.module_.state_dict())
         np.testing.assert_allclose(by_ten.predict_proba(many), fitted.predict_proba(many), atol=1e-6)

@@ -157,7 +157,8 @@ class TestSizes:
 
     def test_wide_rows_make_small_scoring_batches(self):
         model = net().fit(X, Y)
-        assert scoring_rows(model.get_dataset(X)) == 1024
+        assert scoring_rows(model.get_dataset(X)) == 4096
+        assert scoring_rows(model.get_dataset(np.zeros((50, 1, 8, 8), np.float32))) == 256
         assert scoring_rows(model.get_dataset(sp.csr_matrix((50, 2**20)))) == 4
 
 
@@ -208,9 +209,9 @@ def test_sparse_rows_are_densified_batch_by_batch(monkeypatch):
     sizes = []
     densify = sp.csr_matrix.toarray
     monkeypatch.setattr(sp.csr_matrix, "toarray", lambda self: sizes.append(self.shape[0]) or densify(self))
-    rows = sp.csr_matrix(np.tile(X, (30, 1)))
-    net(max_epochs=2).fit(rows, np.tile(Y, 30)).predict(rows)
-    assert max(sizes) == 1024
+    rows = sp.csr_matrix(np.tile(X, (100, 1)))
+    net(max_epochs=2).fit(rows, np.tile(Y, 100)).predict(rows)
+    assert max(sizes) == 4096
 
 
 def test_thousand_classes_one_row_each():
