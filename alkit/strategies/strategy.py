@@ -196,17 +196,8 @@ class Strategy:
             rows = chosen if rows is None else rows[chosen]
         settings = strategy.parameters()
         members = getattr(model, "learner_list", None) or [model]
-        quantities = Quantities(
-            model,
-            asked_by=repr(strategy),
-            seed=draw_seed(rng),
-            n_samples=settings.get("n_samples", Quantities.n_samples),
-            embed=_fitted(settings.get("embed"), X_pool),
-            cost=settings.get("cost"),
-            joint="target_samples" in strategy.needs or "samples" in strategy.pick_needs,
-        )
         view = View(
-            quantities,
+            strategy._quantities(model, X_pool, draw_seed(rng)),
             X_pool,
             rows,
             rng,
@@ -226,6 +217,19 @@ class Strategy:
         picks = _bind(strategy.pick, settings)(*seen, k=k, rng=rng, **limit)
         indices = found.positions[picks.indices]
         return picks._replace(indices=indices if rows is None else rows[indices])
+
+    def _quantities(self, model: Any, X_pool: Rows, seed: int) -> Quantities:
+        """Return what is to be asked of the model, by this strategy's parameters."""
+        settings = self.parameters()
+        return Quantities(
+            model,
+            asked_by=repr(self),
+            seed=seed,
+            n_samples=settings.get("n_samples", Quantities.n_samples),
+            embed=_fitted(settings.get("embed"), X_pool),
+            cost=settings.get("cost"),
+            joint="target_samples" in self.needs or "samples" in self.pick_needs,
+        )
 
     def _count(self, n_instances: Any, budget: float | None, n: int) -> int:
         """Return how many rows to pick at most."""
