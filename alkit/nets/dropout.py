@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,11 @@ _NO_DRAW = (
     "frozen into a scripted or exported network (use the original module)."
 )
 _DEPENDENT_ROWS = "the output of a row depends on the other rows of its batch"
+_SETTINGS = (bool, int, float, str, tuple, type(None))
 _STATISTICS = ("running_mean", "running_var", "_u", "weight_u")
+
+# The plan last proven for a network, with what it was proven for: chunks of one pool need one probe
+_PROVEN: WeakKeyDictionary[nn.Module, tuple[tuple, list, Plan]] = WeakKeyDictionary()
 
 
 class DropoutSampler:
@@ -83,8 +88,7 @@ class DropoutSampler:
 
     def __enter__(self) -> Self:
         """Set the modes."""
-        self._plan: Plan | None = None
-        self._geometry: list = []
+        self._state = _state(self.module)
         self._undo = ExitStack()
         self._undo.enter_context(_modes_and_buffers_kept(self.module))
         for module in self.module.modules():
@@ -98,7 +102,7 @@ class DropoutSampler:
     def __exit__(self, *exception: object) -> None:
         """Put modes and buffers back."""
         self._undo.close()
-        del self._undo, self._passes, self._plan, self._geometry
+        del self._undo, self._passes, self._state
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
         """Sample the outputs of a batch.
@@ -128,8 +132,9 @@ class DropoutSampler:
     def _sample(self, batch: Batch) -> Tensor:
         with torch.random.fork_rng(**self._forked), _traceable_backends(self.module):
             geometry = batch.geometry()
-            fresh = self._plan is None or self._plan.follows_data or geometry != self._geometry
-            plan = probe(self._passes, batch) if fresh or self._plan is None else self._plan
+            state, proven_for, known = _PROVEN.get(self.module, (None, None, None))
+            fresh = known is None or known.follows_data or state != self._state or geometry != proven_for
+            plan = probe(self._passes, batch) if fresh or known is None else known
             try:
                 samples = self._run(plan, batch)
                 refusal = _DEPENDENT_ROWS if fresh and not plan.agrees(samples) else ""
@@ -138,7 +143,8 @@ class DropoutSampler:
             if refusal:
                 plan = probe(self._passes, batch, refusal)
                 samples = self._run(plan, batch)
-        self._plan, self._geometry = plan, geometry
+        if fresh or refusal:
+            _PROVEN[self.module] = self._state, geometry, plan
         self.consistent_ = self.consistent_ is not False and plan.layouts is not None
         return samples
 
@@ -199,6 +205,16 @@ def _check_samples_differ(samples: Tensor) -> None:
 def _keeps_statistics(module: nn.Module) -> bool:
     """Whether training mode would make normalisation stochastic, or is no dropout (RReLU's random slopes)."""
     return isinstance(module, nn.RReLU) or any(name in _STATISTICS for name, _ in module.named_buffers(recurse=False))
+
+
+def _state(module: nn.Module) -> tuple:
+    """Everything a plan may depend on: which tensors and settings the network has, and whether they have changed."""
+    tensors = [(id(tensor), tensor._version) for tensor in chain(module.parameters(), module.buffers())]
+    settings = [
+        (type(part), [item for item in vars(part).items() if isinstance(item[1], _SETTINGS)])
+        for part in module.modules()
+    ]
+    return tensors, settings
 
 
 @contextmanager

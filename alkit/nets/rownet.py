@@ -34,7 +34,7 @@ from alkit.nets.inputs import (
 )
 from alkit.nets.labels import check_labels, encode
 from alkit.nets.randomness import isolated_rng
-from alkit.rows import Rows, n_rows, slices, take
+from alkit.rows import Rows, n_rows, slices, sums_to_finite, take
 
 
 class RowNet(skorch.NeuralNetClassifier):
@@ -291,7 +291,7 @@ class RowNet(skorch.NeuralNetClassifier):
                 gathered = np.empty((n, *out.shape[1:]), dtype=np.float32)
             rows = slice(start, start + len(out))
             gathered[rows] = out.cpu().float().numpy()
-            if np.isnan(gathered[rows].sum()):
+            if not sums_to_finite(gathered[rows]) and np.isnan(gathered[rows]).any():
                 raise ValueError(
                     f"{type(self.module_).__name__} returns NaN among rows {rows.start} to {rows.stop - 1} of X; "
                     "check its weights (a diverged fit?) and the scale of X"

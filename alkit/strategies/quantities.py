@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from alkit.rows import Rows, n_rows
+from alkit.rows import Rows, n_rows, sums_to_finite
 
 _METHODS = {
     "proba": ("predict_proba",),
@@ -214,7 +214,7 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
 
 def finite(values: np.ndarray, source: str, start: int) -> np.ndarray:
     """Return values, refusing NaN."""
-    if not np.isnan(values.sum()):
+    if sums_to_finite(values):
         return values
     bad = np.isnan(values).reshape(len(values), -1).any(1)
     if bad.any():
