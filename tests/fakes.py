@@ -37,5 +37,8 @@ class LinearPosterior(ClassifierMixin, BaseEstimator):
     def embed(self, X):
         return self._answer(X @ self.weights_[0])
 
+    def predict_loss(self, X):
+        return self._answer(X @ self.weights_[0, :, 0])
+
     def predict(self, X):
         return self.classes_[self.predict_proba(X).argmax(1)]

@@ -12,7 +12,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from alkit import ActiveLearner, Committee, DropoutMLPClassifier, NetClassifier, get_strategy, get_strategy_names
+from alkit import (
+    ActiveLearner,
+    Committee,
+    DropoutMLPClassifier,
+    LearningLossClassifier,
+    NetClassifier,
+    get_strategy,
+    get_strategy_names,
+)
 from alkit.strategies.selection import top_k
 from alkit.strategies.table import TABLE
 from tests.fakes import LinearPosterior
@@ -47,6 +55,7 @@ def fitted_net():
 MODELS = {
     "NetClassifier": fitted_net,
     "DropoutMLPClassifier": lambda: DropoutMLPClassifier(max_epochs=2, random_state=0).fit(X, y),
+    "LearningLossClassifier": lambda: LearningLossClassifier(Net, ["layers.2"], max_epochs=2, random_state=0).fit(X, y),
     "Pipeline": lambda: make_pipeline(StandardScaler(), NetClassifier(Net, max_epochs=2, random_state=0)).fit(X, y),
     "LogisticRegression": lambda: LogisticRegression(max_iter=1000).fit(X, y),
     "ActiveLearner": lambda: ActiveLearner(fitted_net(), X_training=X, y_training=y),
@@ -62,6 +71,7 @@ DEEP = EVERY | {"samples", "target_samples", "embedding", "train_embedding"}
 HAS = {
     "NetClassifier": DEEP,
     "DropoutMLPClassifier": DEEP,
+    "LearningLossClassifier": DEEP | {"loss"},
     "Pipeline": DEEP,
     "LogisticRegression": EVERY,
     "ActiveLearner": DEEP,
@@ -140,7 +150,7 @@ def test_pools_that_are_not_finite(strategy):
 
 @every_strategy
 def test_same_seed_same_picks(strategy, models):
-    first, second = (select(strategy, models["NetClassifier"], X, 9, random_state=3) for _ in range(2))
+    first, second = (select(strategy, models["LearningLossClassifier"], X, 9, random_state=3) for _ in range(2))
     assert first.indices.tolist() == second.indices.tolist()
 
 
@@ -157,7 +167,7 @@ def test_candidates_are_picked_from_as_a_pool_of_their_own(strategy):
 @deterministic
 def test_chunks_do_not_matter(strategy, models):
     whole, rowwise = (
-        select(strategy, models["NetClassifier"], X[:40], 40, random_state=0, chunk_bytes=size) for size in (2**26, 1)
+        select(strategy, models["LearningLossClassifier"], X[:40], 40, random_state=0, chunk_bytes=size) for size in (2**26, 1)
     )
     order = np.argsort(whole.indices), np.argsort(rowwise.indices)
     np.testing.assert_allclose(whole.scores[order[0]], rowwise.scores[order[1]], atol=1e-6)
@@ -187,8 +197,8 @@ def test_float32_and_float64_agree(strategy):
 @deterministic
 def test_permuting_the_pool_permutes_the_picks(strategy, models):
     order = np.random.default_rng(1).permutation(len(X))
-    scores = select(strategy, models["NetClassifier"], X, len(X), random_state=0)
-    permuted = select(strategy, models["NetClassifier"], X[order], len(X), random_state=0)
+    scores = select(strategy, models["LearningLossClassifier"], X, len(X), random_state=0)
+    permuted = select(strategy, models["LearningLossClassifier"], X[order], len(X), random_state=0)
     np.testing.assert_allclose(
         scores.scores[np.argsort(scores.indices)][order], permuted.scores[np.argsort(permuted.indices)], atol=1e-6
     )
@@ -196,7 +206,7 @@ def test_permuting_the_pool_permutes_the_picks(strategy, models):
 
 @every_strategy
 def test_a_query_changes_nothing(strategy, models):
-    net = models["NetClassifier"]
+    net = models["LearningLossClassifier"]
     net.module_.train()
     net.module_.layers[1].eval()
     before = everything(net.module_)

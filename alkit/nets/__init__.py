@@ -1,6 +1,7 @@
 """Networks as scikit-learn classifiers."""
 
 from alkit.nets.classifier import NetClassifier
+from alkit.nets.learning_loss import LearningLossClassifier
 from alkit.nets.mlp import DropoutMLPClassifier
 
-__all__ = ["DropoutMLPClassifier", "NetClassifier"]
+__all__ = ["DropoutMLPClassifier", "LearningLossClassifier", "NetClassifier"]

@@ -23,12 +23,14 @@ _METHODS = {
     "proba": ("predict_proba",),
     "samples": ("sample_proba", "vote_proba"),
     "embedding": ("embed",),
+    "loss": ("predict_loss",),
     "true_loss": ("predict_proba",),
 }
 _HAVE = {
     "proba": "any classifier with probabilities, such as alkit.NetClassifier",
     "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier or a Committee",
     "embedding": "alkit.NetClassifier or alkit.DropoutMLPClassifier",
+    "loss": "alkit.LearningLossClassifier",
     "true_loss": "any classifier with probabilities, such as alkit.NetClassifier",
 }
 

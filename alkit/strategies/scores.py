@@ -306,6 +306,32 @@ def max_disagreement(samples: Tensor) -> Tensor:
 # ---- losses
 
 
+def learning_loss(loss: Tensor) -> Tensor:
+    """Loss that a module trained beside the network predicts for a row.
+
+    Parameters
+    ----------
+    loss : Tensor (n,)
+        On the module's own scale: only its order means something.
+
+    Returns
+    -------
+    Tensor (n,)
+
+    References
+    ----------
+    Yoo & Kweon (2019), Learning Loss for Active Learning.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.scores import learning_loss
+    >>> learning_loss(torch.tensor([-0.5, 2.0]))
+    tensor([-0.5000,  2.0000])
+    """
+    return loss
+
+
 def ideal_loss(true_loss: Tensor) -> Tensor:
     """Loss that a row's hidden label would give: what learning loss is after, known only in a simulation.
 

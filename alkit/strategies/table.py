@@ -35,5 +35,6 @@ TABLE = (
     Strategy("typiclust", pick=picks.typiclust, pick_needs=("features", "train_features")),
     Strategy("probcover", pick=picks.probcover, pick_needs=("features", "train_features")),
     # what a row's loss would be
+    Strategy("learning_loss", scores.learning_loss, needs=("loss",)),
     Strategy("ideal_loss", scores.ideal_loss, needs=("true_loss",)),
 )
