@@ -6,7 +6,12 @@ _modal.repair()  # before anything else imports modAL
 
 from alkit.experiment import ActiveLearningClassifier  # noqa: E402
 from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor  # noqa: E402
-from alkit.nets import DropoutMLPClassifier, LearningLossClassifier, NetClassifier  # noqa: E402
+from alkit.nets import (  # noqa: E402
+    DropoutMLPClassifier,
+    EnsembleClassifier,
+    LearningLossClassifier,
+    NetClassifier,
+)
 from alkit.strategies import get_strategy, get_strategy_names  # noqa: E402
 
 __version__ = "0.1.0"
@@ -18,6 +23,7 @@ __all__ = [
     "Committee",
     "CommitteeRegressor",
     "DropoutMLPClassifier",
+    "EnsembleClassifier",
     "LearningLossClassifier",
     "NetClassifier",
     "get_strategy",

@@ -22,10 +22,11 @@ def draw_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31 - 1))
 
 
-def seed_estimator(estimator: Any, rng: np.random.Generator) -> None:
-    """Give every ``random_state`` inside an estimator that is None a seed of its own."""
-    unseeded = [key for key, value in estimator.get_params().items() if value is None and _is_random_state(key)]
-    estimator.set_params(**{key: draw_seed(rng) for key in sorted(unseeded)})
+def seed_estimator(estimator: Any, rng: np.random.Generator, *, every: bool = False) -> None:
+    """Give each ``random_state`` inside an estimator that is None (or every one) a seed of its own."""
+    params = estimator.get_params().items()
+    keys = sorted(key for key, value in params if _is_random_state(key) and (every or value is None))
+    estimator.set_params(**{key: draw_seed(rng) for key in keys})
 
 
 def _is_random_state(key: str) -> bool:

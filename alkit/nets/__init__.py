@@ -1,7 +1,8 @@
 """Networks as scikit-learn classifiers."""
 
 from alkit.nets.classifier import NetClassifier
+from alkit.nets.ensemble import EnsembleClassifier
 from alkit.nets.learning_loss import LearningLossClassifier
 from alkit.nets.mlp import DropoutMLPClassifier
 
-__all__ = ["DropoutMLPClassifier", "LearningLossClassifier", "NetClassifier"]
+__all__ = ["DropoutMLPClassifier", "EnsembleClassifier", "LearningLossClassifier", "NetClassifier"]

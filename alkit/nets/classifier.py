@@ -183,22 +183,29 @@ class NetClassifier(RowNet):
             raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
         warm = bool(self.warm_start) and self.initialized_
         with self._seeded(len(self.history_ or ()) if warm else 0):
-            before = self._signature() if warm else None
-            X, y = self._checked(X, y)
-            self._learn_input(X, y, np.unique(y if self.classes is None else self.classes), reset=True)
-            if warm and before != self._signature():
-                warnings.warn(
-                    f"warm_start={self.warm_start!r}, but the shape of rows or the classes have changed from {before} "
-                    f"to {self._signature()}: starting fresh; declare all labels with classes=[...] to avoid it",
-                    UserWarning,
-                    stacklevel=2,
-                )
-                warm = False
-            if not warm:
-                self.initialize()
-            elif self.warm_start == "shrink_perturb":
-                self._shrink_perturb()
+            X, y = self._prepare(X, y, warm, **fit_params)
             return self._train(X, y, **fit_params)
+
+    def _prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
+        """Do what comes before the first epoch of a fit; return checked rows and labels."""
+        before = self._signature() if warm else None
+        X, y = self._checked(X, y)
+        self._learn_input(X, y, np.unique(y if self.classes is None else self.classes), reset=True)
+        if warm and before != self._signature():
+            warnings.warn(
+                f"warm_start={self.warm_start!r}, but the shape of rows or the classes have changed from {before} "
+                f"to {self._signature()}: starting fresh; declare all labels with classes=[...] to avoid it",
+                UserWarning,
+                stacklevel=3,
+            )
+            warm = False
+        if not warm:
+            self.initialize()
+        elif self.warm_start == "shrink_perturb":
+            self._shrink_perturb()
+        self._weigh_classes(y)
+        self._probe(X, **fit_params)
+        return X, y
 
     def partial_fit(self, X: Rows, y: Any = None, classes: Any = None, **fit_params: Any) -> NetClassifier:
         """Go on training the network for ``max_epochs`` more.
@@ -224,6 +231,8 @@ class NetClassifier(RowNet):
                 self._learn_input(X, y, self.classes_)
             if not self.initialized_:
                 self.initialize()
+            self._weigh_classes(y)
+            self._probe(X, **fit_params)
             return self._train(X, y, **fit_params)
 
     def _checked(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
@@ -297,8 +306,6 @@ class NetClassifier(RowNet):
 
     def _train(self, X: Rows, y: np.ndarray, **fit_params: Any) -> NetClassifier:
         """Run the epochs; only skorch's EarlyStopping may end them by KeyboardInterrupt."""
-        self._weigh_classes(y)
-        self._probe(X, **fit_params)
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X, y, **fit_params)

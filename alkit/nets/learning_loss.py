@@ -178,7 +178,7 @@ class LearningLossClassifier(NetClassifier):
             return loss
         logits, predicted = y_pred
         by_row = copy.copy(self.criterion_)
-        by_row.reduction = "none"
+        vars(by_row)["reduction"] = "none"
         with torch.no_grad():
             true = by_row(logits, y_true.to(logits.device))
         return loss + self.loss_weight * margin_ranking_loss(predicted, true, self.loss_margin)

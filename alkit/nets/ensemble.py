@@ -1,0 +1,185 @@
+"""Deep ensembles: several networks that differ by their random start, as samples of a posterior."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from alkit._random import RandomState, draw_seed, generator, seed_estimator
+from alkit.nets.classifier import NetClassifier
+from alkit.nets.together import fit_together
+from alkit.rows import Rows
+
+
+def _members_embed(ensemble: EnsembleClassifier) -> bool:
+    return hasattr(ensemble.estimator, "embed")
+
+
+class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """A deep ensemble [1]_: copies of a network that begin and shuffle differently are samples of a posterior.
+
+    Small networks of linear layers (a `NetClassifier` without callbacks and validation split) are trained together,
+    several times as fast as in turn; all others one after another.
+
+    Parameters
+    ----------
+    estimator : classifier
+        What each member is a clone of. Give `NetClassifier` a module class, not an instance: a class is built anew for
+        each member, while copies of an instance all start from its weights (which warns).
+    n_estimators : int, default=8
+        Number of members K.
+    random_state : int, RandomState or None, default=None
+        Seeds every ``random_state`` inside each member.
+
+    Attributes
+    ----------
+    estimators_ : list of classifier
+        The fitted members.
+    classes_ : array (C,)
+        Known labels.
+    n_features_in_, feature_names_in_
+        As in scikit-learn, where the members have them.
+
+    References
+    ----------
+    .. [1] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable Predictive Uncertainty Estimation
+       using Deep Ensembles", NeurIPS 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from alkit import ActiveLearner, DropoutMLPClassifier, EnsembleClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> ensemble = EnsembleClassifier(DropoutMLPClassifier(max_epochs=5), n_estimators=3, random_state=0)
+    >>> learner = ActiveLearner(ensemble, "bald", X[::10], y[::10], random_state=0)
+    >>> indices, rows = learner.query(X, n_instances=2)
+    >>> ensemble.sample_proba(X).shape
+    (150, 3, 3)
+    """
+
+    def __init__(self, estimator: Any, n_estimators: int = 8, random_state: RandomState = None):
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.classifier_tags = inner.classifier_tags
+        return tags
+
+    def fit(self, X: Rows, y: Any) -> EnsembleClassifier:
+        """Fit the members.
+
+        Parameters
+        ----------
+        X : rows of any kind the estimator takes
+            The rows.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        self
+        """
+        if not isinstance(self.n_estimators, (int, np.integer)) or self.n_estimators < 1:
+            raise ValueError(f"n_estimators={self.n_estimators!r}: an ensemble needs one member or more")
+        if isinstance(getattr(self.estimator, "module", None), nn.Module):
+            warnings.warn(
+                f"{type(self.estimator).__name__} holds an instance of {type(self.estimator.module).__name__}, so all "
+                f"{self.n_estimators} members start from its weights and will differ too little; pass its class (and "
+                "module__* for its arguments) or a function that builds it",
+                UserWarning,
+                stacklevel=2,
+            )
+        rng = generator(self.random_state)
+        members = [clone(self.estimator) for _ in range(self.n_estimators)]
+        for member in members:
+            seed_estimator(member, rng, every=True)
+        if not (isinstance(self.estimator, NetClassifier) and fit_together(members, X, y, draw_seed(rng))):
+            members = [member.fit(X, y) for member in members]
+        self.estimators_ = members
+        self.classes_ = members[0].classes_
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(members[0], name):
+                setattr(self, name, getattr(members[0], name))
+            elif name in vars(self):
+                delattr(self, name)
+        return self
+
+    def sample_proba(
+        self, X: Rows, n_samples: int | None = None, random_state: Any = None, consistent: bool | None = None
+    ) -> np.ndarray:
+        """Return class probabilities of each member.
+
+        Parameters
+        ----------
+        X : rows
+            The rows.
+        n_samples, random_state, consistent
+            Not used: there are as many samples as members, each of them one network for all rows.
+
+        Returns
+        -------
+        ndarray of shape (n, K, C), float32
+        """
+        check_is_fitted(self)
+        samples = np.empty(0)
+        for k, member in enumerate(self.estimators_):
+            proba = member.predict_proba(X)
+            if k == 0:
+                samples = np.empty((len(proba), len(self.estimators_), proba.shape[1]), dtype=np.float32)
+            samples[:, k] = proba
+        return samples
+
+    def predict_proba(self, X: Rows) -> np.ndarray:
+        """Return the mean over members of class probabilities.
+
+        Parameters
+        ----------
+        X : rows
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, C), float32
+        """
+        return self.sample_proba(X).mean(1)
+
+    def predict(self, X: Rows) -> np.ndarray:
+        """Return the most probable label of each row.
+
+        Parameters
+        ----------
+        X : rows
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    @available_if(_members_embed)
+    def embed(self, X: Rows) -> np.ndarray:
+        """Return the embeddings of all members side by side: a distance in it counts every member's.
+
+        Parameters
+        ----------
+        X : rows
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, K * D), float32
+        """
+        check_is_fitted(self)
+        return np.concatenate([member.embed(X) for member in self.estimators_], axis=1)

@@ -1,0 +1,172 @@
+"""Train several networks of one kind at once: one vmapped forward, one ordinary backward, one fused optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from alkit.nets.batching import EpochBatches
+from alkit.nets.classifier import NetClassifier
+from alkit.nets.embedding import first_output
+from alkit.nets.inputs import Tensors, fetch
+from alkit.nets.randomness import isolated_rng
+from alkit.rows import Rows, n_rows
+
+# Layers that are faster together; convolutions are slower, recurrent layers cannot be vmapped
+_LAYERS = (nn.Linear, nn.LayerNorm, nn.BatchNorm1d)
+# Beyond, the networks' weights leave the cache at each step and one after another is faster (measured on 2 cores)
+_MAX_WEIGHTS = 2_000_000
+# Optimizers that treat every weight alone, so that stacked weights are the same as weights apart
+_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop)
+_FREE = ("lr", "max_epochs", "batch_size", "batching", "classes", "class_weight", "random_state", "embedding_layer")
+
+
+def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> bool:
+    """Fit networks together, if they allow it and it is worth while; False if they are left to be fitted in turn.
+
+    Each network begins and shuffles as it would alone with its own ``random_state``; dropout is drawn by `seed`.
+
+    Parameters
+    ----------
+    nets : sequence of NetClassifier
+        Clones of one, with other ``random_state``.
+    X, y : rows, labels
+        As for `NetClassifier.fit`.
+    seed : int
+        Seeds dropout.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit import NetClassifier
+    >>> from alkit.nets.together import fit_together
+    >>> nets = [NetClassifier(torch.nn.LazyLinear, module__out_features=2, random_state=k) for k in range(3)]
+    >>> fit_together(nets, [[0.0], [1.0]], [0, 1], seed=0), nets[2].predict_proba([[0.5]]).shape
+    (True, (1, 2))
+    """
+    if not all(map(_usual, nets)):
+        return False
+    epochs = []
+    for net in nets:
+        with net._seeded(0):
+            rows, labels = net._prepare(X, y)
+            epochs.append(_epochs(net, n_rows(rows)))
+    with isolated_rng(nets[0].device, seed):
+        team = _Team(nets, rows, labels)
+        if not team.is_faster or not team.agrees():
+            return False
+        team.train(epochs)
+    return True
+
+
+def _usual(net: NetClassifier) -> bool:
+    """Whether a fit is nothing but epochs of steps: what is set beside is what a joint step respects."""
+    if type(net) is not NetClassifier or net.optimizer not in _OPTIMIZERS or not isinstance(net.criterion, type):
+        return False
+    usual = NetClassifier(net.module, optimizer=net.optimizer, criterion=net.criterion).get_params(deep=False)
+    return all(
+        name in _FREE or (name in usual and (usual[name] is value or usual[name] == value))
+        for name, value in net.get_params(deep=False).items()
+        if not name.startswith(("_", "module", "criterion__", "optimizer__")) or name == "optimizer__param_groups"
+    )
+
+
+def _epochs(net: NetClassifier, n: int) -> list[list[Tensor]]:
+    """Row numbers of each batch of each epoch, as the network would draw them alone."""
+    batches = EpochBatches(n, net.batch_size, net.batching)
+    net._check_batch_norm(batches)
+    return [list(batches) for _ in range(net.max_epochs)]
+
+
+class _Team:
+    """Networks whose weights are stacked along a first axis K."""
+
+    def __init__(self, nets: Sequence[NetClassifier], X: Rows, y: np.ndarray):
+        self.nets, self.first = nets, nets[0]
+        self.dataset = self.first.get_dataset(X, y)
+        self.modules = [net.module_ for net in nets]
+        weights = sum(p.numel() for p in self.first.module_.parameters())
+        known = all(
+            isinstance(part, _LAYERS) or not [*part.parameters(recurse=False), *part.buffers(recurse=False)]
+            for part in self.first.module_.modules()
+        )
+        self.is_faster = known and weights * len(nets) <= _MAX_WEIGHTS
+
+    def _forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], batch: Tensors) -> Tensor:
+        args, kwargs = ((), batch) if isinstance(batch, dict) else ((batch,), {})
+        return first_output(functional_call(self.first.module_, (weights, buffers), args, kwargs))
+
+    def _outputs(self, rows_K_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (K, B, C) of each network for its own batch, and labels (K, B)."""
+        batch, codes = fetch(self.dataset, rows_K_B.flatten())
+        batch = self.first._cast(batch)
+        stacked = (
+            {name: values.unflatten(0, rows_K_B.shape) for name, values in batch.items()}
+            if isinstance(batch, dict)
+            else batch.unflatten(0, rows_K_B.shape)
+        )
+        outputs = vmap(self._forward, randomness="different")(self.weights, self.buffers, stacked)
+        assert codes is not None
+        return outputs, codes.to(outputs.device).unflatten(0, rows_K_B.shape)
+
+    def agrees(self) -> bool:
+        """Whether stacked networks say of a few rows what each says alone, and can take a step."""
+        self._set_training(False)
+        self.weights, self.buffers = stack_module_state(self.modules)
+        self.criterion = vmap(self.first.criterion_, randomness="different")
+        rows = torch.arange(min(4, n_rows(self.dataset)))
+        try:
+            with torch.no_grad():
+                stacked, codes = self._outputs(rows.expand(len(self.nets), -1))
+                self.criterion(stacked, codes)
+                batch, _ = fetch(self.dataset, rows)
+                alone = torch.stack([first_output(net.infer(batch)) for net in self.nets])
+            return torch.allclose(stacked, alone, rtol=1e-3, atol=1e-4)
+        except (RuntimeError, TypeError, ValueError, NotImplementedError):  # whatever vmap cannot follow
+            return False
+
+    def train(self, epochs: Sequence[Sequence[Sequence[Tensor]]]) -> None:
+        """Take the steps of all epochs, and give the networks their weights."""
+        self._set_training(True)
+        args, kwargs = self.first.get_params_for_optimizer("optimizer", list(self.weights.items()))
+        optimizer = self.first.optimizer(*args, **kwargs)
+        for batches_of_nets in zip(*epochs, strict=True):
+            losses = []
+            for rows in zip(*batches_of_nets, strict=True):
+                outputs, codes = self._outputs(torch.stack(rows))
+                loss_K = self.criterion(outputs, codes)
+                optimizer.zero_grad()
+                loss_K.sum().backward()
+                optimizer.step()
+                losses.append(loss_K.detach())
+            self._record(torch.stack(losses, 1).tolist(), [len(rows) for rows in batches_of_nets[0]])
+        self._set_training(False)
+        with torch.no_grad():
+            for k, net in enumerate(self.nets):
+                own = dict(net.module_.named_parameters()) | dict(net.module_.named_buffers())
+                for name, values in (self.weights | self.buffers).items():
+                    own[name].copy_(values[k])
+
+    def _set_training(self, training: bool) -> None:
+        for net in self.nets:
+            net._set_training(training)
+
+    def _record(self, losses: list[list[float]], sizes: list[int]) -> None:
+        """Write an epoch into each network's history, and stop if a loss is not finite."""
+        for net, of_net in zip(self.nets, losses, strict=True):
+            net.history.new_epoch()
+            net.history.record("epoch", len(net.history))
+            net.history[-1]["batches"] = [
+                {"train_loss": loss, "train_batch_size": size} for loss, size in zip(of_net, sizes, strict=True)
+            ]
+            net.history.record("train_loss", float(np.average(of_net, weights=sizes)))
+            net._check_losses()
