@@ -16,6 +16,7 @@ from alkit import (
     ActiveLearner,
     Committee,
     DropoutMLPClassifier,
+    EnsembleClassifier,
     LearningLossClassifier,
     NetClassifier,
     get_strategy,
@@ -55,6 +56,7 @@ def fitted_net():
 MODELS = {
     "NetClassifier": fitted_net,
     "DropoutMLPClassifier": lambda: DropoutMLPClassifier(max_epochs=2, random_state=0).fit(X, y),
+    "EnsembleClassifier": lambda: EnsembleClassifier(NetClassifier(Net, max_epochs=2), 3, random_state=0).fit(X, y),
     "LearningLossClassifier": lambda: LearningLossClassifier(Net, ["layers.2"], max_epochs=2, random_state=0).fit(X, y),
     "Pipeline": lambda: make_pipeline(StandardScaler(), NetClassifier(Net, max_epochs=2, random_state=0)).fit(X, y),
     "LogisticRegression": lambda: LogisticRegression(max_iter=1000).fit(X, y),
@@ -71,6 +73,7 @@ DEEP = EVERY | {"samples", "target_samples", "embedding", "train_embedding"}
 HAS = {
     "NetClassifier": DEEP,
     "DropoutMLPClassifier": DEEP,
+    "EnsembleClassifier": DEEP,
     "LearningLossClassifier": DEEP | {"loss"},
     "Pipeline": DEEP,
     "LogisticRegression": EVERY,
