@@ -28,8 +28,8 @@ _METHODS = {
 }
 _HAVE = {
     "proba": "any classifier with probabilities, such as alkit.NetClassifier",
-    "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier, alkit.EnsembleClassifier, "
-    "alkit.LaplaceClassifier or a Committee",
+    "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier, "
+    "alkit.EnsembleClassifier, alkit.LaplaceClassifier or a Committee",
     "embedding": "alkit.NetClassifier or alkit.DropoutMLPClassifier",
     "loss": "alkit.LearningLossClassifier",
     "true_loss": "any classifier with probabilities, such as alkit.NetClassifier",
