@@ -9,6 +9,7 @@ from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, Committe
 from alkit.nets import (  # noqa: E402
     DropoutMLPClassifier,
     EnsembleClassifier,
+    LaplaceClassifier,
     LearningLossClassifier,
     NetClassifier,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "CommitteeRegressor",
     "DropoutMLPClassifier",
     "EnsembleClassifier",
+    "LaplaceClassifier",
     "LearningLossClassifier",
     "NetClassifier",
     "get_strategy",

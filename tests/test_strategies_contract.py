@@ -17,6 +17,7 @@ from alkit import (
     Committee,
     DropoutMLPClassifier,
     EnsembleClassifier,
+    LaplaceClassifier,
     LearningLossClassifier,
     NetClassifier,
     get_strategy,
@@ -57,6 +58,7 @@ MODELS = {
     "NetClassifier": fitted_net,
     "DropoutMLPClassifier": lambda: DropoutMLPClassifier(max_epochs=2, random_state=0).fit(X, y),
     "EnsembleClassifier": lambda: EnsembleClassifier(NetClassifier(Net, max_epochs=2), 3, random_state=0).fit(X, y),
+    "LaplaceClassifier": lambda: LaplaceClassifier(NetClassifier(Net, max_epochs=2), random_state=0).fit(X, y),
     "LearningLossClassifier": lambda: LearningLossClassifier(Net, ["layers.2"], max_epochs=2, random_state=0).fit(X, y),
     "Pipeline": lambda: make_pipeline(StandardScaler(), NetClassifier(Net, max_epochs=2, random_state=0)).fit(X, y),
     "LogisticRegression": lambda: LogisticRegression(max_iter=1000).fit(X, y),
@@ -74,6 +76,7 @@ HAS = {
     "NetClassifier": DEEP,
     "DropoutMLPClassifier": DEEP,
     "EnsembleClassifier": DEEP,
+    "LaplaceClassifier": DEEP,
     "LearningLossClassifier": DEEP | {"loss"},
     "Pipeline": DEEP,
     "LogisticRegression": EVERY,
@@ -170,7 +173,8 @@ def test_candidates_are_picked_from_as_a_pool_of_their_own(strategy):
 @deterministic
 def test_chunks_do_not_matter(strategy, models):
     whole, rowwise = (
-        select(strategy, models["LearningLossClassifier"], X[:40], 40, random_state=0, chunk_bytes=size) for size in (2**26, 1)
+        select(strategy, models["LearningLossClassifier"], X[:40], 40, random_state=0, chunk_bytes=size)
+        for size in (2**26, 1)
     )
     order = np.argsort(whole.indices), np.argsort(rowwise.indices)
     np.testing.assert_allclose(whole.scores[order[0]], rowwise.scores[order[1]], atol=1e-6)

@@ -11,10 +11,11 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import assert_all_finite, check_scalar, column_or_1d, get_tags
+from sklearn.utils import assert_all_finite, check_scalar, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_is_fitted
 
+from alkit._inner import take_over_tags
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
 from alkit.checks import as_labels
 from alkit.learners import ActiveLearner, QueryStrategy
@@ -106,10 +107,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
-        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
-        tags.input_tags = copy.deepcopy(inner.input_tags)
-        tags.classifier_tags = copy.deepcopy(inner.classifier_tags)
-        return tags
+        return take_over_tags(super().__sklearn_tags__(), self.estimator)
 
     def fit(self, X: Rows, y: Any) -> Self:
         """Play the loop.

@@ -2,7 +2,8 @@
 
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.ensemble import EnsembleClassifier
+from alkit.nets.laplace import LaplaceClassifier
 from alkit.nets.learning_loss import LearningLossClassifier
 from alkit.nets.mlp import DropoutMLPClassifier
 
-__all__ = ["DropoutMLPClassifier", "EnsembleClassifier", "LearningLossClassifier", "NetClassifier"]
+__all__ = ["DropoutMLPClassifier", "EnsembleClassifier", "LaplaceClassifier", "LearningLossClassifier", "NetClassifier"]

@@ -20,7 +20,7 @@ from alkit.nets.dropout import DropoutSampler
 from alkit.nets.embedding import embed_batch, first_output
 from alkit.nets.inputs import RowDataset, check_rows, labels_of, root, unwrap
 from alkit.nets.labels import check_labels, class_weights, encode
-from alkit.nets.randomness import isolated_rng
+from alkit.nets.randomness import isolated_rng, sampling_seed
 from alkit.nets.rownet import RowNet, early_stopping
 from alkit.nets.warm_start import reinitialised, shrink_perturb
 from alkit.rows import Rows, n_rows
@@ -396,10 +396,7 @@ class NetClassifier(RowNet):
         .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
         """
         nonlinearity = self._get_predict_nonlinearity()
-        if random_state is None:
-            seed = int(np.random.default_rng().integers(2**31 - 1))
-        else:
-            seed = int(check_random_state(random_state).randint(2**31 - 1))
+        seed = sampling_seed(random_state)
         module = getattr(self.module_, "_orig_mod", self.module_)
         with (
             self._scoring(),

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from alkit.nets.hidden import outputs_of, submodule_names
+
+
+class LinearCall(NamedTuple):
+    """A call of a linear layer."""
+
+    input: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    output: torch.Tensor
+
 
 class _LinearCalls(TorchFunctionMode):
-    """Remembers the inputs and outputs of linear layers, however they are called."""
+    """Remembers the calls of linear layers, however they are called."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.calls: list[LinearCall] = []
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if func is nn.functional.linear:
-            self.calls.append((args[0] if args else kwargs["input"], out))  # type: ignore[index]
+            given = dict(zip(("input", "weight", "bias"), args, strict=False)) | (kwargs or {})
+            self.calls.append(LinearCall(given["input"], given["weight"], given.get("bias"), out))
         return out
+
+    def final(self, out: torch.Tensor) -> list[LinearCall]:
+        """Return the calls whose output is the network's."""
+        memory = out.untyped_storage().data_ptr()
+        return [call for call in self.calls if call.output.untyped_storage().data_ptr() == memory]
 
 
 def embed_batch(module: nn.Module, args: tuple, kwargs: dict, layer: str | None = None) -> torch.Tensor:
@@ -60,11 +77,48 @@ def embed_batch(module: nn.Module, args: tuple, kwargs: dict, layer: str | None 
     if not seen.calls:
         raise ValueError(
             f"{type(module).__name__} runs no linear layer whose input could serve as embedding; name a submodule by "
-            f"embedding_layer= (or embed(X, layer=...)), one of {_names(module)}"
+            f"embedding_layer= (or embed(X, layer=...)), one of {submodule_names(module)}"
         )
-    memory = out.untyped_storage().data_ptr()
-    final = [call for call in seen.calls if call[1].untyped_storage().data_ptr() == memory]
-    return (final or seen.calls)[-1][0].flatten(1)
+    return (seen.final(out) or seen.calls)[-1].input.flatten(1)
+
+
+def last_linear_call(module: nn.Module, args: tuple, kwargs: dict) -> LinearCall:
+    """Run a network on a batch and return the call of the linear layer it ends in.
+
+    Parameters
+    ----------
+    module : Module
+        The network.
+    args, kwargs : tuple, dict
+        What it is called with.
+
+    Returns
+    -------
+    LinearCall
+        Its input (n, D), weight (C, D), bias (C,) or None and output (n, C), the network's (first) output.
+
+    Raises
+    ------
+    ValueError
+        If the network's output is not that of a linear layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.nets.embedding import last_linear_call
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+    >>> last_linear_call(net, (torch.zeros(4, 2),), {}).input.shape
+    torch.Size([4, 5])
+    """
+    with _LinearCalls() as seen:
+        out = first_output(module(*args, **kwargs))
+    final = seen.final(out)
+    if not final or final[-1].output.shape != out.shape or final[-1].input.ndim != 2:
+        raise ValueError(
+            f"{type(module).__name__} does not end in a linear layer of vectors (n, D), whose weights could have a "
+            "posterior; end it in torch.nn.Linear, or use MC dropout or an EnsembleClassifier"
+        )
+    return final[-1]
 
 
 def first_output(out: Any) -> Any:
@@ -73,21 +127,7 @@ def first_output(out: Any) -> Any:
 
 
 def _output_of(module: nn.Module, args: tuple, kwargs: dict, layer: str) -> torch.Tensor:
-    """Return the output of one submodule, watched by a hook for one call."""
-    submodules = dict(module.named_modules())
-    if layer not in submodules:
-        raise ValueError(f"{type(module).__name__} has no submodule {layer!r}; it has {_names(module)}")
-    seen: list[torch.Tensor] = []
-    handle = submodules[layer].register_forward_hook(lambda *call: seen.append(first_output(call[-1])))
-    try:
+    """Return the output of one submodule."""
+    with outputs_of(module, [layer]) as seen:
         module(*args, **kwargs)
-    finally:
-        handle.remove()
-    if not seen:
-        raise ValueError(f"submodule {layer!r} did not run; name one that forward calls")
-    return seen[-1].flatten(1)
-
-
-def _names(module: nn.Module) -> str:
-    """List the names of submodules."""
-    return ", ".join(repr(name) for name, _ in module.named_modules() if name) or "none"
+    return seen[layer].flatten(1)

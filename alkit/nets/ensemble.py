@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.together import fit_together
@@ -70,10 +70,7 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
-        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
-        tags.input_tags = inner.input_tags
-        tags.classifier_tags = inner.classifier_tags
-        return tags
+        return take_over_tags(super().__sklearn_tags__(), self.estimator)
 
     def fit(self, X: Rows, y: Any) -> EnsembleClassifier:
         """Fit the members.
@@ -107,11 +104,7 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             members = [member.fit(X, y) for member in members]
         self.estimators_ = members
         self.classes_ = members[0].classes_
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(members[0], name):
-                setattr(self, name, getattr(members[0], name))
-            elif name in vars(self):
-                delattr(self, name)
+        take_over_features(self, members[0])
         return self
 
     def sample_proba(

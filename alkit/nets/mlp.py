@@ -172,8 +172,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n, n_classes), float32
         """
-        X = _as_rows(X)
-        return self._checked_net(X).predict_proba(X)
+        net, X = self.network_for(X)
+        return net.predict_proba(X)
 
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row.
@@ -187,8 +187,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n,)
         """
-        X = _as_rows(X)
-        return self._checked_net(X).predict(X)
+        net, X = self.network_for(X)
+        return net.predict(X)
 
     def sample_proba(
         self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
@@ -210,8 +210,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n, n_samples, n_classes), float32
         """
-        X = _as_rows(X)
-        return self._checked_net(X).sample_proba(X, n_samples, random_state, consistent)
+        net, X = self.network_for(X)
+        return net.sample_proba(X, n_samples, random_state, consistent)
 
     def embed(self, X: Rows) -> np.ndarray:
         """Return the last hidden layer of each row.
@@ -225,15 +225,27 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n, hidden_layer_sizes[-1]), float32
         """
-        X = _as_rows(X)
-        return self._checked_net(X).embed(X)
+        net, X = self.network_for(X)
+        return net.embed(X)
 
-    def _checked_net(self, X: Rows) -> NetClassifier:
-        """Return the fitted network after checking the shape of X."""
+    def network_for(self, X: Rows) -> tuple[NetClassifier, Rows]:
+        """Return the fitted network and rows as it takes them, after checking their shape.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, DataFrame or array-like of shape (n, n_features)
+            The rows.
+
+        Returns
+        -------
+        net : NetClassifier
+        X : rows
+        """
         check_is_fitted(self)
+        X = _as_rows(X)
         check_shape(X)
         validate_data(self, X, reset=False, skip_check_array=True)
-        return self.net_
+        return self.net_, X
 
 
 def _as_rows(X: Any) -> Rows:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
+
+
+def sampling_seed(random_state: Any) -> int:
+    """Return the seed of posterior samples; None draws one without touching any global random state."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31 - 1))
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 @contextmanager

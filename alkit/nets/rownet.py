@@ -74,7 +74,7 @@ class RowNet(skorch.NeuralNetClassifier):
         self.check_is_fitted()
         # modules return logits whatever the criterion is; of torch's, only NLLLoss is given probabilities by skorch
         if self.predict_nonlinearity == "auto" and not isinstance(self.criterion_, nn.NLLLoss):
-            return _softmax
+            return softmax
         return super()._get_predict_nonlinearity()
 
     def check_data(self, X: Rows, y: Any) -> None:
@@ -337,7 +337,7 @@ def _values(batch: Tensors) -> list[torch.Tensor]:
     return list(batch.values()) if isinstance(batch, dict) else [batch]
 
 
-def _softmax(logits: torch.Tensor) -> torch.Tensor:
+def softmax(logits: torch.Tensor) -> torch.Tensor:
     """Softmax over the last axis; on samples (n, K, C) of few classes torch's own takes three times as long."""
     if logits.ndim == 2:
         return torch.softmax(logits, dim=-1)

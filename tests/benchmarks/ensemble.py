@@ -12,6 +12,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ MEMBERS, ROWS, EPOCHS, CLASSES = 8, 1000, 10, 10
 class MLP(nn.Sequential):
     def __init__(self, widths: tuple[int, ...]):
         layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in pairwise(widths):
             layers += [nn.Linear(a, b), nn.ReLU()]
         super().__init__(*layers, nn.Linear(widths[-1], CLASSES))
 

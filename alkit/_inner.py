@@ -1,0 +1,25 @@
+"""What a meta-estimator takes over from the estimator inside."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from sklearn.utils import get_tags
+
+
+def take_over_tags(tags: Any, inner: Any) -> Any:
+    """Return tags of a meta-estimator that takes the rows, and makes the predictions, of the estimator inside."""
+    of_inner = get_tags(inner)
+    tags.input_tags = copy.deepcopy(of_inner.input_tags)
+    tags.classifier_tags = copy.deepcopy(of_inner.classifier_tags)
+    return tags
+
+
+def take_over_features(outer: Any, inner: Any) -> None:
+    """Give a fitted meta-estimator the names and number of features that the estimator inside has, if it has them."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(inner, name):
+            setattr(outer, name, getattr(inner, name))
+        elif name in vars(outer):
+            delattr(outer, name)

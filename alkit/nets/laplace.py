@@ -1,0 +1,298 @@
+"""Last-layer Laplace approximation: a Gaussian posterior over the last layer of a fitted network, in closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from alkit._inner import take_over_features, take_over_tags
+from alkit._random import RandomState, generator, seed_estimator
+from alkit.nets.classifier import NetClassifier
+from alkit.nets.embedding import LinearCall, last_linear_call
+from alkit.nets.mlp import DropoutMLPClassifier
+from alkit.nets.randomness import sampling_seed
+from alkit.nets.rownet import softmax
+from alkit.rows import Rows, n_rows
+
+_LOG_PRIOR_BOUNDS = math.log(1e-6), math.log(1e8)
+
+
+class KroneckerPosterior(NamedTuple):
+    """Gaussian over weights: `mean` (C, D), `precision` (C, D) in the bases (C, C) and (D, D) of outputs and inputs."""
+
+    mean: Tensor
+    precision: Tensor
+    output_basis: Tensor
+    input_basis: Tensor
+
+    def variance(self, embedding_N_D: Tensor) -> Tensor:
+        """Return the variance of each logit: (N, D) -> (N, C)."""
+        squares_N_D = (embedding_N_D @ self.input_basis) ** 2
+        return squares_N_D @ (1 / self.precision).t() @ (self.output_basis**2).t()
+
+    def draw(self, n_samples: int, seed: int) -> Tensor:
+        """Draw weights (K, C, D)."""
+        rng = torch.Generator().manual_seed(seed)
+        noise = torch.randn((n_samples, *self.mean.shape), generator=rng, dtype=self.mean.dtype)
+        return self.mean + self.output_basis @ (noise / self.precision.sqrt()) @ self.input_basis.t()
+
+    def like(self, tensor: Tensor) -> KroneckerPosterior:
+        """Return the posterior in the dtype of a tensor, on its device."""
+        return KroneckerPosterior(*(part.to(tensor) for part in self))
+
+
+def log_evidence(mean_C_D: Tensor, curvature_C_D: Tensor, prior_precision: float) -> float:
+    """Return the log marginal likelihood as a function of the prior precision, up to a constant.
+
+    Parameters
+    ----------
+    mean_C_D : Tensor (C, D)
+        The weights fitted.
+    curvature_C_D : Tensor (C, D)
+        Eigenvalues of the Hessian of the negative log likelihood.
+    prior_precision : float
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    .. [1] D. MacKay, "The evidence framework applied to classification networks", Neural Computation 1992.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.nets.laplace import log_evidence
+    >>> log_evidence(torch.zeros(1, 2), torch.zeros(1, 2), 3.0)
+    0.0
+    """
+    fit = -0.5 * prior_precision * float((mean_C_D**2).sum())
+    occam = 0.5 * float((math.log(prior_precision) - (curvature_C_D + prior_precision).log()).sum())
+    return fit + occam + 0.0
+
+
+class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """A network with a Gaussian posterior over its last layer [1]_: no dropout, no retraining, one pass over the rows.
+
+    The posterior's precision is that of the generalised Gauss-Newton approximation, Kronecker-factored [2]_, plus that
+    of the prior: the further a row lies from those taught, the less its logits are sure.
+
+    Parameters
+    ----------
+    estimator : NetClassifier or DropoutMLPClassifier
+        Trained by cross-entropy; the network must end in a linear layer.
+    prior_precision : float or "evidence", default="evidence"
+        Precision of the prior of each weight; by default that with the largest marginal likelihood.
+    random_state : int, RandomState or None, default=None
+        Seeds every ``random_state`` inside the estimator that is None.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted estimator.
+    classes_ : array (C,)
+        Known labels.
+    prior_precision_ : float
+        The precision used.
+    posterior_ : KroneckerPosterior
+        Of the last layer's weights (a bias is one more column).
+
+    References
+    ----------
+    .. [1] E. Daxberger et al., "Laplace Redux - Effortless Bayesian Deep Learning", NeurIPS 2021.
+    .. [2] H. Ritter, A. Botev and D. Barber, "A Scalable Laplace Approximation for Neural Networks", ICLR 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from alkit import ActiveLearner, DropoutMLPClassifier, LaplaceClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> laplace = LaplaceClassifier(DropoutMLPClassifier(dropout=0.0, random_state=0))
+    >>> learner = ActiveLearner(laplace, "bald", X[::10], y[::10], random_state=0)
+    >>> indices, rows = learner.query(X, n_instances=2)
+    >>> laplace.sample_proba(X, n_samples=5, random_state=0).shape
+    (150, 5, 3)
+    """
+
+    def __init__(self, estimator: Any, prior_precision: float | str = "evidence", random_state: RandomState = None):
+        self.estimator = estimator
+        self.prior_precision = prior_precision
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        return take_over_tags(super().__sklearn_tags__(), self.estimator)
+
+    def fit(self, X: Rows, y: Any) -> LaplaceClassifier:
+        """Fit the estimator, and the posterior to it.
+
+        Parameters
+        ----------
+        X : rows of any kind the estimator takes
+            The rows.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        self
+        """
+        prior = self.prior_precision
+        if prior != "evidence" and not (isinstance(prior, (int, float)) and prior > 0):
+            raise ValueError(f"prior_precision={prior!r}: give a positive number or 'evidence'")
+        if not isinstance(self.estimator, (NetClassifier, DropoutMLPClassifier)):
+            raise TypeError(
+                f"LaplaceClassifier needs a NetClassifier or a DropoutMLPClassifier, not a "
+                f"{type(self.estimator).__name__}; a Pipeline goes around LaplaceClassifier, not inside"
+            )
+        estimator = clone(self.estimator)
+        seed_estimator(estimator, generator(self.random_state))
+        self.estimator_ = estimator.fit(X, y)
+        self.classes_ = estimator.classes_
+        take_over_features(self, estimator)
+        net, X = self._net(X)
+        if not isinstance(net.criterion_, nn.CrossEntropyLoss):
+            raise TypeError(
+                f"the Laplace approximation here is that of cross-entropy, but the network was trained with "
+                f"{type(net.criterion_).__name__}; use criterion=torch.nn.CrossEntropyLoss"
+            )
+        self.posterior_ = self._fit_posterior(net, X)
+        return self
+
+    def _fit_posterior(self, net: NetClassifier, X: Rows) -> KroneckerPosterior:
+        """Sum up the two factors batch by batch, and choose the prior."""
+        sums: list[Tensor] = []
+        with net._scoring():
+            for embedding_N_D, call in _last_layer(net, X):
+                phi, p = embedding_N_D.double(), call.output.double().softmax(1)
+                parts = [phi.t() @ phi, p.sum(0).diag() - p.t() @ p]
+                sums = [a + b for a, b in zip(sums, parts, strict=True)] if sums else parts
+        weight = call.weight.detach().double()
+        mean = weight if call.bias is None else torch.cat([weight, call.bias.detach().double()[:, None]], 1)
+        of_embedding, of_outputs = sums[0].cpu(), sums[1].cpu() / n_rows(X)
+        eigen_D, basis_D_D = torch.linalg.eigh(of_embedding)
+        eigen_C, basis_C_C = torch.linalg.eigh(of_outputs)
+        curvature = (eigen_C.clamp_min(0)[:, None] * eigen_D.clamp_min(0)).contiguous()
+        self.prior_precision_ = float(
+            _most_evident(mean.cpu(), curvature) if self.prior_precision == "evidence" else self.prior_precision
+        )
+        return KroneckerPosterior(mean.cpu(), curvature + self.prior_precision_, basis_C_C, basis_D_D)
+
+    def _net(self, X: Rows) -> tuple[NetClassifier, Rows]:
+        """Return the fitted network and rows as it takes them."""
+        check_is_fitted(self, "estimator_")
+        inner = self.estimator_
+        return inner.network_for(X) if isinstance(inner, DropoutMLPClassifier) else (inner, X)
+
+    def sample_proba(
+        self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
+    ) -> np.ndarray:
+        """Return class probabilities under draws of the last layer's weights.
+
+        Parameters
+        ----------
+        X : rows
+            The rows, read a batch at a time.
+        n_samples : int, default=20
+            Number of draws K.
+        random_state : int, RandomState or None, default=None
+            Seeds the draws: the same int draws the same weights whatever X is.
+        consistent : bool, optional
+            Not used: each draw is one network for all rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_samples, C), float32
+        """
+        net, X = self._net(X)
+        if n_samples < 1:
+            raise ValueError(f"n_samples is {n_samples}, but at least 1 posterior sample must be drawn")
+        weights_K_C_D = self.posterior_.draw(n_samples, sampling_seed(random_state))
+
+        def samples() -> Iterator[Tensor]:
+            for embedding_N_D, _ in _last_layer(net, X):
+                logits = embedding_N_D @ weights_K_C_D.flatten(0, 1).t().to(embedding_N_D)
+                yield softmax(logits.unflatten(1, (n_samples, -1)))
+
+        with net._scoring():
+            return net._gather(n_rows(X), samples())
+
+    def predict_proba(self, X: Rows) -> np.ndarray:
+        """Return class probabilities, averaged over the posterior by the probit approximation (MacKay 1992).
+
+        Parameters
+        ----------
+        X : rows
+            The rows, read a batch at a time.
+
+        Returns
+        -------
+        ndarray of shape (n, C), float32
+        """
+        net, X = self._net(X)
+
+        def averages() -> Iterator[Tensor]:
+            for embedding_N_D, call in _last_layer(net, X):
+                phi = embedding_N_D.double()
+                variance_N_C = self.posterior_.like(phi).variance(phi)
+                yield softmax(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
+
+        with net._scoring():
+            return net._gather(n_rows(X), averages())
+
+    def predict(self, X: Rows) -> np.ndarray:
+        """Return the most probable label of each row.
+
+        Parameters
+        ----------
+        X : rows
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def embed(self, X: Rows) -> np.ndarray:
+        """Return the embedding of each row, see :meth:`NetClassifier.embed`.
+
+        Parameters
+        ----------
+        X : rows
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, D), float32
+        """
+        check_is_fitted(self, "estimator_")
+        return self.estimator_.embed(X)
+
+
+def _last_layer(net: NetClassifier, X: Rows) -> Iterator[tuple[Tensor, LinearCall]]:
+    """Yield what the last layer is given, with a 1 for its bias, and what it makes of it, batch by batch."""
+    module = getattr(net.module_, "_orig_mod", net.module_)
+    for args, kwargs in net._calls(X):
+        call = last_linear_call(module, args, kwargs)
+        phi = call.input
+        yield (phi if call.bias is None else torch.cat([phi, torch.ones_like(phi[:, :1])], 1)), call
+
+
+def _most_evident(mean_C_D: Tensor, curvature_C_D: Tensor) -> float:
+    """Return the prior precision of the largest marginal likelihood."""
+    best = minimize_scalar(
+        lambda log_prior: -log_evidence(mean_C_D, curvature_C_D, math.exp(log_prior)),
+        bounds=_LOG_PRIOR_BOUNDS,
+        method="bounded",
+    )
+    return math.exp(best.x)
