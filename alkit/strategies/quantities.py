@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from torch.utils.data import Dataset
 
 from alkit.rows import Rows, n_rows, sums_to_finite
 
+# Scoring sets modes of the network and seeds global generators for a while: threads of one process take turns
+_ONE_AT_A_TIME = RLock()
 _METHODS = {
     "proba": ("predict_proba",),
     "samples": ("sample_proba", "vote_proba"),
@@ -155,7 +158,10 @@ class Quantities:
         )
 
     def _ask(self, name: str, X: Rows) -> np.ndarray:
-        method = self._method(name)
+        with _ONE_AT_A_TIME:
+            return self._answer(self._method(name), X)
+
+    def _answer(self, method: Callable[..., np.ndarray], X: Rows) -> np.ndarray:
         if method.__name__ == "sample_proba":
             shared = {"consistent": True} if self.joint and "consistent" in signature(method).parameters else {}
             return np.asarray(method(X, n_samples=self.n_samples, random_state=self.seed, **shared))
