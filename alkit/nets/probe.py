@@ -18,6 +18,7 @@ from alkit.nets.record import Recorder
 from alkit.nets.replay import DivergedError, Program, Replayer
 from alkit.nets.trace import Trace, restore
 
+_LOOKS = 4
 _MAX_ARRANGEMENTS = 64
 _ESCAPES = {"numpy", "tolist", "__array__", "__dlpack__", "data_ptr"}
 _PASSES_TO_TELL_ARRANGEMENTS = 8
@@ -167,11 +168,12 @@ def probe(passes: Passes, batch: Batch, refusal: str = "") -> Plan:
     """Find the shortest proven way of sampling a batch; a `refusal` tells why its rows cannot share masks."""
     n = batch.n
     few, more = batch.take([0, n - 1, 0]), batch.take([0, n - 1, 0, n - 1, 0])
-    with python_random_states() as states_moved:
+    with python_random_states():
         try:
-            plan, first = _first_look(passes, few)
-            if states_moved():
+            look = _undisturbed_look(passes, few)
+            if look is None:
                 return Plan(draws_in_python=True, reason="it draws from numpy's or Python's random numbers")
+            plan, first = look
             if not passes.draws.shapes:
                 return Plan(draws=False)
             if refusal:
@@ -181,6 +183,19 @@ def probe(passes: Passes, batch: Batch, refusal: str = "") -> Plan:
             return _own_masks(passes, more, str(error))
         except Exception as error:  # whatever a foreign network may raise when given few rows
             return Plan(bare=True, reason=f"{type(error).__name__} on a trial of {few.n} and {more.n} rows: {error}")
+
+
+def _undisturbed_look(passes: Passes, rows: Batch) -> tuple[Plan | None, Trace] | None:
+    """First look, or None if numpy's or Python's random numbers are drawn from each time that one is taken.
+
+    Once proves nothing: other threads draw from them as well, such as the event loop of a cluster's worker.
+    """
+    for _ in range(_LOOKS):
+        with python_random_states() as states_moved:
+            look = _first_look(passes, rows)
+            if not states_moved():
+                return look
+    return None
 
 
 def _first_look(passes: Passes, rows: Batch) -> tuple[Plan | None, Trace]:

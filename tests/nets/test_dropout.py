@@ -398,3 +398,21 @@ def test_compiled_network_runs_eagerly():
     module = build("two_dropouts")
     inputs = ZOO["two_dropouts"].inputs(5)
     assert_same(sample(torch.compile(module), inputs), sample(module, inputs))
+
+
+def test_other_threads_may_draw_from_pythons_random_numbers(monkeypatch):
+    """A cluster's worker does; it must not be taken for the network's own draws."""
+    net, X = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3)), torch.randn(6, 4)
+    with DropoutSampler(net, 5, seed=0) as sampler:
+        expected = sampler(X)
+    forward, calls = net[0].forward, []
+
+    def disturbed(x):
+        calls.append(random.random() if not calls else 0)
+        return forward(x)
+
+    again = nn.Sequential(*net)
+    monkeypatch.setattr(again[0], "forward", disturbed)
+    with DropoutSampler(again, 5, seed=0) as sampler:
+        assert torch.equal(sampler(X), expected)
+        assert sampler.consistent_
