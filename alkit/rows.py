@@ -1,7 +1,8 @@
 """Rows of X, whatever X is: the only file that knows what kinds of X there are.
 
 numpy arrays (memory-mapped ones too), scipy sparse matrices, pandas objects, torch tensors, lists, dicts of any
-of these (``skorch.helper.SliceDict`` among them) and ``torch.utils.data.Dataset``.
+of these (``skorch.helper.SliceDict`` among them), ``torch.utils.data.Dataset``, and arrays on disk: whatever has a
+``shape`` and gives rows by slices, such as those of h5py and zarr. Rows taken of an array on disk are a numpy array.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ Rows = Any
 
 _UNKNOWN = (
     "X is a {kind}, which alkit cannot take rows of; pass a numpy array, scipy sparse matrix, DataFrame, "
-    "torch tensor, list, dict of these, SliceDict or torch Dataset"
+    "torch tensor, list, dict of these, SliceDict, torch Dataset or an array of h5py or zarr"
 )
+
+_BLOCK_BYTES = 2**26
+_NEAR = 4  # rows this close are read at once: cheaper than another read, and never four times what was asked for
 
 
 def n_rows(X: Rows) -> int:
@@ -74,7 +78,7 @@ def take(X: Rows, rows: Any) -> Rows:
 
     Returns
     -------
-    same kind as X; for an int a single row
+    same kind as X, but a numpy array of an array on disk; for an int a single row
 
     Examples
     --------
@@ -92,6 +96,8 @@ def take(X: Rows, rows: Any) -> Rows:
         return (X if X.format in ("csr", "csc", "lil") else X.tocsr())[rows]
     if isinstance(X, (np.ndarray, torch.Tensor)):
         return X[rows]
+    if on_disk(X):
+        return _read(X, rows)
     if isinstance(rows, (int, np.integer)):
         return X[rows]
     if isinstance(X, (list, Dataset)):
@@ -134,8 +140,8 @@ def stack(blocks: Sequence[Rows]) -> Rows:
         if isinstance(first, pd.DataFrame):
             _same("columns", [list(block.columns) for block in blocks])
         return pd.concat(blocks)
-    if isinstance(first, np.ndarray):
-        return np.concatenate([np.asarray(block) for block in blocks])
+    if isinstance(first, np.ndarray) or on_disk(first):
+        return np.concatenate([np.asarray(take(b, slice(None)) if on_disk(b) else b) for b in blocks])
     if isinstance(first, torch.Tensor):
         return torch.cat([torch.as_tensor(block) for block in blocks])
     if isinstance(first, list):
@@ -144,6 +150,38 @@ def stack(blocks: Sequence[Rows]) -> Rows:
         known = first.datasets if isinstance(first, ConcatDataset) else [first]  # flat, however often rows are added
         return ConcatDataset([*known, *blocks[1:]])
     raise TypeError(_UNKNOWN.format(kind=type(first).__name__))
+
+
+def on_disk(X: Rows) -> bool:
+    """Whether X is of no other kind, but has a shape and gives rows by slices."""
+    known = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, list, dict, Dataset)
+    return hasattr(X, "shape") and hasattr(X, "__getitem__") and not isinstance(X, known) and not sp.issparse(X)
+
+
+def _read(X: Rows, rows: Any) -> np.ndarray:
+    """Take rows by slices alone, in order and each once: h5py refuses other indices, and zarr unpacks whole blocks."""
+    if isinstance(rows, slice):
+        start, stop, step = rows.indices(n_rows(X))
+        if step == 1:
+            return np.asarray(X[start : max(start, stop)])
+        rows = np.arange(start, stop, step)
+    positions = _positions(rows, n_rows(X))
+    distinct, places = np.unique(positions, return_inverse=True)
+    runs = np.split(distinct, np.flatnonzero(np.diff(distinct) > _NEAR) + 1) if len(distinct) else []
+    read = [np.asarray(X[run[0] : run[-1] + 1])[run - run[0]] for run in runs]
+    return np.concatenate([np.asarray(X[0:0]), *read])[places]
+
+
+def _positions(rows: Any, n: int) -> np.ndarray:
+    """Return an int, a mask or positions (negative ones count from the end) as positions from 0 to n - 1."""
+    positions = np.asarray(rows)
+    if positions.dtype == bool and positions.shape != (n,):
+        raise IndexError(f"a mask of shape {positions.shape} cannot choose from {n} rows")
+    positions = np.flatnonzero(positions) if positions.dtype == bool else positions.astype(np.intp)
+    outside = positions[(positions < -n) | (positions >= n)]
+    if outside.size:
+        raise IndexError(f"row {outside.flat[0]} is asked for, but X has {n} rows")
+    return positions % n if n else positions
 
 
 def _same(what: str, found: list[list]) -> None:
@@ -170,14 +208,19 @@ def row_bytes(X: Rows) -> int:
         return sum(row_bytes(value) for value in X.values())
     if sp.issparse(X):
         return 12 * X.nnz // max(1, X.shape[0])
-    if hasattr(X, "itemsize") and hasattr(X, "shape"):
-        return int(np.prod(X.shape[1:], dtype=int)) * X.itemsize
-    return 8 * X.shape[1] if isinstance(X, pd.DataFrame) else 1024
+    if isinstance(X, pd.Series) or not hasattr(X, "shape"):
+        return 1024
+    return math.prod(X.shape[1:]) * getattr(getattr(X, "dtype", None), "itemsize", 8)
 
 
 def non_finite_rows(X: Rows, *, allow_nan: bool = False) -> np.ndarray:
     """Return the positions of rows that hold infinity or, unless allowed, NaN or None, as an int array."""
     bad = [np.empty(0, dtype=np.intp)]
+    if isinstance(X, dict):
+        bad += [non_finite_rows(values, allow_nan=allow_nan) for values in X.values()]
+    if on_disk(X):
+        blocks = slices(n_rows(X), max(1, _BLOCK_BYTES // max(1, row_bytes(X))))
+        bad += [part.start + non_finite_rows(take(X, part), allow_nan=allow_nan) for part in blocks]
     if sp.issparse(X):
         entries = X.tocoo()
         marked = _non_finite(entries.data, allow_nan)
@@ -192,10 +235,7 @@ def non_finite_rows(X: Rows, *, allow_nan: bool = False) -> np.ndarray:
 
 def _arrays(X: Rows) -> Iterator[np.ndarray]:
     """Yield what X holds as numpy arrays, row by row the same; nothing for Datasets, whose rows are made on demand."""
-    if isinstance(X, dict):
-        for value in X.values():
-            yield from _arrays(value)
-    elif isinstance(X, pd.DataFrame):
+    if isinstance(X, pd.DataFrame):
         yield from (X.iloc[:, j].to_numpy() for j in range(X.shape[1]))
     elif isinstance(X, torch.Tensor):
         yield (X.detach().cpu() if X.dtype != torch.bfloat16 else X.detach().cpu().float()).numpy()

@@ -12,7 +12,7 @@ import skorch.dataset
 import torch
 from torch.utils.data import Dataset, Subset, default_collate
 
-from alkit.rows import Rows, n_rows, non_finite_rows, row_shape, take
+from alkit.rows import Rows, n_rows, non_finite_rows, on_disk, row_shape, take
 
 SCORING_ROWS = 4096
 SCORING_BYTES = 2**25
@@ -50,7 +50,7 @@ def to_tensors(X: Rows) -> Tensors:
         return {key: to_tensors(X.get(key)) for key in X}
     if isinstance(X, Dataset):
         return default_collate([_first(X[i]) for i in range(n_rows(X))])
-    values = X.toarray() if sp.issparse(X) else np.asarray(X)
+    values = X.toarray() if sp.issparse(X) else np.asarray(take(X, slice(None)) if on_disk(X) else X)
     if values.dtype.kind == "O":
         values = _as_numbers(values)
     if values.dtype.kind not in "fiub":
@@ -201,12 +201,12 @@ class RowDataset(skorch.dataset.Dataset):
 
 
 def in_memory(X: Rows, lazily: bool = False) -> Rows:
-    """Return rows fast to index: tensors, unless lazily, but leave memory-mapped, sparse and Dataset rows for later."""
+    """Return rows fast to index: tensors, unless lazily, but leave sparse rows, Datasets and all on disk for later."""
     if isinstance(X, Mapping):
         return {key: in_memory(X.get(key), lazily) for key in X}
     if sp.issparse(X):
         return X.tocsr()
-    return X if lazily or isinstance(X, (np.memmap, Dataset)) else to_tensors(X)
+    return X if lazily or isinstance(X, (np.memmap, Dataset)) or on_disk(X) else to_tensors(X)
 
 
 def fetch(dataset: Any, rows: torch.Tensor | slice) -> tuple[Tensors, torch.Tensor | None]:
