@@ -1,5 +1,18 @@
-"""The simulated loop, for comparing and searching strategies."""
+"""Simulated loops: play, search, compare, and say what labels bought."""
 
+from alkit.experiment.compare import compare_strategies
+from alkit.experiment.comparison import Comparison
+from alkit.experiment.curves import area_under_learning_curve
 from alkit.experiment.loop import ActiveLearningClassifier
+from alkit.experiment.plots import LearningCurveDisplay, PenaltyMatrixDisplay
+from alkit.experiment.transfer import evaluate_transfer
 
-__all__ = ["ActiveLearningClassifier"]
+__all__ = [
+    "ActiveLearningClassifier",
+    "Comparison",
+    "LearningCurveDisplay",
+    "PenaltyMatrixDisplay",
+    "area_under_learning_curve",
+    "compare_strategies",
+    "evaluate_transfer",
+]

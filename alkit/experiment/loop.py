@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral
+from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
@@ -66,6 +67,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         Rows bought, in the order of purchase.
     n_labels_ : int array (rounds + 1,)
         Labels in hand when each of `estimators_` was fitted.
+    query_seconds_, fit_seconds_ : arrays (rounds + 1,)
+        What it took to choose the rows of each round (the first: the initial ones), and to train on them.
     stopped_ : bool
         Whether `stopping` ended the loop.
     n_features_in_, feature_names_in_
@@ -83,6 +86,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
     >>> search.best_estimator_.n_labels_
     array([20, 30, 40, 50])
     """
+
+    estimator_: Any
+    estimators_: list[Any]
 
     def __init__(
         self,
@@ -123,39 +129,69 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         -------
         self
         """
+        models = [copy.deepcopy(loop.estimator_) for loop in self.iter_fit(X, y)]
+        self.estimators_, self.estimator_ = models, models[-1]
+        return self
+
+    def iter_fit(self, X: Rows, y: Any, purchases: Iterable[np.ndarray] | None = None) -> Iterator[Self]:
+        """Play the loop a round at a time, for pools and models of which no copy should be kept for each round.
+
+        Parameters
+        ----------
+        X, y : rows and labels
+            As in `fit`.
+        purchases : iterable of int arrays, optional
+            The rows in hand in each round, as another loop bought them; by default this one buys its own.
+
+        Yields
+        ------
+        self
+            After each round, fitted on the labels in hand; without `estimators_`.
+        """
         X, y = self._validate(X, y)
         rng = generator(self.random_state)
-        estimator = self._seeded_clone(rng)
-        learner = ActiveLearner(estimator, self.query_strategy, random_state=draw_seed(rng))
+        learner = ActiveLearner(self._seeded_clone(rng), self.query_strategy, random_state=draw_seed(rng))
+        self.estimator_, self.estimators_ = learner.estimator, []
+        self.n_labels_, self.query_seconds_, self.fit_seconds_ = np.empty(0, int), np.empty(0), np.empty(0)
         unlabeled = ~_is_missing(y, self.missing_label)
-        bought = self._buy_initial(X, y, unlabeled, rng)
-        # a modAL callable is not offered the labels that only a simulation has
-        known = {"y_pool": y} if isinstance(as_strategy(self.query_strategy), Strategy) else {}
+        started = perf_counter()
+        if purchases is None:
+            purchases = self._buy(learner, X, y, unlabeled, self._buy_initial(X, y, unlabeled, rng))
         stops = self._stopping(X, unlabeled, rng)
-        unlabeled[bought] = False
-        self.estimators_: list[Any] = []
-        n_labels: list[int] = []
-        while True:
+        for bought in purchases:
+            queried = perf_counter()
             learner.fit(take(X, bought), y[bought])
-            self.estimators_.append(copy.deepcopy(learner.estimator))
-            n_labels.append(len(bought))
-            n_left = int(unlabeled.sum())
+            self.labeled_indices_, self.n_labels_ = bought, np.append(self.n_labels_, len(bought))
+            self.query_seconds_ = np.append(self.query_seconds_, queried - started)
+            self.fit_seconds_ = np.append(self.fit_seconds_, perf_counter() - queried)
             self.stopped_ = stops(learner)
-            if self.stopped_ or n_left == 0 or len(n_labels) > self.n_queries:
-                break
-            picked, _ = learner.query(X, n_instances=min(self.n_instances, n_left), candidates=unlabeled, **known)
+            yield self
+            if self.stopped_:
+                return
+            started = perf_counter()
+
+    def _buy(
+        self, learner: ActiveLearner, X: Rows, y: np.ndarray, labelable: np.ndarray, bought: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Yield the rows in hand after each purchase, the first one given, until enough or all are bought."""
+        # a modAL callable is not offered the labels that only a simulation has
+        known: dict[str, Any] = {"y_pool": y} if isinstance(as_strategy(self.query_strategy), Strategy) else {}
+        unlabeled = labelable.copy()
+        unlabeled[bought] = False
+        wanted = len(bought) + self.n_queries * self.n_instances
+        yield bought
+        while len(bought) < wanted and unlabeled.any():
+            n = min(self.n_instances, int(unlabeled.sum()))
+            picked, _ = learner.query(X, n_instances=n, candidates=unlabeled, **known)
             unlabeled[picked] = False
             bought = np.concatenate([bought, picked])
-        self.labeled_indices_, self.n_labels_ = bought, np.array(n_labels)
-        self.estimator_ = self.estimators_[-1]
-        wanted = n_labels[0] + self.n_queries * self.n_instances
-        if not self.stopped_ and n_labels[-1] < wanted:
+            yield bought
+        if len(bought) < wanted:
             warnings.warn(
-                f"the pool ran out: {n_labels[-1]} labels bought of the {wanted} asked for (n_initial + n_queries * "
+                f"the pool ran out: {len(bought)} labels bought of the {wanted} asked for (n_initial + n_queries * "
                 "n_instances); lower n_queries or n_instances",
-                stacklevel=2,
+                stacklevel=4,
             )
-        return self
 
     def _stopping(self, X: Rows, labelable: np.ndarray, rng: np.random.Generator) -> Callable[[Any], bool]:
         """Return what says after a round whether to stop."""
@@ -271,8 +307,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
 
     def _proba(self, estimator: Any, X: Rows) -> np.ndarray:
         """Spread an estimator's columns over all classes."""
-        proba = np.zeros((n_rows(X), len(self.classes_)))
-        proba[:, np.searchsorted(self.classes_, estimator.classes_)] = estimator.predict_proba(X)
+        known = estimator.predict_proba(X)
+        proba = np.zeros((len(known), len(self.classes_)), known.dtype)  # of its precision: rows sum to one within it
+        proba[:, np.searchsorted(self.classes_, estimator.classes_)] = known
         return proba
 
 

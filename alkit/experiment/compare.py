@@ -1,0 +1,138 @@
+"""Many strategies, many seeds: the same start for all, in parallel, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils import check_scalar
+
+from alkit._random import RandomState, draw_seed, generator
+from alkit.checks import as_labels
+from alkit.experiment.comparison import Comparison
+from alkit.experiment.identity import described
+from alkit.experiment.loop import ActiveLearningClassifier
+from alkit.experiment.runs import Data, play, seeded
+from alkit.rows import Rows
+from alkit.strategies import Strategy, as_strategy, get_strategy
+
+
+def compare_strategies(
+    estimator: Any,
+    X: Rows,
+    y: Any,
+    strategies: Any,
+    *,
+    X_test: Rows,
+    y_test: Any,
+    n_seeds: int = 5,
+    n_initial: int = 20,
+    n_instances: int = 10,
+    n_queries: int = 20,
+    initial: str | Strategy = "random",
+    scoring: str | Callable | None = None,
+    random_state: RandomState = 0,
+    n_jobs: int | None = None,
+    store: str | Path | None = None,
+) -> Comparison:
+    """Play the loop with several strategies and seeds, each seed with the same initial labels for all.
+
+    Each run computes on one thread, so that results are the same whatever `n_jobs`. Of a run's models only the current
+    one is kept.
+
+    Parameters
+    ----------
+    estimator : classifier, or dict of name to classifier
+        What is trained; see `ActiveLearningClassifier`.
+    X, y : rows and labels
+        Initial rows and pool together; labels are hidden until bought.
+    strategies : list, or dict of name to strategy
+        Names, `Strategy` objects or modAL callables. "random" is added if it is not among them.
+    X_test, y_test : rows and labels
+        To score each round's model on.
+    n_seeds : int, default=5
+        Runs of each strategy.
+    n_initial, n_instances, n_queries, initial
+        As in `ActiveLearningClassifier`.
+    scoring : str or callable, optional
+        A scikit-learn scorer; accuracy by default. It is given the loop, whose probabilities have a column for every
+        label in y, zero where none was bought yet.
+    random_state : int, RandomState or None, default=0
+        Seeds the runs; with the same int, more seeds go on from fewer.
+    n_jobs : int, optional
+        Runs at a time, by joblib.
+    store : str or Path, optional
+        A folder to keep finished runs in. The same call finds them there, and plays only those that are missing. A run
+        is known by its estimator's and strategy's names and parameters, sizes, seed, data and alkit's version: when you
+        change the code of a strategy, scorer or network of your own, take another folder.
+
+    Returns
+    -------
+    Comparison
+        With ``to_frame()``, ``summary()``, ``penalty_matrix()`` and ``plot()``.
+
+    Raises
+    ------
+    ValueError
+        If a strategy is not known, names clash, sizes make no sense, or the store is not one.
+
+    Warns
+    -----
+    UserWarning
+        Once for what several runs warn of, such as a pool that ran out.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from alkit.experiment import compare_strategies
+    >>> X, y = load_iris(return_X_y=True)
+    >>> found = compare_strategies(
+    ...     GaussianNB(), X[::2], y[::2], ["margin"], X_test=X[1::2], y_test=y[1::2], n_seeds=3, n_queries=3
+    ... )
+    >>> found.summary()[["area", "gain", "p_value"]].index.tolist()
+    ['random', 'margin']
+    """
+    check_scalar(n_seeds, "n_seeds", Integral, min_val=1)
+    named, baseline = _named_strategies(strategies)
+    estimators = dict(estimator) if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
+    data = Data(X, as_labels(y), X_test, as_labels(y_test))
+    rng = generator(random_state)
+    seeds = tuple(draw_seed(rng) for _ in range(n_seeds))
+    labels = [(model, name, seed) for model in estimators for name in named for seed in range(n_seeds)]
+    loops = [
+        ActiveLearningClassifier(
+            seeded(estimators[model], seeds[seed]),
+            named[name],
+            n_initial=n_initial,
+            n_instances=n_instances,
+            n_queries=n_queries,
+            initial=initial,
+            random_state=seeds[seed],
+        )
+        for model, name, seed in labels
+    ]
+    runs = play(loops, labels, data, scoring, n_jobs, store)
+    return Comparison(runs, baseline, estimators, seeds)
+
+
+def _named_strategies(strategies: Any) -> tuple[dict[str, Any], str]:
+    """Return strategies by name, random among them, and the name random has."""
+    if isinstance(strategies, Mapping):
+        named = {str(name): as_strategy(strategy) for name, strategy in strategies.items()}
+    elif isinstance(strategies, (str, Strategy)) or callable(strategies):
+        raise TypeError(f"strategies is {strategies!r}; pass a list of strategies, or a dict of name to strategy")
+    else:
+        pairs = [(strategy if isinstance(strategy, str) else described(strategy), strategy) for strategy in strategies]
+        named = {name: as_strategy(strategy) for name, strategy in pairs}
+        if len(named) < len(pairs):
+            raise ValueError(f"strategies {[name for name, _ in pairs]} share names; pass a dict of name to strategy")
+    random = get_strategy("random")
+    for name, strategy in named.items():
+        if strategy == random:
+            return named, name
+    if "random" in named:
+        raise ValueError("'random' names another strategy, but is the baseline's name; give yours another")
+    return {"random": random, **named}, "random"

@@ -1,0 +1,297 @@
+"""What learning curves say: area, labels to reach a target, labels saved, and whether a difference is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+
+def area_under_curve(n_labels: Any, values: Any) -> float:
+    """Mean height of a learning curve over its range of labels, in the units of the metric.
+
+    Parameters
+    ----------
+    n_labels : array (T,)
+        Labels in hand, increasing.
+    values : array (T,)
+        What they gave.
+
+    Returns
+    -------
+    float
+        The area by the trapezoidal rule over ``n_labels[-1] - n_labels[0]``; of a single round, its value.
+
+    Examples
+    --------
+    >>> from alkit.experiment.curves import area_under_curve
+    >>> area_under_curve([10, 20, 40], [0.5, 0.7, 0.9])
+    0.733...
+    """
+    n_labels, values = np.asarray(n_labels, float), np.asarray(values, float)
+    if len(values) == 1:
+        return float(values[0])
+    return float(np.trapezoid(values, n_labels) / (n_labels[-1] - n_labels[0]))
+
+
+def labels_to_reach(n_labels: Any, values: Any, target: float) -> float:
+    """Labels with which a curve first reaches a target, interpolated linearly between rounds.
+
+    Parameters
+    ----------
+    n_labels, values : arrays (T,)
+        As in `area_under_curve`.
+    target : float
+        In the units of the metric.
+
+    Returns
+    -------
+    float
+        NaN if it is never reached.
+
+    Examples
+    --------
+    >>> from alkit.experiment.curves import labels_to_reach
+    >>> labels_to_reach([10, 20, 40], [0.5, 0.7, 0.9], 0.8)
+    30.0...
+    """
+    n_labels, values = np.asarray(n_labels, float), np.asarray(values, float)
+    reached = np.flatnonzero(values >= target)
+    if not reached.size:
+        return float("nan")
+    after = reached[0]
+    if after == 0:
+        return float(n_labels[0])
+    before = after - 1
+    share = (target - values[before]) / (values[after] - values[before])
+    return float(n_labels[before] + share * (n_labels[after] - n_labels[before]))
+
+
+def labels_saved(n_labels: Any, values: Any, baseline_n_labels: Any, baseline_values: Any, target: float) -> float:
+    """Share of labels saved against a baseline on the way to a target.
+
+    Parameters
+    ----------
+    n_labels, values : arrays (T,)
+        A strategy's curve.
+    baseline_n_labels, baseline_values : arrays (T',)
+        The baseline's curve.
+    target : float
+        In the units of the metric, e.g. the baseline's final value.
+
+    Returns
+    -------
+    float
+        0.25 if it took a quarter fewer labels, negative if it took more; NaN if either never reaches the target.
+
+    Examples
+    --------
+    >>> from alkit.experiment.curves import labels_saved
+    >>> labels_saved([10, 20, 40], [0.5, 0.8, 0.9], [10, 20, 40], [0.5, 0.6, 0.8], target=0.8)
+    0.5
+    """
+    needed = labels_to_reach(baseline_n_labels, baseline_values, target)
+    return 1 - labels_to_reach(n_labels, values, target) / needed
+
+
+def paired_test(differences: Any) -> float:
+    """Two-sided p-value of paired differences, one a seed, having mean zero: Student's t.
+
+    Seeds draw initial labels and training noise independently, given the one pool and test set they share. So their
+    differences are independent, and the plain test holds its level for what it speaks of: this pool and this test set.
+    The correction for resampled training sets (Nadeau & Bengio 2003) mends another design, in which every repetition
+    splits the data anew; here it would reject next to nothing. What needs correction is that several strategies are
+    tested at once: see `holm`.
+
+    Parameters
+    ----------
+    differences : array (R,)
+
+    Returns
+    -------
+    float
+        NaN for fewer than two seeds; 1 if no seed differs.
+
+    Examples
+    --------
+    >>> from alkit.experiment.curves import paired_test
+    >>> paired_test([0.02, 0.03, 0.01, 0.02, 0.04])
+    0.0092...
+    """
+    differences = np.asarray(differences, float)
+    if len(differences) < 2:
+        return float("nan")
+    if np.ptp(differences) == 0:  # t is not defined: surely nothing, or surely something
+        return float(differences[0] == 0)
+    return float(stats.ttest_1samp(differences, 0).pvalue)
+
+
+def holm(p_values: Any) -> np.ndarray:
+    """Correct p-values for being several, so that the chance of any false discovery stays at the level tested.
+
+    Parameters
+    ----------
+    p_values : array (M,)
+        NaN: not tested, and not counted.
+
+    Returns
+    -------
+    array (M,)
+
+    References
+    ----------
+    Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure.
+
+    Examples
+    --------
+    >>> from alkit.experiment.curves import holm
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+    """
+    corrected = np.array(p_values, float)
+    tested = np.argsort(corrected)[: np.count_nonzero(~np.isnan(corrected))]
+    factors = np.arange(len(tested), 0, -1)
+    corrected[tested] = np.minimum(np.maximum.accumulate(corrected[tested] * factors), 1)
+    return corrected
+
+
+def jackknife_interval(
+    statistic: Callable[[np.ndarray], float], n_seeds: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Confidence interval over seeds of any smooth statistic; of a mean, Student's interval.
+
+    Parameters
+    ----------
+    statistic : callable
+        Gives a value for an int array of seeds, ``0 .. n_seeds - 1``.
+    n_seeds : int
+        How many seeds there are.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    low, high : float
+        NaN for fewer than two seeds, or where the statistic is NaN with a seed left out.
+
+    References
+    ----------
+    Tukey (1958), Bias and Confidence in Not Quite Large Samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.experiment.curves import jackknife_interval
+    >>> areas = np.array([0.80, 0.82, 0.81])
+    >>> jackknife_interval(lambda seeds: areas[seeds].mean(), 3)
+    (0.785..., 0.834...)
+    """
+    if n_seeds < 2:
+        return float("nan"), float("nan")
+    seeds = np.arange(n_seeds)
+    whole = statistic(seeds)
+    left_out = np.array([statistic(np.delete(seeds, seed)) for seed in seeds])
+    spread = np.sqrt((n_seeds - 1) / n_seeds * np.square(left_out - left_out.mean()).sum())
+    half = spread * stats.t.ppf((1 + confidence) / 2, n_seeds - 1)
+    return float(whole - half), float(whole + half)
+
+
+def mean_interval(values: Any, confidence: float = 0.95) -> tuple[float, float]:
+    """Student's confidence interval of a mean over seeds.
+
+    Parameters
+    ----------
+    values : array (R,)
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    low, high : float
+        NaN for fewer than two seeds.
+    """
+    values = np.asarray(values, float)
+    return jackknife_interval(lambda seeds: values[seeds].mean(), len(values), confidence)
+
+
+def penalty_matrix(values: Any, confidence: float = 0.95) -> np.ndarray:
+    """How often a strategy is beaten by another: the share of rounds in which a paired t-test over seeds says so.
+
+    Parameters
+    ----------
+    values : array (S, R, T)
+        Of S strategies, R seeds, T rounds.
+    confidence : float, default=0.95
+        Of each test, two-sided; 0.95 and five seeds ask for ``t > 2.776``, as the paper does.
+
+    Returns
+    -------
+    array (S, S)
+        Row i, column j: the share of rounds in which i beats j. Low columns are good. The paper adds the matrices of
+        its experiments.
+
+    References
+    ----------
+    Ash et al. (2020), Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.experiment.curves import penalty_matrix
+    >>> noise = np.random.default_rng(0).normal(scale=0.01, size=(2, 5, 8))
+    >>> penalty_matrix(noise + np.array([0.0, 0.1]).reshape(2, 1, 1))
+    array([[0., 0.],
+           [1., 0.]])
+    """
+    values = np.asarray(values, float)
+    n_seeds = values.shape[1]
+    if n_seeds < 2:
+        raise ValueError(f"values has {n_seeds} seed, but a paired test needs two; compare with more n_seeds")
+    differences_S_S_R_T = values[:, None] - values[None]
+    mean = differences_S_S_R_T.mean(2)
+    error = differences_S_S_R_T.std(2, ddof=1) / np.sqrt(n_seeds)
+    return (mean > error * stats.t.ppf((1 + confidence) / 2, n_seeds - 1)).mean(-1)
+
+
+def area_under_learning_curve(estimator: Any, X: Any, y: Any) -> float:
+    """Score a simulated loop by the mean accuracy over its rounds: a scikit-learn scorer.
+
+    Parameters
+    ----------
+    estimator : fitted ActiveLearningClassifier
+    X : rows (n, ...)
+        To predict.
+    y : labels (n,)
+        True ones.
+
+    Returns
+    -------
+    float
+        `area_under_curve` of accuracy over labels bought.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no rounds.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from alkit import ActiveLearningClassifier
+    >>> from alkit.experiment import area_under_learning_curve
+    >>> X, y = load_iris(return_X_y=True)
+    >>> loop = ActiveLearningClassifier(GaussianNB(), n_queries=3, random_state=0)
+    >>> grid = {"query_strategy": ["random", "margin"]}
+    >>> search = GridSearchCV(loop, grid, scoring=area_under_learning_curve).fit(X, y)
+    >>> f"{search.best_score_:.2f}"
+    '0.96'
+    """
+    if not hasattr(estimator, "staged_predict") or not hasattr(estimator, "n_labels_"):
+        raise TypeError(
+            f"{type(estimator).__name__} has no learning curve; area_under_learning_curve scores a fitted "
+            "ActiveLearningClassifier"
+        )
+    accuracy = [np.mean(predicted == np.asarray(y)) for predicted in estimator.staged_predict(X)]
+    return area_under_curve(estimator.n_labels_, accuracy)

@@ -1,0 +1,219 @@
+"""Pictures of learning curves, in the manner of scikit-learn's Display classes."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.metrics import check_scoring
+
+from alkit.experiment.comparison import Comparison
+from alkit.experiment.curves import mean_interval
+
+_LINE_STYLES = ("-", "--", ":", "-.")
+
+
+class LearningCurveDisplay:
+    """Learning curves: score over labels bought, with a band over seeds.
+
+    Made by `from_comparison` or `from_estimator`.
+
+    Parameters
+    ----------
+    curves : dict of (estimator, strategy) to (n_labels, score)
+        Arrays (seeds, rounds).
+    baseline : str, optional
+        The strategy drawn in grey, with a dotted line at its final score.
+    score_name : str, default="score"
+        What the axis says.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of Line2D
+        One a curve.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from alkit import ActiveLearningClassifier
+    >>> from alkit.experiment import LearningCurveDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> loop = ActiveLearningClassifier(GaussianNB(), n_queries=3, random_state=0).fit(X, y)
+    >>> LearningCurveDisplay.from_estimator(loop, X, y).ax_.get_xlabel()
+    'labels bought'
+    """
+
+    def __init__(
+        self,
+        curves: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+        *,
+        baseline: str | None = None,
+        score_name: str = "score",
+    ) -> None:
+        self.curves = curves
+        self.baseline = baseline
+        self.score_name = score_name
+
+    @classmethod
+    def from_comparison(
+        cls, comparison: Comparison, *, ax: Any = None, band: str = "interval", score_name: str = "score"
+    ) -> Self:
+        """Draw a comparison: a colour for each strategy, a line style for each estimator.
+
+        Parameters
+        ----------
+        comparison : Comparison
+        ax : matplotlib Axes, optional
+            By default a new figure's.
+        band : {"interval", "std"}, default="interval"
+            A 95 % confidence interval of the mean, or a standard deviation between seeds to either side.
+        score_name : str, default="score"
+            What the axis says.
+
+        Returns
+        -------
+        LearningCurveDisplay
+        """
+        display = cls(comparison.curves(), baseline=comparison.baseline, score_name=score_name)
+        return display.plot(ax=ax, band=band)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, *, scoring: Any = None, ax: Any = None, score_name: str = "score"
+    ) -> Self:
+        """Draw one fitted loop.
+
+        Parameters
+        ----------
+        estimator : fitted ActiveLearningClassifier
+        X, y : rows and labels
+            To score each round's model on.
+        scoring : str or callable, optional
+            A scikit-learn scorer; accuracy by default.
+        ax : matplotlib Axes, optional
+        score_name : str, default="score"
+            What the axis says.
+
+        Returns
+        -------
+        LearningCurveDisplay
+        """
+        score = [check_scoring(model, scoring)(model, X, y) for model in estimator.estimators_]
+        names = type(estimator.estimator).__name__, str(estimator.query_strategy)
+        curve = estimator.n_labels_[None], np.array(score)[None]
+        return cls({names: curve}, score_name=score_name).plot(ax=ax)
+
+    def plot(self, ax: Any = None, *, band: str = "interval") -> Self:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        band : {"interval", "std"}, default="interval"
+            As in `from_comparison`.
+
+        Returns
+        -------
+        self
+        """
+        if band not in ("interval", "std"):
+            raise ValueError(f"band is {band!r}; pass 'interval' or 'std'")
+        self.ax_, self.figure_ = _axes(ax)
+        estimators, strategies = (list(dict.fromkeys(names)) for names in zip(*self.curves, strict=True))
+        others = [name for name in strategies if name != self.baseline]
+        colors = {name: f"C{i % 10}" for i, name in enumerate(others)} | {self.baseline: "grey"}
+        self.lines_ = []
+        for (estimator, strategy), (n_labels, score) in self.curves.items():
+            style = _LINE_STYLES[estimators.index(estimator) % len(_LINE_STYLES)]
+            label = f"{strategy}, {estimator}" if len(estimators) > 1 else strategy
+            x, mean = n_labels.mean(0), score.mean(0)
+            self.lines_ += self.ax_.plot(x, mean, style, color=colors[strategy], label=label)
+            if len(score) > 1:
+                self.ax_.fill_between(x, *_band(score, band), color=colors[strategy], alpha=0.15, linewidth=0)
+            if strategy == self.baseline:
+                self.ax_.axhline(mean[-1], color="grey", linestyle=":", linewidth=1)
+        self.ax_.set(xlabel="labels bought", ylabel=self.score_name)
+        self.ax_.grid(alpha=0.3)
+        self.ax_.legend(loc="lower right")
+        return self
+
+
+class PenaltyMatrixDisplay:
+    """The pairwise penalty matrix: how often the row's strategy beats the column's.
+
+    Parameters
+    ----------
+    matrix : DataFrame (S, S)
+        As `Comparison.penalty_matrix` gives it.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+    im_ : AxesImage
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+
+    @classmethod
+    def from_comparison(cls, comparison: Comparison, *, ax: Any = None) -> Self:
+        """Draw the matrix of a comparison.
+
+        Parameters
+        ----------
+        comparison : Comparison
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        PenaltyMatrixDisplay
+        """
+        return cls(comparison.penalty_matrix()).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the matrix, with the mean of each column (the lower the better) below it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        self
+        """
+        self.ax_, self.figure_ = _axes(ax)
+        names = list(self.matrix.columns)
+        shown = np.vstack([self.matrix.to_numpy(), self.matrix.mean()])
+        top = max(1.0, shown.max())
+        self.im_ = self.ax_.imshow(shown, cmap="Blues", vmin=0, vmax=top)
+        for (row, column), value in np.ndenumerate(shown):
+            color = "white" if value > top / 2 else "black"
+            self.ax_.text(column, row, f"{value:.2f}", ha="center", va="center", color=color)
+        self.ax_.axhline(len(names) - 0.5, color="black", linewidth=1)
+        self.ax_.set_xticks(range(len(names)), names, rotation=30, ha="right")
+        self.ax_.set_yticks(range(len(shown)), [*names, "mean"])
+        self.ax_.set(xlabel="is beaten (share of rounds)", ylabel="beats")
+        return self
+
+
+def _band(score: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper edge of the band around the mean of seeds."""
+    if kind == "std":
+        mean, std = score.mean(0), score.std(0, ddof=1)
+        return mean - std, mean + std
+    low, high = np.array([mean_interval(column) for column in score.T]).T
+    return low, high
+
+
+def _axes(ax: Any) -> tuple[Any, Any]:
+    """Return the axes to draw on and their figure, new ones where none are given."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("plotting needs matplotlib; install it with: pip install 'alkit[plot]'") from error
+    if ax is None:
+        ax = plt.subplots(figsize=(7, 4.2), layout="constrained")[1]
+    return ax, ax.figure

@@ -1,0 +1,98 @@
+"""Labels outlive the model they were bought for: what does another model learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alkit.checks import as_labels
+from alkit.experiment.comparison import Comparison
+from alkit.experiment.loop import ActiveLearningClassifier
+from alkit.experiment.runs import Data, play, seeded
+from alkit.rows import Rows
+
+
+def evaluate_transfer(
+    comparison: Comparison,
+    estimator: Any,
+    X: Rows,
+    y: Any,
+    *,
+    X_test: Rows,
+    y_test: Any,
+    scoring: str | Callable | None = None,
+    n_jobs: int | None = None,
+) -> pd.DataFrame:
+    """Train a model on the labels that others bought, round by round, beside its own purchases.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Who bought what, from `compare_strategies` on the same X and y. With several estimators in it, "random" is in it
+        as well: the line that a purchase should stay above whoever learns from it.
+    estimator : str or classifier
+        Whom to train: the name of one of the comparison's estimators, whose own purchases are then in the table, or
+        another classifier.
+    X, y, X_test, y_test, scoring, n_jobs
+        As in `compare_strategies`.
+
+    Returns
+    -------
+    DataFrame
+        With columns bought_by (name of the estimator), strategy, seed, round, n_labels, score; sorted as the
+        comparison's runs are.
+
+    References
+    ----------
+    Lowell, Lipton & Wallace (2019), Practical Obstacles to Deploying Active Learning.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from alkit.experiment import compare_strategies, evaluate_transfer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> data = dict(X=X[::2], y=y[::2], X_test=X[1::2], y_test=y[1::2])
+    >>> models = {"bayes": GaussianNB(), "tree": DecisionTreeClassifier()}
+    >>> comparison = compare_strategies(models, **data, strategies=["margin"], n_seeds=2, n_queries=2)
+    >>> evaluate_transfer(comparison, "tree", **data).groupby(["strategy", "bought_by"])["score"].count()
+    strategy  bought_by
+    margin    bayes        6
+              tree         6
+    random    bayes        6
+              tree         6
+    Name: score, dtype: int64
+    """
+    known = comparison.estimators or {}
+    if isinstance(estimator, str) and estimator not in known:
+        raise ValueError(f"the comparison has no estimator {estimator!r}, but {list(known)}; pass one of these names")
+    model = known[estimator] if isinstance(estimator, str) else estimator
+    others = [run for run in comparison.runs if run.estimator != estimator]
+    seeds = [comparison.seeds[run.seed] for run in others]
+    learned = play(
+        [ActiveLearningClassifier(seeded(model, seed), random_state=seed) for seed in seeds],
+        [(run.estimator, run.strategy, run.seed) for run in others],
+        Data(X, as_labels(y), X_test, as_labels(y_test)),
+        scoring,
+        n_jobs,
+        purchases=[[run.labeled_indices[:n] for n in run.n_labels] for run in others],
+    )
+    scores = {run[:3]: run.score for run in [*comparison.runs, *learned]}
+    frames = [
+        pd.DataFrame(
+            {
+                "bought_by": run.estimator,
+                "strategy": run.strategy,
+                "seed": run.seed,
+                "round": np.arange(len(run.score)),
+                "n_labels": run.n_labels,
+                "score": scores[run[:3]],
+            }
+        )
+        for run in comparison.runs
+    ]
+    return pd.concat(frames, ignore_index=True)
