@@ -236,8 +236,8 @@ export function mount(root, transport) {
     } catch (failure) {
       if (mine !== turn) return;
       item.picture = fetchPicture(item);
-      view.pictureFailed(failure, () => current === item && show(item));
       item.unseen = true;
+      view.pictureFailed(failure, () => current === item && show(item));
     }
     await painted();
     if (mine !== turn) return;
@@ -247,14 +247,16 @@ export function mount(root, transport) {
 
   async function finished() {
     await refresh();
-    const left = progress ? progress.n_items - progress.n_done : 0;
-    if (left) {
+    if (current || signal.aborted) return;
+    const { n_items: total, n_done: done, n_flagged: flagged = 0 } = progress;
+    const aside = flagged ? `, ${flagged.toLocaleString()} flagged` : "";
+    if (done + flagged < total) {
       view.showEmpty(
         "Nothing for you right now",
-        `${count(left, "item")} left: with others, skipped or flagged. This page looks for more every few seconds.`,
+        `${count(total - done - flagged, "item")} left, skipped or with others. This page looks for more every few seconds.`,
       );
     } else {
-      view.showEmpty("All done", progress ? `${count(progress.n_items, "item")} labelled. Thank you.` : "");
+      view.showEmpty("All done", `${count(done, "item")} labelled${aside}. Thank you.`);
     }
   }
 
@@ -425,10 +427,11 @@ function draw(root, { choose, skip, flag, undo }) {
   const spoken = h("p", { class: "alkit-spoken", "aria-live": "polite" });
   const suggestion = h("p", { class: "alkit-suggestion" });
   const filter = h("input", { class: "alkit-filter", type: "search", "aria-label": "Filter classes", hidden: "" });
-  filter.placeholder = "Press / to find a class, Enter to choose the first";
+  filter.placeholder = "Find a class ( / ), Enter takes the first";
   const classes = h("div", { class: "alkit-classes", role: "group", "aria-label": "Classes" });
   const undoing = tool("Undo", "⌫", "Backspace", undo);
-  const tools = h("div", { class: "alkit-tools" }, undoing, tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip));
+  const passing = [tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip)];
+  const tools = h("div", { class: "alkit-tools" }, undoing, ...passing);
   const answers = h("section", { class: "alkit-answers", "aria-label": "Answer" }, suggestion, filter, classes, tools);
   const curve = h("figure", { class: "alkit-curve" });
   const model = h("p", { class: "alkit-model" });
@@ -451,6 +454,7 @@ function draw(root, { choose, skip, flag, undo }) {
   const told = new Map();
   let names = [];
   let suggested = null;
+  let unsuggested = "";
 
   function notice(key, text) {
     if ((told.get(key) ?? null) === text) return; // what is said again would be read out again
@@ -463,7 +467,7 @@ function draw(root, { choose, skip, flag, undo }) {
     spoken.textContent = text;
   }
 
-  function showItem({ text, row, image, suggestion: value }) {
+  function showItem({ text, row, image, suggestion: value, model_version: version }) {
     const parts = [];
     if (image) parts.push(h("div", { class: "alkit-picture is-loading" }));
     if (text !== null) parts.push(h("p", { class: "alkit-text", dir: "auto" }, text));
@@ -475,8 +479,9 @@ function draw(root, { choose, skip, flag, undo }) {
     void item.offsetWidth; // lets the animation start anew
     item.classList.add("is-new");
     item.scrollTop = 0;
-    answers.hidden = false;
+    idle(false);
     suggested = value;
+    unsuggested = version === null ? "No suggestion yet" : "No suggestion: a random item, to test the model";
     clearFilter();
   }
 
@@ -499,6 +504,7 @@ function draw(root, { choose, skip, flag, undo }) {
     frame.replaceChildren(
       h("div", { class: "alkit-broken" }, h("p", {}, `The picture did not load: ${failure.message}.`), retry),
     );
+    for (const button of classes.children) button.disabled = true;
     announce("The picture did not load. Skip or flag the item, or try again.");
   }
 
@@ -506,8 +512,13 @@ function draw(root, { choose, skip, flag, undo }) {
     item.replaceChildren(h("h2", {}, heading), h("p", {}, line));
     item.classList.add("is-empty");
     item.classList.remove("has-both");
-    answers.hidden = true;
+    idle(true);
     announce(`${heading}. ${line}`);
+  }
+
+  function idle(nothingToAnswer) {
+    for (const part of [suggestion, classes, ...passing]) part.hidden = nothingToAnswer;
+    filter.hidden = nothingToAnswer || names.length <= 9;
   }
 
   function showClasses() {
@@ -518,7 +529,7 @@ function draw(root, { choose, skip, flag, undo }) {
     suggestion.replaceChildren(
       ...(suggested
         ? ["Suggested: ", h("b", { dir: "auto" }, suggested.value), ` ${percent(suggested.confidence)}`, key("Space")]
-        : [h("span", { class: "alkit-quiet" }, "No suggestion yet")]),
+        : [h("span", { class: "alkit-quiet" }, unsuggested)]),
     );
   }
 
@@ -528,10 +539,7 @@ function draw(root, { choose, skip, flag, undo }) {
     const digit = place < 9 ? String(place + 1) : "";
     if (digit) button.setAttribute("aria-keyshortcuts", isSuggested ? `${digit} Space` : digit);
     button.append(key(digit), h("span", { class: "alkit-name", dir: "auto" }, name));
-    if (isSuggested) {
-      button.classList.add("is-suggested");
-      button.append(h("span", { class: "alkit-confidence" }, percent(suggested.confidence)));
-    }
+    button.classList.toggle("is-suggested", isSuggested);
     button.addEventListener("click", () => choose(name));
     return button;
   }
@@ -556,7 +564,8 @@ function draw(root, { choose, skip, flag, undo }) {
   function showProgress(progress, inPage) {
     const { n_items: total, n_done: done } = progress;
     title.textContent = progress.title;
-    counted.textContent = `${done.toLocaleString()} of ${total.toLocaleString()} done · ${progress.mine.toLocaleString()} by you`;
+    const you = progress.annotator ? `you (${progress.annotator})` : "you";
+    counted.textContent = `${done.toLocaleString()} of ${total.toLocaleString()} done · ${progress.mine.toLocaleString()} by ${you}`;
     bar.max = Math.max(total, 1);
     bar.value = done;
     if (inPage) document.title = `${done}/${total} · ${progress.title}`;
