@@ -19,7 +19,7 @@ import pandas as pd
 from alkit._random import RandomState, generator
 from alkit.annotate.curve import live_curve
 from alkit.annotate.items import Items, difference
-from alkit.annotate.store import Conflict, Store
+from alkit.annotate.store import Conflict, Store, UnknownItem
 from alkit.annotate.trainer import Job, Trainer, check_job, model_path
 from alkit.rows import Rows, n_rows
 
@@ -405,6 +405,26 @@ class LabelingSession:
             See `Store.answers`.
         """
         return self.store.answers(annotator)
+
+    def picture(self, item: str) -> bytes:
+        """Return an item's picture, as it is in its file.
+
+        Parameters
+        ----------
+        item : str
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        UnknownItem
+            If there is no such item, or it has no picture.
+        """
+        if self.items.image is None or item not in self._number:
+            raise UnknownItem(f"there is no item {item!r} with a picture")
+        return self.items.image[self._number[item]].read_bytes()
 
     def fitted_model(self) -> Any:
         """Return the model as of its last fit, which takes rows of X; after `close`, it knows all labels.

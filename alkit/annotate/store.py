@@ -452,7 +452,7 @@ class Store:
         ------
         dict
             ``item``, ``text``, ``image`` (file name), ``row``; ``annotator``, ``kind`` ("label", "skip" or "flag"),
-            ``value``, ``seconds``, ``late``, ``recorded`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
+            ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
             "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` (``value`` and ``confidence``, as
             shown, or None).
         """
@@ -473,7 +473,8 @@ class Store:
                 "row": content["row"],
                 **{name: row[name] for name in ("annotator", "kind", "value", "seconds")},
                 "late": bool(row["late"]),
-                **{name: row[name] for name in ("recorded", "uuid", "source", "probability", "model_version")},
+                "time": row["recorded"],
+                **{name: row[name] for name in ("uuid", "source", "probability", "model_version")},
                 "suggestion": {"value": row["prediction"], "confidence": row["confidence"]} if suggested else None,
             }
 

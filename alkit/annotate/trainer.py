@@ -14,8 +14,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cloudpickle
 import numpy as np
-from joblib.externals import cloudpickle
 from sklearn.pipeline import make_pipeline
 
 from alkit._random import generator
