@@ -1,0 +1,161 @@
+"""Models for people who bring none: made for few labels, quick to fit; one's own embedding is better."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from alkit.annotate.items import Items
+from alkit.nets import DropoutMLPClassifier
+from alkit.strategies import Strategy, as_strategy
+
+_SIDE = 32  # pixels
+_WIDTH = 64  # numbers a picture, or a text for a network, is reduced to
+
+
+class DefaultModel(NamedTuple):
+    """A model in two parts."""
+
+    embed: Any
+    """Transformer, fitted once on all items."""
+    learner: Any
+    """Estimator on top, fitted again with every round of labels."""
+
+
+def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
+    """Return a model for texts, pictures, rows of a table, or several of these.
+
+    Parameters
+    ----------
+    items : Items
+        Texts become TF-IDF of words and pairs of words, pictures principal components of thumbnails, columns scaled
+        numbers and one-hot categories.
+    strategy : str, Strategy or callable, default="margin"
+        What needs only predictions gets a logistic regression; other strategies a network with dropout.
+
+    Returns
+    -------
+    DefaultModel
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If there are pictures, but not Pillow.
+
+    Examples
+    --------
+    >>> from alkit.annotate import Items
+    >>> from alkit.annotate.default_models import default_model
+    >>> default_model(Items.of(["Win a prize!!!", "See you at noon"])).learner
+    LogisticRegression(C=10.0, class_weight='balanced', max_iter=1000,
+                       warm_start=True)
+    """
+    chosen = as_strategy(strategy)
+    network = isinstance(chosen, Strategy) and not {*chosen.needs, *chosen.pick_needs} <= {"proba", "y_train"}
+    if network:
+        learner = DropoutMLPClassifier(class_weight="balanced", warm_start="shrink_perturb")
+    else:
+        learner = LogisticRegression(C=10.0, class_weight="balanced", warm_start=True, max_iter=1000)
+    return DefaultModel(_embed(items, dense=network), learner)
+
+
+def _embed(items: Items, *, dense: bool) -> Any:
+    """Return a transformer of `Items.features`."""
+    text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True)
+    if dense:
+        text = make_pipeline(text, _Reduced(TruncatedSVD), StandardScaler())
+    image = make_pipeline(Thumbnails(), _Reduced(PCA), StandardScaler()) if items.image is not None else None
+    if items.rows is None and (items.text is None or image is None):
+        return image if items.text is None else text
+    parts = [(text, "text")] if items.text is not None else []
+    parts += [(image, "image")] if image is not None else []
+    if items.rows is not None:
+        numbers = items.rows.select_dtypes("number").columns.tolist()
+        parts += [(make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler()), numbers)]
+        others = [name for name in items.rows if name not in numbers]
+        parts += [(OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=not dense), others)]
+    return make_column_transformer(*parts, sparse_threshold=0.0 if dense else 0.3)
+
+
+class _Reduced(TransformerMixin, BaseEstimator):
+    """Principal components, at most 64 and at most as many as rows and columns allow."""
+
+    def __init__(self, method: Any):
+        self.method = method
+
+    def fit(self, X: Any, y: Any = None) -> _Reduced:
+        width = max(1, min(_WIDTH, *(size - 1 for size in X.shape)))
+        self.reducer_ = self.method(n_components=width, random_state=0).fit(X)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        return self.reducer_.transform(X).astype(np.float32)
+
+
+class Thumbnails(TransformerMixin, BaseEstimator):
+    """Picture files as 32 x 32 pixels of three colours: (n, 3072) from 0 to 1.
+
+    Examples
+    --------
+    >>> from alkit.annotate.default_models import Thumbnails
+    >>> Thumbnails().fit_transform([]).shape
+    (0, 3072)
+    """
+
+    def __init__(self) -> None:
+        _pillow()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def fit(self, X: Any, y: Any = None) -> Thumbnails:
+        """Do nothing.
+
+        Parameters
+        ----------
+        X : sequence of str or Path, (n,)
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Read pictures.
+
+        Parameters
+        ----------
+        X : sequence of str or Path, (n,)
+
+        Returns
+        -------
+        array (n, 3072)
+        """
+        pixels = np.empty((len(X), _SIDE * _SIDE * 3), dtype=np.float32)
+        for row, path in enumerate(X.to_numpy() if isinstance(X, pd.Series) else X):
+            with _pillow().open(path) as picture:
+                pixels[row] = np.asarray(picture.convert("RGB").resize((_SIDE, _SIDE)), dtype=np.float32).ravel()
+        return pixels / 255
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the default model for pictures needs Pillow: pip install pillow, or bring a model of your own with "
+            "--estimator module:object"
+        ) from error
+    return Image

@@ -1,0 +1,276 @@
+"""Items: what people are to label, read from a file and checked before anybody sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+_SIGNATURES = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (4, b"ftypavif", "image/avif"),
+    (0, b"BM", "image/bmp"),
+)
+
+
+@dataclass(frozen=True)
+class Items:
+    """What people are to label: texts, pictures, rows of a table, or several of these.
+
+    Parameters
+    ----------
+    ids : list of str
+        One for each item, all different; what labels are kept under.
+    text : list of str, optional
+    image : list of Path, optional
+        Picture files.
+    rows : DataFrame, optional
+        Columns to be shown beside.
+
+    Examples
+    --------
+    >>> from alkit.annotate.items import Items
+    >>> items = Items.of(["Win a prize!!!", "See you at noon"])
+    >>> items.ids, items.features()
+    (['0', '1'], ['Win a prize!!!', 'See you at noon'])
+    """
+
+    ids: list[str]
+    text: list[str] | None = None
+    image: list[Path] | None = None
+    rows: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            raise ValueError("there are 0 items; there is nothing to label")
+        counts = pd.Series(self.ids).value_counts()
+        if counts.iloc[0] > 1:
+            raise ValueError(
+                f"{len(self.ids)} items have only {len(counts)} different ids; {counts.index[0]!r} occurs "
+                f"{counts.iloc[0]} times: drop the copies, or take the ids from another column"
+            )
+        if self.image is not None:
+            _check_pictures(self.ids, self.image)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def of(cls, items: Items | pd.DataFrame | Sequence[str]) -> Items:
+        """Return texts, or rows of a table, as items numbered from 0.
+
+        Parameters
+        ----------
+        items : Items, DataFrame or sequence of str
+
+        Returns
+        -------
+        Items
+        """
+        if isinstance(items, Items):
+            return items
+        ids = [str(number) for number in range(len(items))]
+        if isinstance(items, pd.DataFrame):
+            return cls(ids, rows=items.reset_index(drop=True))
+        wrong = next((item for item in items if not isinstance(item, str)), None)
+        if wrong is not None:
+            raise TypeError(f"items hold {wrong!r}; pass texts, a DataFrame, or Items(ids, text=, image=, rows=)")
+        return cls(ids, text=list(items))
+
+    def features(self) -> Any:
+        """Return what a model is given: a list of texts, a list of paths, or a DataFrame where there is more.
+
+        Returns
+        -------
+        rows (N,)
+            The columns of a DataFrame are ``text``, ``image`` and those of `rows`.
+        """
+        paths = None if self.image is None else [str(path) for path in self.image]
+        if self.rows is None and (self.text is None or paths is None):
+            return paths if self.text is None else self.text
+        parts = {name: part for name, part in (("text", self.text), ("image", paths)) if part is not None}
+        return pd.concat([pd.DataFrame(parts), self.rows], axis=1)
+
+    def contents(self) -> Iterator[str]:
+        """Yield what is shown of each item, as JSON: a picture by its path and size.
+
+        Yields
+        ------
+        str
+        """
+        rows = None if self.rows is None else json.loads(self.rows.to_json(orient="records", date_format="iso", double_precision=15))
+        for i in range(len(self)):
+            content: dict[str, Any] = {"text": self.text and self.text[i], "row": rows and rows[i]}
+            if self.image is not None:
+                content |= {"image": self.image[i].name, "bytes": self.image[i].stat().st_size}
+            yield json.dumps(content, ensure_ascii=False)
+
+
+def read_items(
+    path: str | Path,
+    *,
+    text: str | None = None,
+    image: str | None = None,
+    id: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Items:
+    """Read items from a CSV, TSV or JSON Lines file.
+
+    Parameters
+    ----------
+    path : str or Path
+        By its ending: ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, in UTF-8.
+    text, image : str, optional
+        Columns of texts, and of picture files, relative to the folder of the file.
+    id : str, optional
+        Column of ids; by default rows are numbered from 0.
+    columns : sequence of str, optional
+        Columns shown beside; without `text` and `image`, all of them.
+
+    Returns
+    -------
+    Items
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, lacks a column, or holds an id twice, a row without text, or a file that is no
+        picture.
+    """
+    path = Path(path)
+    table = _read_table(path, [name for name in (text, image, id) if name])
+    missing = [name for name in (text, image, id, *(columns or ())) if name and name not in table]
+    if missing:
+        raise ValueError(f"{path} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}")
+    shown = list(columns or ([] if text or image else [name for name in table if name != id]))
+    return Items(
+        ids=table[id].astype(str).tolist() if id else [str(number) for number in range(len(table))],
+        text=_texts(table[text], path) if text else None,
+        image=[path.parent / name for name in table[image].astype(str)] if image else None,
+        rows=table[shown] if shown else None,
+    )
+
+
+def _read_table(path: Path, as_text: list[str]) -> pd.DataFrame:
+    """Read a file; texts, paths and ids are left as they are written: "NA" and "007" are texts, too."""
+    try:
+        if path.suffix in (".csv", ".tsv"):
+            return pd.read_csv(
+                path,
+                sep="\t" if path.suffix == ".tsv" else ",",
+                encoding="utf-8-sig",
+                converters=dict.fromkeys(as_text, str),
+            )
+        if path.suffix in (".jsonl", ".ndjson"):
+            return pd.DataFrame(_json_lines(path))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    raise ValueError(f"{path} ends in {path.suffix!r}; pass a .csv, .tsv, .jsonl or .ndjson file")
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} holds {line[:40]!r}, not an object")
+            rows.append(row)
+    return rows
+
+
+def _texts(column: pd.Series, path: Path) -> list[str]:
+    wrong = [number for number, value in enumerate(column) if not isinstance(value, str)]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(column)} rows of {path} have no text in column {column.name!r}, the first is row "
+            f"{wrong[0]}: {column.iloc[wrong[0]]!r}; fill them in or leave them out"
+        )
+    return column.tolist()
+
+
+def picture_type(head: bytes) -> str | None:
+    """Return the media type of a picture by its first bytes, None if it is none a browser shows safely.
+
+    Parameters
+    ----------
+    head : bytes
+        The first 12 bytes, or more.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> from alkit.annotate.items import picture_type
+    >>> picture_type(b"GIF89a...")
+    'image/gif'
+    """
+    return next((kind for at, mark, kind in _SIGNATURES if head[at : at + len(mark)] == mark), None)
+
+
+def _check_pictures(ids: list[str], paths: list[Path]) -> None:
+    """Refuse files that are not there or are no pictures."""
+    wrong = []
+    for key, path in zip(ids, paths, strict=True):
+        try:
+            with path.open("rb") as file:
+                if picture_type(file.read(12)) is None:
+                    wrong.append((key, path, "is no PNG, JPEG, GIF, WebP, AVIF or BMP picture"))
+        except OSError as error:
+            wrong.append((key, path, error.strerror))
+    if wrong:
+        key, path, why = wrong[0]
+        raise ValueError(
+            f"{len(wrong)} of {len(paths)} pictures cannot be shown, the first is that of item {key!r}, {path}: {why}; "
+            "mend them, or leave their rows out"
+        )
+
+
+def difference(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> str | None:
+    """Say how items differ from those a database was made for.
+
+    Parameters
+    ----------
+    old, new : list of (id, content)
+
+    Returns
+    -------
+    str or None
+        None if they are the same.
+
+    Examples
+    --------
+    >>> from alkit.annotate.items import difference
+    >>> difference([("0", '{"text": "a"}')], [("0", '{"text": "b"}')])
+    "text of item '0' was 'a' and is now 'b'"
+    """
+    if old == new:
+        return None
+    was, now = dict(old), dict(new)
+    gone, added = [key for key in was if key not in now], [key for key in now if key not in was]
+    if gone or added:
+        parts = [f"{len(gone)} items are gone, the first is {gone[0]!r}"] if gone else []
+        parts += [f"{len(added)} items are new, the first is {added[0]!r}"] if added else []
+        return f"it was made for {len(was)} items and there are now {len(now)}: {' and '.join(parts)}"
+    for key in was:
+        if was[key] != now[key]:
+            before, after = json.loads(was[key]), json.loads(now[key])
+            field = next(name for name in {**before, **after} if before.get(name) != after.get(name))
+            return f"{field} of item {key!r} was {_short(before.get(field))} and is now {_short(after.get(field))}"
+    moved = next(i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
+    return f"the order changed: item {moved} was {old[moved][0]!r} and is now {new[moved][0]!r}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

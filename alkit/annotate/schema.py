@@ -1,0 +1,129 @@
+"""The tables of a labelling database, and the steps that bring an older database up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+    -- id: place in a random order drawn once, so that the lowest id still open is a uniform draw
+    CREATE TABLE item (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        position INTEGER NOT NULL,
+        content TEXT NOT NULL
+    );
+
+    -- what an item still needs; kept apart from its content, for it changes with every label
+    CREATE TABLE queue (
+        item INTEGER PRIMARY KEY REFERENCES item,
+        n_labels INTEGER NOT NULL DEFAULT 0,
+        wanted INTEGER NOT NULL
+    );
+    CREATE INDEX queue_fresh ON queue (item) WHERE wanted > 0 AND n_labels = 0;
+    CREATE INDEX queue_begun ON queue (item) WHERE wanted > 0 AND n_labels > 0;
+    CREATE INDEX queue_closed ON queue (item) WHERE wanted = 0;
+
+    -- everything anybody ever said; everything else about labels follows from it
+    CREATE TABLE event (
+        seq INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        item INTEGER NOT NULL REFERENCES item,
+        annotator TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('label', 'skip', 'flag', 'undo')),
+        value TEXT,
+        seconds REAL,
+        late INTEGER NOT NULL,
+        recorded REAL NOT NULL,
+        source TEXT,
+        probability REAL,
+        model_version INTEGER,
+        prediction TEXT,
+        confidence REAL
+    );
+    CREATE INDEX event_item ON event (item, annotator);
+    CREATE INDEX event_undo ON event (value) WHERE kind = 'undo';
+    CREATE INDEX event_curve ON event (seq) WHERE kind = 'label' AND source = 'random' AND prediction IS NOT NULL;
+    CREATE TRIGGER event_kept BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
+    CREATE TRIGGER event_fixed BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+
+    -- the last thing an annotator said of an item that was not undone
+    CREATE TABLE answer (
+        item INTEGER NOT NULL,
+        annotator TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        value TEXT,
+        event INTEGER NOT NULL REFERENCES event,
+        PRIMARY KEY (item, annotator)
+    ) WITHOUT ROWID;
+    CREATE INDEX answer_value ON answer (kind, value);
+    CREATE INDEX answer_annotator ON answer (annotator, kind);
+
+    -- who was given what, why, and what the model said of it; expires is NULL once answered
+    CREATE TABLE lease (
+        item INTEGER NOT NULL REFERENCES item,
+        annotator TEXT NOT NULL,
+        granted REAL NOT NULL,
+        expires REAL,
+        source TEXT NOT NULL,
+        probability REAL,
+        model_version INTEGER,
+        prediction TEXT,
+        confidence REAL,
+        PRIMARY KEY (item, annotator)
+    ) WITHOUT ROWID;
+    CREATE INDEX lease_live ON lease (expires) WHERE expires IS NOT NULL;
+
+    -- rankings that are complete: the last one counts
+    CREATE TABLE model (version INTEGER PRIMARY KEY, n_labels INTEGER NOT NULL, finished REAL NOT NULL);
+
+    -- position is NULL for items that are only predicted, against the day they are drawn at random
+    CREATE TABLE ranking (
+        model_version INTEGER NOT NULL,
+        item INTEGER NOT NULL,
+        position INTEGER,
+        utility REAL,
+        prediction TEXT,
+        confidence REAL,
+        PRIMARY KEY (model_version, item)
+    ) WITHOUT ROWID;
+    CREATE INDEX ranking_order ON ranking (model_version, position) WHERE position IS NOT NULL;
+
+    -- hashes of tokens; the owner has no name
+    CREATE TABLE annotator (token_hash TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
+    """,
+)
+
+
+def upgrade(db: sqlite3.Connection, path: object) -> None:
+    """Bring a database up to date, a step at a time, each whole or not at all.
+
+    Parameters
+    ----------
+    db : Connection
+        In autocommit mode.
+    path : str or Path
+        For error messages.
+
+    Raises
+    ------
+    ValueError
+        If it is not a labelling database, or of a newer alkit; nothing is changed then.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 0 and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise ValueError(f"{path} is a database, but not one of alkit's labelling; pass another path")
+    if version > len(MIGRATIONS):
+        raise ValueError(
+            f"{path} has schema version {version}, but this alkit knows versions up to {len(MIGRATIONS)}; "
+            "upgrade alkit"
+        )
+    for step, script in enumerate(MIGRATIONS[version:], version + 1):
+        try:
+            db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step}; COMMIT;")
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
