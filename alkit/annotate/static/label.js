@@ -193,7 +193,7 @@ export function mount(root, transport) {
       view.notice("next", null);
     } catch (failure) {
       fetching = false;
-      if (failure.status === 401) return locked(failure);
+      if ([401, 403].includes(failure.status)) return locked(failure);
       view.notice("next", `No new items: ${failure.message}. Trying again.`);
       await pause(RETRY_MS[2], signal);
       return fill();
@@ -211,7 +211,7 @@ export function mount(root, transport) {
 
   function fetchPicture(item) {
     const url = transport.image(item.item);
-    url.catch(() => {}); // shown, and asked for again, when the item's turn comes
+    url.catch(() => {}); // shown when the item's turn comes
     return url;
   }
 
@@ -235,9 +235,11 @@ export function mount(root, transport) {
       if (item.picture) await view.showPicture(item, await item.picture);
     } catch (failure) {
       if (mine !== turn) return;
-      item.picture = fetchPicture(item);
       item.unseen = true;
-      view.pictureFailed(failure, () => current === item && show(item));
+      view.pictureFailed(failure, () => {
+        item.picture = fetchPicture(item);
+        show(item);
+      });
     }
     await painted();
     if (mine !== turn) return;
@@ -299,7 +301,7 @@ export function mount(root, transport) {
   }
 
   function refused(event, failure) {
-    if (failure.status === 401) return locked(failure);
+    if ([401, 403].includes(failure.status)) return locked(failure);
     view.notice("refused", `Not saved: ${failure.message}`);
     const entry = history.find((past) => past.uuid === event.uuid);
     history = history.filter((past) => past !== entry);
@@ -563,12 +565,12 @@ function draw(root, { choose, skip, flag, undo }) {
 
   function showProgress(progress, inPage) {
     const { n_items: total, n_done: done } = progress;
-    title.textContent = progress.title;
+    title.textContent = progress.title ?? "Labels";
     const you = progress.annotator ? `you (${progress.annotator})` : "you";
     counted.textContent = `${done.toLocaleString()} of ${total.toLocaleString()} done · ${progress.mine.toLocaleString()} by ${you}`;
     bar.max = Math.max(total, 1);
     bar.value = done;
-    if (inPage) document.title = `${done}/${total} · ${progress.title}`;
+    if (inPage) document.title = `${done}/${total} · ${title.textContent}`;
     curve.replaceChildren(...learningCurve(progress.curve));
     model.textContent = modelLine(progress.model);
     model.classList.toggle("is-training", progress.model.training);
