@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ def _names(given: str) -> list[str]:
 
 def _label(chosen: argparse.Namespace) -> None:
     from alkit.annotate.default_models import default_model
-    from alkit.annotate.server import addresses, serve
+    from alkit.annotate.server import serve
 
     items = read_items(chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns)
     embed, learner = default_model(items, chosen.strategy) if chosen.estimator is None else (None, _load(chosen.estimator))
@@ -104,12 +105,15 @@ def _label(chosen: argparse.Namespace) -> None:
         owner = session.new_token(None)
 
         def ready(url: str) -> None:
-            for name, address in addresses(url, tokens):
-                print(f"{name}: {address}")
+            for name, token in tokens.items():
+                print(f"{name}: {url}/?token={token}")
             print(f"all labels: {url}/api/export?token={owner}")
             print("Ctrl-C ends it; labels are safe at any time", flush=True)
 
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, the model with the last labels
         serve(session, host=chosen.host, port=chosen.port, hosts=chosen.allow_host, ready=ready)
+    except KeyboardInterrupt:
+        pass
     finally:
         print("fitting the model on the last labels", file=sys.stderr)
         if not session.close():

@@ -162,18 +162,18 @@ def read_items(
 def _read_table(path: Path, as_text: list[str]) -> pd.DataFrame:
     """Read a file; texts, paths and ids are left as they are written: "NA" and "007" are texts, too."""
     try:
-        if path.suffix in (".csv", ".tsv"):
-            return pd.read_csv(
-                path,
-                sep="\t" if path.suffix == ".tsv" else ",",
-                encoding="utf-8-sig",
-                converters=dict.fromkeys(as_text, str),
-            )
         if path.suffix in (".jsonl", ".ndjson"):
             return pd.DataFrame(_json_lines(path))
+        if path.suffix not in (".csv", ".tsv"):
+            raise ValueError("its name must end in .csv, .tsv, .jsonl or .ndjson")
+        sep = "\t" if path.suffix == ".tsv" else ","
+        table = pd.read_csv(path, sep=sep, encoding="utf-8-sig")
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError(f"rows have more cells than the header, which has {table.shape[1]}")
+        written = pd.read_csv(path, sep=sep, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+        return table.assign(**{name: written[name] for name in as_text if name in written})
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
-    raise ValueError(f"{path} ends in {path.suffix!r}; pass a .csv, .tsv, .jsonl or .ndjson file")
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:

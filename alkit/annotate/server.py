@@ -6,7 +6,7 @@ import errno
 import hmac
 import json
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -182,27 +182,14 @@ def _export(request: Request) -> Response:
 def _image(request: Request) -> Response:
     """Send the picture of an item; what it is called on disk is never asked nor told."""
     caller = _Caller(request)
-    picture = caller.session.picture(request.path_params["item"])
+    try:
+        picture = caller.session.picture(request.path_params["item"])
+    except FileNotFoundError as error:
+        raise HTTPException(404, "the file of this item is gone") from error
     kind = picture_type(picture)
     if kind is None:
         raise HTTPException(404, "the file of this item is no picture any more")
     return Response(picture, media_type=kind)
-
-
-def addresses(url: str, tokens: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the address for each annotator.
-
-    Parameters
-    ----------
-    url : str
-        Of the server.
-    tokens : dict of name to token
-
-    Yields
-    ------
-    name, address : str
-    """
-    return ((name, f"{url}/?token={token}") for name, token in tokens.items())
 
 
 def serve(
@@ -236,7 +223,12 @@ def serve(
     listener = socket.create_server((host, port), family=family)
     names = [host, *hosts] if host not in ("0.0.0.0", "::") else [socket.gethostname(), *hosts]
     config = uvicorn.Config(
-        make_app(session, names), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        make_app(session, names),
+        log_level="warning",
+        access_log=False,  # its lines would hold tokens
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
     )
     name = names[0] if ":" not in names[0] else f"[{names[0]}]"
     ready(f"http://{name}:{listener.getsockname()[1]}")

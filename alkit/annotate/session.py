@@ -482,12 +482,16 @@ def _event(kind: str, item: str | None, value: str | None, seconds: float | None
 
 def _lock(db: Path) -> sqlite3.Connection:
     """Make sure that nobody else uses a database: by a lock that the system frees, however its holder ends."""
-    only = sqlite3.connect(db.with_name(db.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False)
+    only = None
     try:
+        only = sqlite3.connect(db.with_name(db.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False)
         only.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        only.close()
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise OSError(f"{db} cannot be used: {error}; pass a path that can be written") from error
-        raise OSError(f"{db} is in use by another session or server; stop that, or pass another database") from error
+        if only is not None:
+            only.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            reason = "is in use by another session or server; stop that, or pass another database"
+        else:
+            reason = f"cannot be used: {error}; pass a path that can be written"
+        raise OSError(f"{db} {reason}") from error
     return only

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,6 +108,7 @@ class Trainer:
     def revive(self) -> None:
         """Start anew after a crash, but not at once again."""
         if self._process.poll() is not None and time.monotonic() - self._started > _RESTART_SECONDS:
+            self._process.communicate()  # closes the pipe
             self._start()
 
     def stop(self, timeout: float) -> bool:
@@ -166,7 +168,10 @@ def main(database: str) -> None:
         _Training(store, job).run(stopping)
     except Exception as error:
         store.put_meta(trainer={"training": False, "error": _one_line(error)})
-        raise
+        traceback.print_exc()
+        os._exit(1)
+    store.close()
+    os._exit(0)  # without waiting for the thread that reads
 
 
 def _watch(stdin: BufferedReader, stopping: threading.Event) -> None:
