@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alkit.annotate.aggregation import dawid_skene, majority_vote
 from alkit.annotate.agreement import cohen_kappa, krippendorff_alpha
+from alkit.annotate.aggregation import dawid_skene, majority_vote
 from alkit.annotate.store import Store
 
 

@@ -12,6 +12,7 @@ const TIMEOUT_MS = 15_000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const POLL_MS = 5000;
 const UNDO_DEPTH = 100;
+const SPOKEN_LENGTH = 500; // characters of a text that are read out unasked
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Failure extends Error {
@@ -175,7 +176,7 @@ export function mount(root, transport) {
   let turn = 0;
   let fetching = false;
   let progress = null;
-  let refreshing = false;
+  let refreshing = null;
   let outdated = false;
 
   const outbox = new Outbox(transport, { saved, refused, changed: showSaving, signal });
@@ -190,12 +191,11 @@ export function mount(root, transport) {
     try {
       if (!progress) showProgress(await transport.progress());
       item = await transport.next(bare); // what we hold from before a reload comes first
-      view.notice("next", null);
     } catch (failure) {
-      fetching = false;
       if ([401, 403].includes(failure.status)) return locked(failure);
-      view.notice("next", `No new items: ${failure.message}. Trying again.`);
+      if (!current) view.showEmpty("One moment", `No new item: ${sentence(failure.message)} Trying again.`);
       await pause(RETRY_MS[2], signal);
+      fetching = false;
       return fill();
     }
     fetching = false;
@@ -264,8 +264,10 @@ export function mount(root, transport) {
 
   function locked(failure) {
     controller.abort();
+    history = [];
+    showSaving();
     view.showEmpty("This link does not open", "Use the whole address that alkit label printed for you, token included.");
-    view.notice("locked", failure.message);
+    view.notice("locked", sentence(failure.message));
   }
 
   // -- answers
@@ -275,7 +277,7 @@ export function mount(root, transport) {
     const item = current;
     const event = { uuid: uuid(), item: item.item, kind, value, seconds: (performance.now() - shownAt) / 1000 };
     history = [...history, { item, uuid: event.uuid }].slice(-UNDO_DEPTH);
-    view.answered(kind, value);
+    view.answered({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
     view.notice("refused", null);
     outbox.push(event);
     advance();
@@ -285,7 +287,7 @@ export function mount(root, transport) {
     const last = history.pop();
     if (!last) return;
     outbox.push({ uuid: uuid(), item: last.item.item, kind: "undo", value: last.uuid, seconds: null });
-    view.announce("Taken back");
+    view.answered("Taken back");
     showAgain(last.item);
   }
 
@@ -302,7 +304,7 @@ export function mount(root, transport) {
 
   function refused(event, failure) {
     if ([401, 403].includes(failure.status)) return locked(failure);
-    view.notice("refused", `Not saved: ${failure.message}`);
+    view.notice("refused", `Not saved: ${sentence(failure.message)}`);
     const entry = history.find((past) => past.uuid === event.uuid);
     history = history.filter((past) => past !== entry);
     if (entry) showAgain(entry.item);
@@ -316,15 +318,16 @@ export function mount(root, transport) {
 
   // -- progress
 
-  async function refresh() {
+  function refresh() {
     outdated = true;
-    if (refreshing) return;
-    refreshing = true;
-    while (outdated && !signal.aborted) {
-      outdated = false;
-      await transport.progress().then(showProgress, () => {}); // that there is no connection, answers and items say
-    }
-    refreshing = false;
+    refreshing ??= (async () => {
+      while (outdated && !signal.aborted) {
+        outdated = false;
+        await transport.progress().then(showProgress, () => {}); // that there is no connection, answers and items say
+      }
+      refreshing = null;
+    })();
+    return refreshing;
   }
 
   function showProgress(found) {
@@ -457,6 +460,7 @@ function draw(root, { choose, skip, flag, undo }) {
   let names = [];
   let suggested = null;
   let unsuggested = "";
+  let said = ""; // read out before the next item
 
   function notice(key, text) {
     if ((told.get(key) ?? null) === text) return; // what is said again would be read out again
@@ -469,7 +473,7 @@ function draw(root, { choose, skip, flag, undo }) {
     spoken.textContent = text;
   }
 
-  function showItem({ text, row, image, suggestion: value, model_version: version }) {
+  function showItem({ item: id, text, row, image, suggestion: value, model_version: version }) {
     const parts = [];
     if (image) parts.push(h("div", { class: "alkit-picture is-loading" }));
     if (text !== null) parts.push(h("p", { class: "alkit-text", dir: "auto" }, text));
@@ -481,6 +485,8 @@ function draw(root, { choose, skip, flag, undo }) {
     void item.offsetWidth; // lets the animation start anew
     item.classList.add("is-new");
     item.scrollTop = 0;
+    announce([said, text?.slice(0, SPOKEN_LENGTH) ?? `Item ${id}`].filter(Boolean).join(". "));
+    said = "";
     idle(false);
     suggested = value;
     unsuggested = version === null ? "No suggestion yet" : "No suggestion: a random item, to test the model";
@@ -504,7 +510,7 @@ function draw(root, { choose, skip, flag, undo }) {
     const frame = item.querySelector(".alkit-picture");
     frame.classList.remove("is-loading");
     frame.replaceChildren(
-      h("div", { class: "alkit-broken" }, h("p", {}, `The picture did not load: ${failure.message}.`), retry),
+      h("div", { class: "alkit-broken" }, h("p", {}, `The picture did not load: ${sentence(failure.message)}`), retry),
     );
     for (const button of classes.children) button.disabled = true;
     announce("The picture did not load. Skip or flag the item, or try again.");
@@ -551,8 +557,8 @@ function draw(root, { choose, skip, flag, undo }) {
     showClasses();
   }
 
-  function answered(kind, value) {
-    announce({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
+  function answered(what) {
+    said = what;
   }
 
   function showSaving(waiting, failure) {
@@ -560,7 +566,7 @@ function draw(root, { choose, skip, flag, undo }) {
     saving.textContent = text;
     saving.classList.toggle("is-busy", waiting > 0);
     saving.classList.toggle("is-failing", Boolean(failure));
-    notice("saving", failure && waiting ? `Not saved yet: ${failure.message}. Trying again; leave this page open.` : null);
+    notice("saving", failure && waiting ? `Not saved yet: ${sentence(failure.message)} Trying again; leave this page open.` : null);
   }
 
   function showProgress(progress, inPage) {
@@ -574,7 +580,7 @@ function draw(root, { choose, skip, flag, undo }) {
     curve.replaceChildren(...learningCurve(progress.curve));
     model.textContent = modelLine(progress.model);
     model.classList.toggle("is-training", progress.model.training);
-    notice("model", progress.model.error && `The model could not be trained: ${progress.model.error}. Labelling goes on.`);
+    notice("model", progress.model.error && `The model could not be trained: ${sentence(progress.model.error)} Labelling goes on.`);
     const most = Math.max(1, ...Object.values(progress.counts));
     counts.replaceChildren(...progress.classes.map((name) => countLine(name, progress.counts[name] ?? 0, most)));
     if (progress.classes.join("\n") !== names.join("\n")) {
@@ -588,7 +594,6 @@ function draw(root, { choose, skip, flag, undo }) {
     item,
     filter,
     notice,
-    announce,
     showItem,
     showPicture,
     pictureFailed,
@@ -642,7 +647,7 @@ function learningCurve(points) {
   const x = (labels) => left + ((right - left) * labels) / last.n_labels;
   const y = (score) => bottom - (bottom - top) * score;
   const line = points.map((point) => `${x(point.n_labels).toFixed(1)},${y(point.score).toFixed(1)}`).join(" ");
-  const label = `Accuracy on random items ${percent(last.score)} after ${count(last.n_labels, "label")}`;
+  const label = `Accuracy on random items: ${percent(last.score)} with ${count(last.n_labels, "label")}`;
   const drawing = svg(
     "svg",
     { viewBox: "0 0 240 112", role: "img", "aria-label": label },
@@ -655,7 +660,8 @@ function learningCurve(points) {
     svg("text", { x: left, y: 109 }, "0"),
     svg("text", { x: right, y: 109, "text-anchor": "end" }, count(last.n_labels, "label")),
   );
-  return [h("figcaption", {}, h("b", {}, percent(last.score)), " right on random items"), drawing];
+  const caption = ` right of the last ${count(last.n_scored, "random item")}`;
+  return [h("figcaption", {}, h("b", {}, percent(last.score)), caption), drawing];
 }
 
 // ---- small things
@@ -680,6 +686,10 @@ function percent(share) {
 
 function count(n, noun) {
   return `${n.toLocaleString()} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+function sentence(text) {
+  return text.replace(/[.\s]*$/, ".");
 }
 
 function uuid() {
