@@ -28,7 +28,7 @@ from alkit.annotate.session import LabelingSession, token_hash
 from alkit.annotate.store import Conflict, UnknownItem
 
 STATIC = Path(str(resources.files("alkit.annotate"))) / "static"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _MAX_BODY = 65_536  # bytes of an event
 _HEADERS = {
     "content-security-policy": (
@@ -219,17 +219,15 @@ def serve(
     OSError
         If the address cannot be listened on.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
-    names = [host, *hosts] if host not in ("0.0.0.0", "::") else [socket.gethostname(), *hosts]
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    called = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
-        make_app(session, names),
+        make_app(session, [called, *hosts]),
         log_level="warning",
         access_log=False,  # its lines would hold tokens
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    name = names[0] if ":" not in names[0] else f"[{names[0]}]"
-    ready(f"http://{name}:{listener.getsockname()[1]}")
+    ready(f"http://{called}:{listener.getsockname()[1]}")
     uvicorn.Server(config).run(sockets=[listener])
