@@ -1,4 +1,4 @@
-"""Labels survive what happens to processes, machines and people: killed groups, retries, full disks, closed browsers."""
+"""Labels survive what happens to processes, disks and people: killed groups, retries, full disks, closed browsers."""
 
 import os
 import random
@@ -90,7 +90,9 @@ def test_retries_and_double_presses_are_one_label(tmp_path):
 
 def test_a_client_that_left_with_leases(tmp_path):
     """Others finish after expiry; what the one who left sends then is kept and marked."""
-    with LabelingSession([f"text {k}" for k in range(60)], ["a", "b"], tmp_path / "labels.db", lease_seconds=2) as session:
+    with LabelingSession(
+        [f"text {k}" for k in range(60)], ["a", "b"], tmp_path / "labels.db", lease_seconds=2
+    ) as session:
         held = [session.next("gone")["item"] for _ in range(10)]
         until = time.monotonic() + 30
         while session.progress()["n_done"] < 60 and time.monotonic() < until:

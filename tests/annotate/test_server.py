@@ -7,7 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from alkit.annotate import Items, LabelingSession, server
-from alkit.annotate.store import Ranked
+from alkit.annotate.ranking import Ranked, put_ranking
+from alkit.annotate.tokens import new_token, remove_tokens
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 CLASSES = ["spam", "ham"]
@@ -36,7 +37,7 @@ def app(session, tmp_path, monkeypatch):
 @pytest.fixture
 def client(app, session):
     """Let ann in."""
-    return TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {session.new_token('ann')}"})
+    return TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {new_token(session.store, 'ann')}"})
 
 
 def event(item, kind="label", value="spam", **more):
@@ -107,7 +108,7 @@ PATHS = ["/api/next", "/api/progress", "/api/export", "/api/image/b"]
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("token", [None, "", "wrong", "Bearer", "ü"])
 def test_nobody_gets_in_without_a_token(app, session, path, token):
-    session.new_token("ann")
+    new_token(session.store, "ann")
     stranger = TestClient(app, "http://127.0.0.1")
     headers = {} if token is None else {"Authorization": f"Bearer {token}".encode()}
     assert stranger.get(path, headers=headers).status_code == 401
@@ -117,20 +118,22 @@ def test_nobody_gets_in_without_a_token(app, session, path, token):
 
 
 def test_a_token_in_the_address_does_as_well(app, session):
-    token = session.new_token("ann")
-    assert TestClient(app, "http://localhost").get("/api/progress", params={"token": token}).json()["annotator"] == "ann"
+    token = new_token(session.store, "ann")
+    assert (
+        TestClient(app, "http://localhost").get("/api/progress", params={"token": token}).json()["annotator"] == "ann"
+    )
 
 
 def test_tokens_are_not_kept(session):
-    token = session.new_token("ann")
+    token = new_token(session.store, "ann")
     rows = [tuple(row) for row in session.store.query("SELECT * FROM annotator")]
     assert token not in str(rows)
-    session.store.remove_tokens()
+    remove_tokens(session.store)
     assert session.store.query("SELECT * FROM annotator") == []
 
 
 def test_the_owner_looks_and_annotators_see_their_own(app, client, session):
-    owner = TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {session.new_token(None)}"})
+    owner = TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {new_token(session.store, None)}"})
     for name in ("ann", "bob"):
         session.label(session.next(name)["item"], "spam", name)
     seen = {
@@ -207,7 +210,7 @@ def test_the_page_needs_no_token(app):
 
 def test_a_suggestion_and_what_is_recorded_of_it(client, session):
     ids = [row["id"] for row in session.store.query("SELECT id FROM item")]
-    session.store.put_ranking([Ranked(item, k, 1.0, "ham", 0.75) for k, item in enumerate(ids)], 4, 0.0)
+    put_ranking(session.store, [Ranked(item, k, 1.0, "ham", 0.75) for k, item in enumerate(ids)], 4, 0.0)
     session.random_share = 0.0
     item = client.get("/api/next").json()
     assert item["suggestion"] == {"value": "ham", "confidence": 0.75}
