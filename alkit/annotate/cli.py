@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.answers import read_answers
 from alkit.annotate.items import read_items
 from alkit.annotate.session import LabelingSession
 from alkit.annotate.store import Store
+from alkit.annotate.tokens import new_token, remove_tokens
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
@@ -53,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument("--id", metavar="COL", help="the column of ids (default: rows are numbered)")
     label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels there are")
     label.add_argument("--strategy", default="margin", help="what to ask next, see alkit.get_strategy_names()")
-    label.add_argument("--estimator", metavar="MODULE:OBJECT", help="a model of your own: an estimator, or what makes one")
+    label.add_argument(
+        "--estimator", metavar="MODULE:OBJECT", help="a model of your own: an estimator, or what makes one"
+    )
     label.add_argument("--overlap", type=int, default=1, help="annotators an item (default: 1)")
     label.add_argument("--random-share", type=float, default=0.1, help="share of items drawn at random, from which the "
                        "learning curve is drawn (default: 0.1)")  # fmt: skip
@@ -67,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write the labels to a file", **style)
     export.add_argument("--format", choices=("jsonl", "csv", "prodigy"), default="jsonl")
-    export.add_argument("--aggregate", choices=("majority", "dawid-skene"), help="one label an item, of all annotators'")
+    export.add_argument(
+        "--aggregate", choices=("majority", "dawid-skene"), help="one label an item, of all annotators'"
+    )
     export.add_argument("--output", type=Path, required=True, metavar="FILE")
     _add_database(export)
     export.set_defaults(run=_export)
@@ -93,16 +99,18 @@ def _label(chosen: argparse.Namespace) -> None:
     from alkit.annotate.server import serve
 
     items = read_items(chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns)
-    embed, learner = default_model(items, chosen.strategy) if chosen.estimator is None else (None, _load(chosen.estimator))
+    embed, learner = (
+        default_model(items, chosen.strategy) if chosen.estimator is None else (None, _load(chosen.estimator))
+    )
     session = LabelingSession(
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
         overlap=chosen.overlap, random_share=chosen.random_share, title=chosen.data.name,
     )  # fmt: skip
     try:
         if chosen.revoke:
-            session.store.remove_tokens()
-        tokens = {name: session.new_token(name) for name in chosen.annotators}
-        owner = session.new_token(None)
+            remove_tokens(session.store)
+        tokens = {name: new_token(session.store, name) for name in chosen.annotators}
+        owner = new_token(session.store, None)
 
         def ready(url: str) -> None:
             for name, token in tokens.items():
@@ -141,7 +149,11 @@ def _export(chosen: argparse.Namespace) -> None:
 
     store = Store(chosen.db, read_only=True)
     try:
-        records = list(store.answers()) if chosen.aggregate is None else aggregate(store, chosen.aggregate).to_dict("records")
+        records = (
+            list(read_answers(store))
+            if chosen.aggregate is None
+            else aggregate(store, chosen.aggregate).to_dict("records")
+        )
         if chosen.format == "prodigy":
             write_prodigy([_for_prodigy(record) for record in records], chosen.output, store.meta("classes"))
         else:
@@ -151,7 +163,7 @@ def _export(chosen: argparse.Namespace) -> None:
     print(f"{len(records)} records in {chosen.output}")
 
 
-def _for_prodigy(record: dict[str, Any]) -> dict[str, Any]:
+def _for_prodigy(record: dict[Any, Any]) -> dict[str, Any]:
     """Return an answer as Prodigy knows it: what is absent left out, a flag as a skip with a flag on it."""
     record = {key: value for key, value in record.items() if value is not None}
     return record | {"kind": "skip", "flagged": True} if record.get("kind") == "flag" else record

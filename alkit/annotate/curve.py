@@ -23,8 +23,9 @@ def live_curve(store: Store) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        For each model that could be judged (at most 100, evenly spread): ``model_version``; ``n_labels``, the labels it was
-        fitted on; ``score``, the share right of the last 50 such labels up to then; ``n_scored``, how many there were.
+        For each model that could be judged (at most 100, evenly spread): ``model_version``; ``n_labels``, the labels it
+        was fitted on; ``score``, the share right of the last 50 such labels up to then; ``n_scored``, how many there
+        were.
     """
     judged = store.query(
         """

@@ -77,7 +77,7 @@ def _embed(items: Items, *, dense: bool) -> Any:
     image = make_pipeline(Thumbnails(), _Reduced(PCA), StandardScaler()) if items.image is not None else None
     if items.rows is None and (items.text is None or image is None):
         return image if items.text is None else text
-    parts = [(text, "text")] if items.text is not None else []
+    parts: list[tuple[Any, Any]] = [(text, "text")] if items.text is not None else []
     parts += [(image, "image")] if image is not None else []
     if items.rows is not None:
         numbers = items.rows.select_dtypes("number").columns.tolist()

@@ -106,7 +106,11 @@ class Items:
         ------
         str
         """
-        rows = None if self.rows is None else json.loads(self.rows.to_json(orient="records", date_format="iso", double_precision=15))
+        rows = (
+            None
+            if self.rows is None
+            else json.loads(self.rows.to_json(orient="records", date_format="iso", double_precision=15))
+        )
         for i in range(len(self)):
             content: dict[str, Any] = {"text": self.text and self.text[i], "row": rows and rows[i]}
             if self.image is not None:
@@ -150,7 +154,7 @@ def read_items(
     missing = [name for name in (text, image, id, *(columns or ())) if name and name not in table]
     if missing:
         raise ValueError(f"{path} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}")
-    shown = list(columns or ([] if text or image else [name for name in table if name != id]))
+    shown = list(columns or ([] if text or image else [str(name) for name in table if name != id]))
     return Items(
         ids=table[id].astype(str).tolist() if id else [str(number) for number in range(len(table))],
         text=_texts(table[text], path) if text else None,
@@ -220,7 +224,7 @@ def picture_type(head: bytes) -> str | None:
 
 def _check_pictures(ids: list[str], paths: list[Path]) -> None:
     """Refuse files that are not there or are no pictures."""
-    wrong = []
+    wrong: list[tuple[str, Path, str | None]] = []
     for key, path in zip(ids, paths, strict=True):
         try:
             with path.open("rb") as file:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alkit.annotate.agreement import cohen_kappa, krippendorff_alpha
 from alkit.annotate.aggregation import dawid_skene, majority_vote
+from alkit.annotate.agreement import cohen_kappa, krippendorff_alpha
+from alkit.annotate.answers import read_answers
 from alkit.annotate.store import Store
 
 
@@ -25,7 +26,11 @@ def label_table(store: Store) -> pd.DataFrame:
     DataFrame (N, R)
     """
     said = pd.DataFrame(
-        [(answer["item"], answer["annotator"], answer["value"]) for answer in store.answers() if answer["kind"] == "label"],
+        [
+            (answer["item"], answer["annotator"], answer["value"])
+            for answer in read_answers(store)
+            if answer["kind"] == "label"
+        ],
         columns=["item", "annotator", "label"],
     )
     table = said.pivot(index="item", columns="annotator", values="label").astype(object)
@@ -72,13 +77,13 @@ def report(store: Store, cost_per_hour: float | None = None) -> str:
     -------
     str
     """
-    answers = pd.DataFrame(store.answers())
+    answers = pd.DataFrame(read_answers(store))
     n_items = store.count("SELECT COUNT(*) FROM item")
     if not len(answers):
         return f"{n_items} items, no labels yet"
     labels = answers[answers["kind"] == "label"]
     parts = [
-        f"{n_items} items, {labels['item'].nunique()} of them labelled; {len(labels)} labels, {labels['late'].sum()} late",
+        f"{n_items} items, {labels['item'].nunique()} labelled; {len(labels)} labels, {labels['late'].sum()} late",
         _table(_by_annotator(answers, cost_per_hour)),
         _table(labels["value"].value_counts().rename_axis("class").reset_index(name="labels")),
     ]

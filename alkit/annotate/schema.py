@@ -117,8 +117,7 @@ def upgrade(db: sqlite3.Connection, path: object) -> None:
         raise ValueError(f"{path} is a database, but not one of alkit's labelling; pass another path")
     if version > len(MIGRATIONS):
         raise ValueError(
-            f"{path} has schema version {version}, but this alkit knows versions up to {len(MIGRATIONS)}; "
-            "upgrade alkit"
+            f"{path} has schema version {version}, but this alkit knows versions up to {len(MIGRATIONS)}; upgrade alkit"
         )
     for step, script in enumerate(MIGRATIONS[version:], version + 1):
         try:

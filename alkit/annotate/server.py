@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hmac
 import json
 import socket
 from collections.abc import Callable, Sequence
@@ -23,12 +22,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alkit.annotate.events import Conflict, UnknownItem
 from alkit.annotate.items import picture_type
-from alkit.annotate.session import LabelingSession, token_hash
-from alkit.annotate.store import Conflict, UnknownItem
+from alkit.annotate.session import LabelingSession
+from alkit.annotate.tokens import holder
 
 STATIC = Path(str(resources.files("alkit.annotate"))) / "static"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _MAX_BODY = 65_536  # bytes of an event
 _HEADERS = {
     "content-security-policy": (
@@ -49,8 +49,8 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
     ----------
     session : LabelingSession
     hosts : sequence of str
-        Names and addresses it may be called by, beside those of the loopback. Requests for others are refused: a foreign
-        page could otherwise rebind its own name to this address, and read along.
+        Names and addresses it may be called by, beside those of the loopback. Requests for others are refused: a
+        foreign page could otherwise rebind its own name to this address, and read along.
 
     Returns
     -------
@@ -119,10 +119,7 @@ class _Caller:
         if scheme.lower() != "bearer":
             token = request.query_params.get("token", "")
         self.session: LabelingSession = request.app.state.session
-        asked, found = token_hash(token), None
-        for known in self.session.store.query("SELECT token_hash, name FROM annotator"):
-            if hmac.compare_digest(known["token_hash"], asked):
-                found = known
+        found = holder(self.session.store, token)
         if found is None:
             raise HTTPException(401, "no valid token; open the address you were given")
         self.name: str | None = found["name"]
@@ -219,17 +216,15 @@ def serve(
     OSError
         If the address cannot be listened on.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
-    names = [host, *hosts] if host not in ("0.0.0.0", "::") else [socket.gethostname(), *hosts]
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    called = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
-        make_app(session, names),
+        make_app(session, [called, *hosts]),
         log_level="warning",
         access_log=False,  # its lines would hold tokens
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    name = names[0] if ":" not in names[0] else f"[{names[0]}]"
-    ready(f"http://{name}:{listener.getsockname()[1]}")
+    ready(f"http://{called}:{listener.getsockname()[1]}")
     uvicorn.Server(config).run(sockets=[listener])

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import pickle
-import secrets
 import sqlite3
 import time
-import uuid as uuids
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -17,21 +14,20 @@ from typing import Any, Self
 import pandas as pd
 
 from alkit._random import RandomState, generator
+from alkit.annotate.answers import count_classes, read_answers, suggestion
 from alkit.annotate.curve import live_curve
+from alkit.annotate.events import UnknownItem, checked_event, new_event
 from alkit.annotate.items import Items, difference
-from alkit.annotate.store import Conflict, Store, UnknownItem
+from alkit.annotate.store import Store, lock
 from alkit.annotate.trainer import Job, Trainer, check_job, model_path
 from alkit.rows import Rows, n_rows
-
-KINDS = ("label", "skip", "flag", "undo")
-_MAX_TEXT = 10_000  # characters of a note or a uuid: labels come from browsers
 
 
 class LabelingSession:
     """Items, the people who label them, and a model that learns meanwhile.
 
-    Labels are on disk when acknowledged. Each item goes to `overlap` different annotators, held for them for a while; what
-    comes too late is kept, and marked. Another process trains; the next item is looked up, never computed.
+    Labels are on disk when acknowledged. Each item goes to `overlap` different annotators, held for them for a while;
+    what comes too late is kept, and marked. Another process trains; the next item is looked up, never computed.
 
     Parameters
     ----------
@@ -116,7 +112,7 @@ class LabelingSession:
             seed = int(self._rng.integers(2**31 - 1))
             job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
             check_job(job)
-        self._only = _lock(Path(db))
+        self._only = lock(Path(db))
         try:
             self.store = Store(db)
             self._open()
@@ -220,13 +216,12 @@ class LabelingSession:
         """Return an item as people see it: one drawn at random without the model's opinion."""
         (item,) = self.store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
         content = json.loads(item["content"])
-        suggested = lease["source"] == "strategy" and lease["prediction"] is not None
         return {
             "item": item["key"],
             "text": content["text"],
             "image": "image" in content,
             "row": content["row"],
-            "suggestion": {"value": lease["prediction"], "confidence": lease["confidence"]} if suggested else None,
+            "suggestion": suggestion(lease),
             "model_version": lease["model_version"],
             "expires": lease["expires"],
         }
@@ -257,32 +252,11 @@ class LabelingSession:
             If it cannot be saved, e.g. because the disk is full.
         """
         answer = self.store.record(
-            self._checked(event), annotator, now=time.time(), lease_seconds=self.lease_seconds
+            checked_event(event, self.classes), annotator, now=time.time(), lease_seconds=self.lease_seconds
         )
         if self.trainer is not None:
             self.trainer.revive()
         return answer
-
-    def _checked(self, event: Any) -> dict[str, Any]:
-        """Return an event with all its keys and no others, or refuse it."""
-        if not isinstance(event, dict):
-            raise ValueError(f"an event is an object, got {type(event).__name__}")
-        kind, value, seconds = event.get("kind"), event.get("value"), event.get("seconds")
-        if kind not in KINDS:
-            raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
-        for name in ("uuid", *(() if kind == "undo" else ("item",)), *(("value",) if kind in ("label", "undo") else ())):
-            if not isinstance(event.get(name), str) or not event[name]:
-                raise ValueError(f"{name} of a {kind} event is {event.get(name)!r}; it must be a text")
-        for name in ("uuid", "item", "value"):
-            if not isinstance(event.get(name), str | None) or len(event.get(name) or "") > _MAX_TEXT:
-                raise ValueError(f"{name} must be a text of up to {_MAX_TEXT} characters, or null")
-        if seconds is not None and (
-            isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf
-        ):
-            raise ValueError(f"seconds is {seconds!r}; it must be a number from 0, or null")
-        if kind == "label" and value not in self.classes:
-            raise Conflict(f"{value!r} is not one of the classes {self.classes}")
-        return {"uuid": event["uuid"], "item": event.get("item"), "kind": kind, "value": value, "seconds": seconds}
 
     def label(self, item: str, value: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
         """Label an item: `record` with a uuid of its own.
@@ -296,7 +270,7 @@ class LabelingSession:
         -------
         dict
         """
-        return self.record(_event("label", item, value, seconds), annotator)
+        return self.record(new_event("label", item, value, seconds), annotator)
 
     def skip(self, item: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
         """Leave an item to others.
@@ -310,7 +284,7 @@ class LabelingSession:
         -------
         dict
         """
-        return self.record(_event("skip", item, None, seconds), annotator)
+        return self.record(new_event("skip", item, None, seconds), annotator)
 
     def flag(
         self, item: str, annotator: str, *, note: str | None = None, seconds: float | None = None
@@ -327,7 +301,7 @@ class LabelingSession:
         -------
         dict
         """
-        return self.record(_event("flag", item, note, seconds), annotator)
+        return self.record(new_event("flag", item, note, seconds), annotator)
 
     def undo(self, uuid: str, annotator: str) -> dict[str, Any]:
         """Take back what was said, which stays on record; the item is held for the annotator again.
@@ -342,7 +316,7 @@ class LabelingSession:
         -------
         dict
         """
-        return self.record(_event("undo", None, uuid, None), annotator)
+        return self.record(new_event("undo", None, uuid), annotator)
 
     # looking
 
@@ -360,7 +334,7 @@ class LabelingSession:
             ``n_labels``, ``mine``, ``counts`` by class, ``overlap``, ``curve`` (see `live_curve`), and ``model``: its
             ``version``, the ``n_labels`` it knows, whether it is ``training``, and what ``error`` it met.
         """
-        counts = dict.fromkeys(self.classes, 0) | self.store.counts()
+        counts = dict.fromkeys(self.classes, 0) | count_classes(self.store)
         n_flagged = self.store.count("SELECT COUNT(DISTINCT item) FROM answer WHERE kind = 'flag'")
         return {
             "annotator": annotator,
@@ -370,9 +344,7 @@ class LabelingSession:
             "n_done": self.store.count("SELECT COUNT(*) FROM queue WHERE wanted = 0") - n_flagged,
             "n_flagged": n_flagged,
             "n_labels": sum(counts.values()),
-            "mine": self.store.count(
-                "SELECT COUNT(*) FROM answer WHERE annotator = ? AND kind = 'label'", annotator
-            ),
+            "mine": self.store.count("SELECT COUNT(*) FROM answer WHERE annotator = ? AND kind = 'label'", annotator),
             "counts": counts,
             "overlap": self.overlap,
             "curve": live_curve(self.store),
@@ -402,9 +374,9 @@ class LabelingSession:
         Returns
         -------
         iterator of dict
-            See `Store.answers`.
+            See `read_answers`.
         """
-        return self.store.answers(annotator)
+        return read_answers(self.store, annotator)
 
     def picture(self, item: str) -> bytes:
         """Return an item's picture, as it is in its file.
@@ -442,56 +414,3 @@ class LabelingSession:
         if not path.exists():
             raise ValueError(f"no model was fitted yet: each of the {len(self.classes)} classes needs a label first")
         return pickle.loads(path.read_bytes())
-
-    # people
-
-    def new_token(self, annotator: str | None) -> str:
-        """Return a new token for an annotator (None: the owner); only its hash is kept.
-
-        Parameters
-        ----------
-        annotator : str or None
-
-        Returns
-        -------
-        str
-        """
-        token = secrets.token_urlsafe(32)
-        self.store.add_token(token_hash(token), annotator)
-        return token
-
-
-def token_hash(token: str) -> str:
-    """Return what is kept of a token.
-
-    Parameters
-    ----------
-    token : str
-        256 random bits, so that one round of a fast hash is enough.
-
-    Returns
-    -------
-    str
-    """
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _event(kind: str, item: str | None, value: str | None, seconds: float | None) -> dict[str, Any]:
-    return {"uuid": str(uuids.uuid4()), "item": item, "kind": kind, "value": value, "seconds": seconds}
-
-
-def _lock(db: Path) -> sqlite3.Connection:
-    """Make sure that nobody else uses a database: by a lock that the system frees, however its holder ends."""
-    only = None
-    try:
-        only = sqlite3.connect(db.with_name(db.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False)
-        only.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        if only is not None:
-            only.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            reason = "is in use by another session or server; stop that, or pass another database"
-        else:
-            reason = f"cannot be used: {error}; pass a path that can be written"
-        raise OSError(f"{db} {reason}") from error
-    return only

@@ -19,8 +19,9 @@ import cloudpickle
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from alkit._random import generator
-from alkit.annotate.store import Ranked, Store
+from alkit._random import draw_seed, generator
+from alkit.annotate.ranking import Labels, Ranked, last_event, put_ranking, read_labels
+from alkit.annotate.store import Store
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy, as_strategy
@@ -103,7 +104,9 @@ class Trainer:
             return None
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"stopped with exit code {code}"
         hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return f"the trainer {how}{hint}; the last ranking stays, and a label after {_RESTART_SECONDS:.0f} s restarts it"
+        return (
+            f"the trainer {how}{hint}; the last ranking stays, and a label after {_RESTART_SECONDS:.0f} s restarts it"
+        )
 
     def revive(self) -> None:
         """Start anew after a crash, but not at once again."""
@@ -199,7 +202,7 @@ class _Training:
         """Return a learner that was taught nothing: after a failure, the weights it has may be worth nothing."""
         given = copy.deepcopy(self.job.learner)
         if not hasattr(given, "query"):
-            return ActiveLearner(given, self.job.strategy or "margin", random_state=self.rng.integers(2**31 - 1))
+            return ActiveLearner(given, self.job.strategy or "margin", random_state=draw_seed(self.rng))
         if self.job.strategy is not None:
             given.query_strategy = self.job.strategy
         return given
@@ -208,13 +211,12 @@ class _Training:
         seen = -1
         while True:
             last_round = stopping.is_set()  # first this, then the labels: none may come in between
-            labels = self.store.labels()
-            if labels.last_event == seen:
+            if last_event(self.store) == seen:
                 if last_round:
                     return
                 stopping.wait(_POLL_SECONDS)
                 continue
-            error = None
+            labels, error = read_labels(self.store), None
             self.store.put_meta(trainer={"training": True, "error": self.store.meta("trainer", {}).get("error")})
             try:
                 self._round(labels)
@@ -224,7 +226,7 @@ class _Training:
             self.store.put_meta(trainer={"training": False, "error": error})
             seen = labels.last_event
 
-    def _round(self, labels: Any) -> None:
+    def _round(self, labels: Labels) -> None:
         """Fit on the labels there are, or rank without a model while a class has none."""
         fresh = self.positions[labels.fresh]
         if set(labels.values) < set(self.job.classes):
@@ -286,7 +288,7 @@ class _Training:
         scores = [*np.asarray(utilities, dtype=float).tolist(), *[None] * len(drawn)]
         told = [None if value is None else str(value) for value in predictions.tolist()]
         rows = zip(items, places, scores, told, confidences.tolist(), strict=True)
-        self.store.put_ranking([Ranked(*row) for row in rows], n_labels, time.time())
+        put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time())
 
     def _model(self) -> Any:
         """Return what was fitted, as it takes the rows of X."""

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from alkit.annotate import LabelingSession
-from alkit.annotate.store import Conflict, Ranked, UnknownItem
+from alkit.annotate.events import Conflict, UnknownItem
+from alkit.annotate.ranking import Ranked, put_ranking, read_labels
 
 TEXTS = [f"text {k}" for k in range(20)]
 CLASSES = ["spam", "ham"]
@@ -23,7 +24,7 @@ def session(tmp_path):
 def rank(session, keys, prediction="spam"):
     ids = {row["key"]: row["id"] for row in session.store.query("SELECT key, id FROM item")}
     rows = [Ranked(ids[key], place, 1.0, prediction, 0.9) for place, key in enumerate(keys)]
-    return session.store.put_ranking(rows, 4, 0.0)
+    return put_ranking(session.store, rows, 4, 0.0)
 
 
 def test_an_item_as_it_is_shown(session):
@@ -49,14 +50,15 @@ def test_events_are_checked(session):
     wrong = [
         ([], "an event is an object"),
         ({"kind": "delete"}, "kind is 'delete'"),
-        ({"uuid": ""}, "uuid of a label event is ''"),
-        ({"uuid": 7}, "uuid of a label event is 7"),
-        ({"item": None}, "item of a label event is None"),
-        ({"item": 3}, "item of a label event is 3"),
-        ({"value": None}, "value of a label event"),
-        ({"value": "x" * 10_001}, "value must be a text of up to"),
-        ({"kind": "undo", "value": None}, "value of a undo event"),
-        ({"kind": "skip", "value": ["spam"]}, "value must be a text"),
+        ({"uuid": ""}, "uuid of event 'label' is ''"),
+        ({"uuid": 7}, "uuid of event 'label' is 7"),
+        ({"item": None}, "item of event 'label' is None"),
+        ({"item": 3}, "item of event 'label' is 3"),
+        ({"value": None}, "value of event 'label' is None"),
+        ({"value": "x" * 10_001}, "has 10001 characters; at most 10000"),
+        ({"kind": "undo", "value": None}, "value of event 'undo' is None"),
+        ({"kind": "skip", "value": ["spam"]}, "value of event 'skip' is .*must be a text"),
+        ({"kind": "flag", "value": "\ud83d"}, "half of a surrogate pair"),
         ({"seconds": -1}, "seconds is -1"),
         ({"seconds": float("nan")}, "seconds is nan"),
         ({"seconds": True}, "seconds is True"),
@@ -124,7 +126,9 @@ def test_what_one_said_is_not_told_to_others(tmp_path):
     with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=2, random_state=0) as session:
         first = session.next("ann")
         session.label(first["item"], "ham", "ann")
-        ranked_next = {session.store.query("SELECT key FROM item WHERE id = ?", k)[0][0] for k in session.store.labels().fresh}
+        ranked_next = {
+            session.store.query("SELECT key FROM item WHERE id = ?", k)[0][0] for k in read_labels(session.store).fresh
+        }
         assert ranked_next == set(map(str, range(20))) - {first["item"]}
         second = session.next("bob")
         assert second["item"] == first["item"]

@@ -1,0 +1,80 @@
+"""The statements that decide who is given which item, and what counts of what was said."""
+
+# what an annotator may be given of a queue: still wanted by more than hold it, and never seen by them
+_OPEN = """
+    q.wanted > (SELECT COUNT(*) FROM lease l WHERE l.item = q.item AND l.expires > :now)
+    AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item = q.item AND l.annotator = :annotator AND l.expires > :now)
+    AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.item = q.item AND a.annotator = :annotator)
+"""
+
+NEXT = f"""
+    WITH version AS (SELECT MAX(version) FROM model),
+    begun AS (
+        SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels > 0 AND {_OPEN} ORDER BY q.item LIMIT 1
+    ),
+    ranked AS (
+        SELECT q.item FROM ranking r JOIN queue q ON q.item = r.item
+        WHERE r.model_version = (SELECT * FROM version) AND r.position IS NOT NULL AND q.n_labels = 0 AND {_OPEN}
+        ORDER BY r.position LIMIT 1
+    ),
+    drawn AS (
+        SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels = 0 AND {_OPEN} ORDER BY q.item LIMIT 1
+    ),
+    n_open AS (
+        SELECT (SELECT COUNT(*) FROM queue WHERE wanted > 0 AND n_labels = 0)
+        - (SELECT COUNT(*) FROM answer a JOIN queue q ON q.item = a.item
+           WHERE a.annotator = :annotator AND a.kind = 'skip' AND q.wanted > 0 AND q.n_labels = 0)
+        - (SELECT COUNT(*) FROM queue q
+           WHERE q.item IN (SELECT l.item FROM lease l WHERE l.expires > :now) AND q.wanted > 0 AND q.n_labels = 0
+           AND NOT ({_OPEN})
+           AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.item = q.item AND a.annotator = :annotator))
+    ),
+    pick AS (
+        SELECT item, NULL AS source FROM begun
+        UNION ALL SELECT item, 'strategy' FROM ranked WHERE :ranked
+        UNION ALL SELECT item, 'random' FROM drawn
+        LIMIT 1
+    )
+    INSERT OR REPLACE INTO lease
+    SELECT
+        pick.item, :annotator, :now, :expires,
+        COALESCE(pick.source, first.source, 'unasked'),
+        CASE WHEN pick.source IS NULL THEN first.probability ELSE (
+            SELECT share / (SELECT * FROM n_open) + (1 - share) * (pick.item = COALESCE((SELECT item FROM ranked), -1))
+            FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM ranked) THEN :random_share ELSE 1.0 END AS share)
+        ) END,
+        (SELECT * FROM version), r.prediction, r.confidence
+    FROM pick
+    LEFT JOIN lease first ON first.item = pick.item AND first.granted = (
+        SELECT MIN(l.granted) FROM lease l WHERE l.item = pick.item
+    )
+    LEFT JOIN ranking r ON r.item = pick.item AND r.model_version = (SELECT * FROM version)
+    LIMIT 1
+    RETURNING *
+"""
+
+ANSWER = """
+    INSERT INTO answer (item, annotator, kind, value, event)
+    SELECT item, annotator, kind, value, seq FROM event e
+    WHERE item = :item AND annotator = :annotator AND kind <> 'undo'
+    AND NOT EXISTS (SELECT 1 FROM event u WHERE u.kind = 'undo' AND u.value = e.uuid)
+    ORDER BY seq DESC LIMIT 1
+"""
+
+WANTED = """
+    WITH said AS (
+        SELECT COALESCE(SUM(kind = 'label'), 0) AS labels, COALESCE(SUM(kind = 'flag'), 0) AS flags
+        FROM answer WHERE item = queue.item
+    )
+    SELECT labels, CASE WHEN flags THEN 0 ELSE MAX(0, :overlap - labels) END FROM said
+"""
+
+# after undo the item is theirs again, unless enough others hold it by now
+LEASE_ANEW = """
+    UPDATE lease SET expires = CASE
+        WHEN (SELECT wanted FROM queue WHERE item = :item) >
+            (SELECT COUNT(*) FROM lease l WHERE l.item = :item AND l.expires > :now)
+        THEN :now + :seconds ELSE :now END
+    WHERE item = :item AND annotator = :annotator
+    AND NOT EXISTS (SELECT 1 FROM answer WHERE item = :item AND annotator = :annotator)
+"""

@@ -1,0 +1,205 @@
+"""Labels survive what happens to processes, disks and people: killed groups, retries, full disks, closed browsers."""
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import time
+import uuid
+from collections import Counter
+from contextlib import closing
+
+import httpx2
+import pytest
+
+from alkit.annotate import LabelingSession
+from tests.annotate.clients import Server, in_threads, label_all
+
+pytestmark = pytest.mark.slow
+
+N_KILLS = 50
+
+
+def data(folder, n):
+    rows = "".join(f"offer number {k}{'!' * (k % 10)}\n" for k in range(n))
+    (folder / "posts.csv").write_text("body\n" + rows)
+    return ["posts.csv", "--text", "body", "--classes", "spam,ham"]
+
+
+def rows_of(folder, sql):
+    with closing(sqlite3.connect(folder / "labels.db")) as db:
+        return db.execute(sql).fetchall()
+
+
+def test_sigkill_of_the_group_loses_no_acknowledged_label(tmp_path):
+    """Fifty times under load; the trainer has work, too, for both classes get labels."""
+    arguments = data(tmp_path, 20_000)
+    rng, acknowledged = random.Random(0), []
+    for _ in range(N_KILLS):
+        server = Server(tmp_path, ["ann", "bob", "cat", "dan"], *arguments)
+        people = [server.person(name) for name in server.addresses]
+        threads = in_threads(
+            label_all, [(who, acknowledged, value) for who, value in zip(people, ["spam", "ham"] * 2, strict=True)]
+        )
+        time.sleep(rng.uniform(0.2, 3.0))
+        server.kill(threads)
+        assert rows_of(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+        kept = {uuid for (uuid,) in rows_of(tmp_path, "SELECT uuid FROM event")}
+        assert {uuid for uuid, _ in acknowledged} <= kept
+    assert len(acknowledged) > 20 * N_KILLS
+    twice = rows_of(tmp_path, "SELECT item FROM event GROUP BY item HAVING COUNT(*) > 1")
+    assert not twice
+    print(f"{N_KILLS} kills, {len(acknowledged)} labels acknowledged, all kept")
+
+
+@pytest.mark.parametrize("overlap", [1, 3])
+def test_eight_clients_two_thousand_items(tmp_path, overlap):
+    names = [f"a{k}" for k in range(8)]
+    server = Server(tmp_path, names, *data(tmp_path, 2000), "--overlap", str(overlap))
+    acknowledged = []
+    for thread in in_threads(
+        label_all, [(server.person(name), acknowledged, "spam" if name < "a4" else "ham") for name in names]
+    ):
+        thread.join()
+    assert server.stop() == 0
+    assert len(acknowledged) == 2000 * overlap
+    by_item = rows_of(tmp_path, "SELECT item, COUNT(DISTINCT annotator), COUNT(*) FROM answer GROUP BY item")
+    assert Counter(row[1:] for row in by_item) == {(overlap, overlap): 2000}
+    assert rows_of(tmp_path, "SELECT n_labels FROM model ORDER BY version DESC LIMIT 1") == [(2000 * overlap,)]
+
+
+def test_retries_and_double_presses_are_one_label(tmp_path):
+    server = Server(tmp_path, ["ann"], *data(tmp_path, 50))
+    item = server.person("ann").get("/api/next").json()["item"]
+    sent = {"uuid": str(uuid.uuid4()), "item": item, "kind": "label", "value": "spam"}
+    answers = []
+
+    def press():
+        answers.append(server.person("ann").post("/api/events", json=sent).json())
+
+    for thread in in_threads(press, [()] * 16):
+        thread.join()
+    server.kill()
+    server = Server(tmp_path, ["ann"], *data(tmp_path, 50))
+    answers.append(server.person("ann").post("/api/events", json=sent).json())
+    server.kill()
+    assert answers == [{"uuid": sent["uuid"], "item": item, "kind": "label", "late": False}] * 17
+    assert rows_of(tmp_path, "SELECT uuid FROM event") == [(sent["uuid"],)]
+
+
+def test_a_client_that_left_with_leases(tmp_path):
+    """Others finish after expiry; what the one who left sends then is kept and marked."""
+    with LabelingSession(
+        [f"text {k}" for k in range(60)], ["a", "b"], tmp_path / "labels.db", lease_seconds=2
+    ) as session:
+        held = [session.next("gone")["item"] for _ in range(10)]
+        until = time.monotonic() + 30
+        while session.progress()["n_done"] < 60 and time.monotonic() < until:
+            for name in ("ann", "bob"):
+                item = session.next(name)
+                if item is not None:
+                    session.label(item["item"], "a", name)
+            time.sleep(0.01)
+        assert session.progress()["n_done"] == 60
+        assert session.label(held[0], "b", "gone")["late"]
+        answers = [answer for answer in session.export() if answer["item"] == held[0]]
+        assert [(answer["value"], answer["late"]) for answer in answers] == [("a", False), ("b", True)]
+
+
+def test_two_servers(tmp_path):
+    arguments = data(tmp_path, 50)
+    server = Server(tmp_path, ["ann"], *arguments)
+    with pytest.raises(AssertionError, match=r"labels.db is in use by another session or server"):
+        Server(tmp_path, ["bob"], *arguments)
+    assert server.person("ann").get("/health").status_code == 200
+    server.kill()
+    Server(tmp_path, ["bob"], *arguments).kill()
+
+
+def test_a_changed_file_under_an_old_database(tmp_path):
+    arguments = data(tmp_path, 50)
+    Server(tmp_path, ["ann"], *arguments).kill()
+    data(tmp_path, 49)
+    with pytest.raises(AssertionError, match=r"made for 50 items and there are now 49: 1 items are gone, .*'49'"):
+        Server(tmp_path, ["ann"], *arguments)
+
+
+def test_the_page_learns_of_a_trainer_that_died(tmp_path):
+    (tmp_path / "mine.py").write_text("import tests.annotate.models as m\nmodel = lambda: m.Moody('mood')\n")
+    (tmp_path / "mood").write_text("kill")
+    server = Server(tmp_path, ["ann"], *data(tmp_path, 50), "--estimator", "mine:model")
+    ann = server.person("ann")
+    for value in ("spam", "ham"):
+        item = ann.get("/api/next").json()["item"]
+        ann.post("/api/events", json={"uuid": value, "item": item, "kind": "label", "value": value})
+    until = time.monotonic() + 30
+    while not (error := ann.get("/api/progress").json()["model"]["error"]) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert "killed by SIGKILL" in error
+    assert ann.get("/api/next").status_code == 200
+    server.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of two megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True
+    ).returncode == 0  # fmt: skip
+    if not mounted:
+        pytest.skip("a small disk can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_refuses_labels_and_loses_none(tmp_path, small_disk):
+    arguments = data(tmp_path, 500)
+    server = Server(tmp_path, ["ann"], *arguments, "--db", str(small_disk / "labels.db"))
+    ann = server.person("ann")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(max(0, shutil.disk_usage(small_disk).free - 100_000)))
+    acknowledged, refused = [], 0
+    for k in range(200):
+        sent = {"uuid": str(k), "item": str(k), "kind": "skip", "value": "x" * 4000}
+        try:
+            status = ann.post("/api/events", json=sent).status_code
+        except httpx2.HTTPError:
+            status = None
+        if status == 200:
+            acknowledged.append(sent["uuid"])
+        else:
+            assert status == 507
+            refused += 1
+    assert acknowledged
+    assert refused > 100
+    ballast.unlink()
+    assert ann.post("/api/events", json={"uuid": "after", "item": "499", "kind": "skip"}).status_code == 200
+    server.kill()
+    with closing(sqlite3.connect(small_disk / "labels.db")) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert {row[0] for row in db.execute("SELECT uuid FROM event")} == {*acknowledged, "after"}
+
+
+def test_a_limit_on_file_sizes_is_a_full_disk_as_well(tmp_path):
+    code = """
+import resource, signal, sys
+from alkit.annotate import LabelingSession
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+session = LabelingSession([str(k) for k in range(300)], ["a", "b"], "labels.db")
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+for k in range(300):
+    try:
+        print(session.label(str(k), "a", "ann")["uuid"] and k, flush=True)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        break
+"""
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run(["python", "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert "nothing was saved" in done.stderr
+    kept = {k for (k,) in rows_of(tmp_path, "SELECT i.position FROM event e JOIN item i ON i.id = e.item")}
+    assert kept == set(map(int, done.stdout.split()))
+    assert 0 < len(kept) < 300

@@ -1,0 +1,135 @@
+"""How long people wait: 4 annotators at 2 labels a second each, 100,000 items, a network training in the background.
+
+A real server (``alkit label`` in all but the command line), four clients in another process, each on a connection of
+its own. The network reads 256 hashed words, is fitted on all labels after each new one, and ranks the whole pool.
+Run: ``python tests/benchmarks/annotate.py [--items N] [--seconds 60] [--per-second 2] [--model network|python|none]``.
+The bar: p95 of next item and label below 100 ms.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import httpx2
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.feature_extraction.text import HashingVectorizer
+
+from alkit import DropoutMLPClassifier
+from alkit.annotate import LabelingSession
+from alkit.annotate.server import serve
+from alkit.annotate.tokens import new_token
+
+CLASSES = ["spam", "ham"]
+N_ANNOTATORS = 4
+
+
+class PurePython(ClassifierMixin, BaseEstimator):
+    """A model in a loop that holds the interpreter."""
+
+    def fit(self, X, y):
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            sum(range(1000))
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.full((X.shape[0], len(self.classes_)), 1 / len(self.classes_))
+
+    def predict(self, X):
+        return np.full(X.shape[0], self.classes_[0])
+
+
+MODELS = {
+    "network": lambda: DropoutMLPClassifier(warm_start="shrink_perturb", random_state=0),
+    "python": PurePython,
+    "none": lambda: None,
+}
+
+
+def texts(n):
+    """Thirty words each, a few of which tell the class."""
+    rng = np.random.default_rng(0)
+    words = np.array([f"word{k}" for k in range(2000)])
+    drawn = words[np.minimum(rng.zipf(1.3, size=(n, 30)), 2000) - 1]
+    return [" ".join(row) for row in drawn]
+
+
+def run_server(folder, n, model, connection):
+    """Serve until killed; tell the address and the tokens."""
+    learner = MODELS[model]()
+    embed = HashingVectorizer(n_features=256, alternate_sign=False)
+    session = LabelingSession(
+        texts(n), CLASSES, Path(folder) / "labels.db", learner=learner, embed=embed, random_state=0
+    )
+    tokens = [new_token(session.store, f"a{k}") for k in range(N_ANNOTATORS)]
+    serve(session, ready=lambda url: connection.send((url, tokens)))
+
+
+async def annotate(url, token, per_second, until, seconds):
+    """Label as a page does: the label sent, and the next item fetched, side by side."""
+
+    async def timed(what, request):
+        started = time.perf_counter()
+        answer = await request
+        seconds[what].append(time.perf_counter() - started)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+        item = await timed("next", client.get("/api/next"))
+        turn = time.perf_counter() + np.random.default_rng().random() / per_second
+        while time.perf_counter() < until:
+            await asyncio.sleep(max(0.0, turn - time.perf_counter()))
+            turn += 1 / per_second
+            value = CLASSES["word7" in item["text"].split()]
+            event = {"uuid": str(uuid.uuid4()), "item": item["item"], "kind": "label", "value": value, "seconds": 0.5}
+            _, item = await asyncio.gather(
+                timed("label", client.post("/api/events", content=json.dumps(event))),
+                timed("next", client.get("/api/next")),
+            )
+            await timed("progress", client.get("/api/progress"))
+
+
+async def all_annotate(url, tokens, per_second, duration):
+    seconds = {"next": [], "label": [], "progress": []}
+    until = time.perf_counter() + duration
+    await asyncio.gather(*(annotate(url, token, per_second, until, seconds) for token in tokens))
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+        return seconds, (await client.get("/api/progress", params={"token": tokens[0]})).json()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--per-second", type=float, default=2.0)
+    parser.add_argument("--model", choices=MODELS, default="network")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=".") as folder:  # on a real disk: labels are synced to it
+        ours, theirs = multiprocessing.get_context("spawn").Pipe()
+        server = multiprocessing.get_context("spawn").Process(
+            target=run_server, args=(folder, chosen.items, chosen.model, theirs)
+        )
+        server.start()
+        url, tokens = ours.recv()
+        seconds, state = asyncio.run(all_annotate(url, tokens, chosen.per_second, chosen.seconds))
+        server.kill()
+        server.join()
+    print(f"{chosen.items} items, {N_ANNOTATORS} annotators, {chosen.per_second:g} labels a second each, "
+          f"model: {chosen.model}; {state['n_labels']} labels, {state['model']['version'] or 0} rankings, "
+          f"error: {state['model']['error']}")  # fmt: skip
+    print(f"{'ms':10}{'p50':>8}{'p95':>8}{'max':>8}{'n':>8}")
+    for what, took in seconds.items():
+        p50, p95, most = np.percentile(took, [50, 95, 100]) * 1000
+        print(f"{what:10}{p50:8.1f}{p95:8.1f}{most:8.1f}{len(took):8}")
+
+
+if __name__ == "__main__":
+    main()
