@@ -205,10 +205,9 @@ def from_prodigy(task: Mapping[str, Any]) -> Record:
         case {"answer": "accept" | "reject" as answer, "label": value} if rest.keys().isdisjoint({"accept", "options"}):
             record |= {"kind": "label" if answer == "accept" else "reject", "value": value, "view": "binary"}
             del rest["answer"], rest["label"]
-    match rest:
-        case {"alkit": {**ours}} if ours and ours.keys().isdisjoint(_WORDS):
-            record |= ours
-            del rest["alkit"]
+    own = rest.get("alkit")
+    if isinstance(own, dict) and own and own.keys().isdisjoint(_WORDS):
+        record |= rest.pop("alkit")
     return record | {"prodigy": rest} if rest else record
 
 

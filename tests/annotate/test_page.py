@@ -84,6 +84,7 @@ def served(items, tmp_path, classes=CLASSES, **options):
     import uvicorn
 
     from alkit.annotate.server import make_app
+    from alkit.annotate.tokens import new_token
 
     session = LabelingSession(items, classes, tmp_path / "labels.db", random_state=0, **options)
     server = uvicorn.Server(uvicorn.Config(make_app(session), port=0, log_level="warning", ws="none", lifespan="off"))
@@ -94,7 +95,7 @@ def served(items, tmp_path, classes=CLASSES, **options):
             assert thread.is_alive()
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield session, f"http://127.0.0.1:{port}/?token={session.new_token('ann')}"
+        yield session, f"http://127.0.0.1:{port}/?token={new_token(session.store, 'ann')}"
     finally:
         server.should_exit = True
         thread.join()
