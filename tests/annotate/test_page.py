@@ -130,7 +130,7 @@ def shown(page, *, after=None):
         "after => { const { item } = document.querySelector('main').dataset; return item && item !== after && item }",
         arg=after,
     )
-    page.wait_for_timeout(170)  # what is pressed before a person can have seen anything does not count
+    page.wait_for_timeout(270)  # what is pressed before a person can have seen anything does not count
     return handle.json_value()
 
 
@@ -359,6 +359,9 @@ def test_many_classes(tmp_path, open_page):
         page.keyboard.press("Enter")
         third = shown(page, after=second)
         assert page.locator(".alkit-class").count() == 12
+        page.keyboard.press("/")
+        page.keyboard.press("Enter")  # nothing was typed: nothing is chosen
+        page.keyboard.press("Escape")
         page.keyboard.press("/")
         page.keyboard.type("nothing of the kind")
         page.keyboard.press("Enter")
@@ -610,6 +613,22 @@ def test_a_full_disk_is_waited_for(tmp_path, open_page):
         assert labels_of(session) == {first: "spam"}
 
 
+def test_a_revoked_token_loses_no_answer(tmp_path, open_page):
+    with served(TEXTS, tmp_path) as (session, address):
+        page = open_page(address)
+        page.on("dialog", lambda dialog: dialog.accept())
+        first = shown(page)
+        page.route("**/api/*", lambda route: route.fulfill(status=401, json={"error": "no valid token"}))
+        page.keyboard.press("1")
+        playwright.expect(page.get_by_role("alert")).to_contain_text("Not saved yet: no valid token.")
+        playwright.expect(page.get_by_role("heading", name="This link does not open")).to_be_visible()
+        page.unroute("**/api/*")
+        page.reload()
+        all_saved(page)
+        assert shown(page) != first
+        assert labels_of(session) == {first: "spam"}
+
+
 def test_without_a_token(tmp_path, open_page):
     with served(TEXTS, tmp_path) as (_, address):
         page = open_page(address.partition("?")[0])
@@ -683,7 +702,7 @@ def test_widget(tmp_path, open_page, monkeypatch):
             page.wait_for_function(
                 "after => !['', undefined, after].includes(document.querySelector('#cell').dataset.item)", arg=after
             )
-            page.wait_for_timeout(170)
+            page.wait_for_timeout(270)
             return cell.get_attribute("data-item")
 
         first = seen()

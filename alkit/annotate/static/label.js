@@ -7,7 +7,7 @@
 //   transport.image(itemId)   -> URL of its picture
 // They reject with a Failure. A permanent one is shown, any other is tried again.
 
-const SEEN_MS = 150; // a key pressed sooner after an item appeared was meant for the one before it
+const SEEN_MS = 250; // nobody reads and chooses faster: a key pressed sooner was meant for the item before
 const TIMEOUT_MS = 15_000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const POLL_MS = 5000;
@@ -43,7 +43,7 @@ export function httpTransport(token) {
     }
     if (response.ok) return response;
     const body = await response.json().catch(() => ({}));
-    const permanent = response.status < 500 && ![408, 425, 429].includes(response.status);
+    const permanent = [400, 404, 409, 413].includes(response.status);
     throw new Failure(body.error ?? `the server answered ${response.status}`, { permanent, status: response.status });
   }
 
@@ -203,6 +203,7 @@ export function mount(root, transport) {
       if (!current) await finished();
       return;
     }
+    if ([current, ...queue, ...outbox.events].some((held) => held?.item === item.item)) return; // undone meanwhile
     item.received = Date.now() / 1000;
     item.picture = item.image ? fetchPicture(item) : null;
     queue.push(item);
@@ -217,7 +218,10 @@ export function mount(root, transport) {
 
   function advance() {
     current = queue.shift() ?? null;
-    if (current && leaseEnded(current)) current = null; // someone else may have it by now: ask anew
+    if (current && leaseEnded(current)) {
+      release(current); // someone else may have it by now: ask anew
+      current = null;
+    }
     if (current) show(current);
     else view.showEmpty("One moment", "The next item is on its way.");
     fill();
@@ -276,7 +280,8 @@ export function mount(root, transport) {
     if (!current || performance.now() - shownAt < SEEN_MS || (kind === "label" && current.unseen)) return;
     const item = current;
     const event = { uuid: uuid(), item: item.item, kind, value, seconds: (performance.now() - shownAt) / 1000 };
-    history = [...history, { item, uuid: event.uuid }].slice(-UNDO_DEPTH);
+    history.push({ item, uuid: event.uuid });
+    if (history.length > UNDO_DEPTH) release(history.shift().item);
     view.answered({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
     view.notice("refused", null);
     outbox.push(event);
@@ -303,7 +308,6 @@ export function mount(root, transport) {
   }
 
   function refused(event, failure) {
-    if ([401, 403].includes(failure.status)) return locked(failure);
     view.notice("refused", `Not saved: ${sentence(failure.message)}`);
     const entry = history.find((past) => past.uuid === event.uuid);
     history = history.filter((past) => past !== entry);
@@ -357,13 +361,13 @@ export function mount(root, transport) {
 
   function actionOf(event) {
     if (event.target === view.filter) {
-      if (event.key === "Enter") return () => view.shownClasses()[0] && choose(view.shownClasses()[0]);
+      if (event.key === "Enter") return () => view.filter.value.trim() && chooseNumber(1);
       return event.key === "Escape" ? leaveFilter : null;
     }
     const onButton = event.target.closest?.("button, summary");
     if (onButton && (event.key === "Enter" || event.key === " ")) return event.repeat ? () => {} : null;
     const digit = digitOf(event);
-    if (digit) return () => view.shownClasses()[digit - 1] && choose(view.shownClasses()[digit - 1]);
+    if (digit) return () => chooseNumber(digit);
     return {
       " ": () => current?.suggestion && choose(current.suggestion.value),
       x: () => answer("skip"),
@@ -377,6 +381,11 @@ export function mount(root, transport) {
     answer("label", name);
   }
 
+  function chooseNumber(number) {
+    const name = view.shownClasses()[number - 1];
+    if (name !== undefined) choose(name);
+  }
+
   function leaveFilter() {
     view.clearFilter();
     view.item.focus();
@@ -388,7 +397,10 @@ export function mount(root, transport) {
 
   function returned() {
     if (document.hidden) return;
-    if (current && leaseEnded(current)) advance();
+    if (current && leaseEnded(current)) {
+      release(current);
+      advance();
+    }
     refresh();
   }
 
@@ -399,9 +411,14 @@ export function mount(root, transport) {
     destroy() {
       controller.abort();
       transport.close?.();
+      [current, ...queue, ...history.map((past) => past.item)].forEach(release);
       root.replaceChildren();
     },
   };
+}
+
+function release(item) {
+  item?.picture?.then(URL.revokeObjectURL, () => {});
 }
 
 function leaseEnded(item) {
@@ -517,6 +534,7 @@ function draw(root, { choose, skip, flag, undo }) {
   }
 
   function showEmpty(heading, line) {
+    if (item.classList.contains("is-empty") && item.textContent === heading + line) return; // read out once
     item.replaceChildren(h("h2", {}, heading), h("p", {}, line));
     item.classList.add("is-empty");
     item.classList.remove("has-both");
