@@ -15,7 +15,7 @@ from alkit.annotate.answers import read_answers
 from alkit.annotate.items import read_items
 from alkit.annotate.session import LabelingSession
 from alkit.annotate.store import Store
-from alkit.annotate.tokens import new_token, remove_tokens
+from alkit.annotate.tokens import remove_tokens
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
@@ -109,8 +109,8 @@ def _label(chosen: argparse.Namespace) -> None:
     try:
         if chosen.revoke:
             remove_tokens(session.store)
-        tokens = {name: new_token(session.store, name) for name in chosen.annotators}
-        owner = new_token(session.store, None)
+        tokens = {name: session.new_token(name) for name in chosen.annotators}
+        owner = session.new_token(None)
 
         def ready(url: str) -> None:
             for name, token in tokens.items():

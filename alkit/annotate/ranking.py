@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from alkit.annotate.store import Store
 
 _CHUNK = 500  # rows a transaction: a longer one would keep labels waiting
+_PAUSE_SECONDS = 0.02  # between transactions: whoever waits for the next lock sleeps, and would miss a short gap
 
 _MAJORITY = """
     SELECT item, value FROM (
@@ -104,6 +106,7 @@ def put_ranking(store: Store, rows: Iterable[Ranked], n_labels: int, now: float)
         chunk = [(version, *row) for row in rows[start : start + _CHUNK]]
         with store.transaction() as db:
             db.executemany("INSERT INTO ranking VALUES (?, ?, ?, ?, ?, ?)", chunk)
+        time.sleep(_PAUSE_SECONDS)
     with store.transaction() as db:
         db.execute("INSERT INTO model VALUES (?, ?, ?)", (version, n_labels, now))
     _forget(store, "model_version < ?", version)
@@ -120,3 +123,4 @@ def _forget(store: Store, which: str, version: int) -> None:
     while deleted:
         with store.transaction() as db:
             deleted = db.execute(sql, (version,)).rowcount
+        time.sleep(_PAUSE_SECONDS if deleted else 0.0)

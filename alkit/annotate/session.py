@@ -19,6 +19,7 @@ from alkit.annotate.curve import live_curve
 from alkit.annotate.events import UnknownItem, checked_event, new_event
 from alkit.annotate.items import Items, difference
 from alkit.annotate.store import Store, lock
+from alkit.annotate.tokens import new_token
 from alkit.annotate.trainer import Job, Trainer, check_job, model_path
 from alkit.rows import Rows, n_rows
 
@@ -397,6 +398,19 @@ class LabelingSession:
         if self.items.image is None or item not in self._number:
             raise UnknownItem(f"there is no item {item!r} with a picture")
         return self.items.image[self._number[item]].read_bytes()
+
+    def new_token(self, annotator: str | None) -> str:
+        """Return a token that lets an annotator (None: the owner) in by HTTP.
+
+        Parameters
+        ----------
+        annotator : str or None
+
+        Returns
+        -------
+        str
+        """
+        return new_token(self.store, annotator)
 
     def fitted_model(self) -> Any:
         """Return the model as of its last fit, which takes rows of X; after `close`, it knows all labels.

@@ -19,6 +19,7 @@ from alkit.annotate.schema import upgrade
 from alkit.annotate.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
 
 _BUSY_SECONDS = 30.0
+_CHECKPOINT_PAGES = 10_000  # of 4 KiB; seldom, for who commits the label that fills them waits for all of them
 
 _ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")
 _ACKNOWLEDGED = (("uuid", "uuid"), ("item", "key"), ("kind", "kind"))
@@ -33,9 +34,11 @@ class Store:
         The file; made where there is none.
     read_only : bool, default=False
         Open what is there, to look at it while a session is labelling.
+    durable : bool, default=True
+        False for what can be computed again: commits do not wait for the disk, and labels not for them.
     """
 
-    def __init__(self, path: str | Path, *, read_only: bool = False):
+    def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True):
         self.path = Path(path)
         if read_only and not self.path.exists():
             raise ValueError(f"there is no database {self.path}; label something first")
@@ -56,7 +59,11 @@ class Store:
         except ValueError:
             self._db.close()
             raise
-        self._db.execute("PRAGMA synchronous = FULL")
+        if durable:
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        else:
+            self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA query_only = {read_only:d}")
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.3
 _RESTART_SECONDS = 30.0
 _N_SET_PICKS = 200  # what picks on the whole set, such as BADGE, is slow in the number of picks
 _N_DRAWN = 500  # of the next items of the random order, predictions are kept, too
-_NICENESS = 10
+_NICENESS = 19
 _BOOTSTRAP = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from alkit.annotate.trainer import main; main(sys.argv[1])"
@@ -79,7 +79,8 @@ class Trainer:
     def _start(self) -> None:
         self._started = time.monotonic()
         command = [sys.executable, "-c", _BOOTSTRAP, str(self._path)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        quiet = os.environ | {"TQDM_DISABLE": "1"}
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=quiet)
         self._sender = threading.Thread(target=self._send, args=(pickle.dumps(sys.path), self._job), daemon=True)
         self._sender.start()
 
@@ -163,7 +164,7 @@ def main(database: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then asks for a last fit
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    store = Store(database)
+    store = Store(database, durable=False)
     stopping = threading.Event()
     try:
         job = pickle.load(sys.stdin.buffer)

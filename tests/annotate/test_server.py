@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from alkit.annotate import Items, LabelingSession, server
 from alkit.annotate.ranking import Ranked, put_ranking
-from alkit.annotate.tokens import new_token, remove_tokens
+from alkit.annotate.tokens import remove_tokens
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 CLASSES = ["spam", "ham"]
@@ -37,7 +37,7 @@ def app(session, tmp_path, monkeypatch):
 @pytest.fixture
 def client(app, session):
     """Let ann in."""
-    return TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {new_token(session.store, 'ann')}"})
+    return TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {session.new_token('ann')}"})
 
 
 def event(item, kind="label", value="spam", **more):
@@ -108,7 +108,7 @@ PATHS = ["/api/next", "/api/progress", "/api/export", "/api/image/b"]
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("token", [None, "", "wrong", "Bearer", "ü"])
 def test_nobody_gets_in_without_a_token(app, session, path, token):
-    new_token(session.store, "ann")
+    session.new_token("ann")
     stranger = TestClient(app, "http://127.0.0.1")
     headers = {} if token is None else {"Authorization": f"Bearer {token}".encode()}
     assert stranger.get(path, headers=headers).status_code == 401
@@ -118,14 +118,14 @@ def test_nobody_gets_in_without_a_token(app, session, path, token):
 
 
 def test_a_token_in_the_address_does_as_well(app, session):
-    token = new_token(session.store, "ann")
+    token = session.new_token("ann")
     assert (
         TestClient(app, "http://localhost").get("/api/progress", params={"token": token}).json()["annotator"] == "ann"
     )
 
 
 def test_tokens_are_not_kept(session):
-    token = new_token(session.store, "ann")
+    token = session.new_token("ann")
     rows = [tuple(row) for row in session.store.query("SELECT * FROM annotator")]
     assert token not in str(rows)
     remove_tokens(session.store)
@@ -133,7 +133,7 @@ def test_tokens_are_not_kept(session):
 
 
 def test_the_owner_looks_and_annotators_see_their_own(app, client, session):
-    owner = TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {new_token(session.store, None)}"})
+    owner = TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {session.new_token(None)}"})
     for name in ("ann", "bob"):
         session.label(session.next(name)["item"], "spam", name)
     seen = {

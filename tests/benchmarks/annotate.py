@@ -9,7 +9,8 @@ The bar: p95 of next item and label below 100 ms.
 import argparse
 import asyncio
 import json
-import multiprocessing
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -23,7 +24,6 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from alkit import DropoutMLPClassifier
 from alkit.annotate import LabelingSession
 from alkit.annotate.server import serve
-from alkit.annotate.tokens import new_token
 
 CLASSES = ["spam", "ham"]
 N_ANNOTATORS = 4
@@ -61,15 +61,15 @@ def texts(n):
     return [" ".join(row) for row in drawn]
 
 
-def run_server(folder, n, model, connection):
-    """Serve until killed; tell the address and the tokens."""
+def run_server(folder, n, model):
+    """Serve until killed; print the address and the tokens."""
     learner = MODELS[model]()
     embed = HashingVectorizer(n_features=256, alternate_sign=False)
     session = LabelingSession(
         texts(n), CLASSES, Path(folder) / "labels.db", learner=learner, embed=embed, random_state=0
     )
-    tokens = [new_token(session.store, f"a{k}") for k in range(N_ANNOTATORS)]
-    serve(session, ready=lambda url: connection.send((url, tokens)))
+    tokens = [session.new_token(f"a{k}") for k in range(N_ANNOTATORS)]
+    serve(session, ready=lambda url: print(json.dumps([url, tokens]), flush=True))
 
 
 async def annotate(url, token, per_second, until, seconds):
@@ -111,17 +111,16 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--per-second", type=float, default=2.0)
     parser.add_argument("--model", choices=MODELS, default="network")
+    parser.add_argument("--serve", metavar="FOLDER", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.serve:
+        return run_server(chosen.serve, chosen.items, chosen.model)
     with tempfile.TemporaryDirectory(dir=".") as folder:  # on a real disk: labels are synced to it
-        ours, theirs = multiprocessing.get_context("spawn").Pipe()
-        server = multiprocessing.get_context("spawn").Process(
-            target=run_server, args=(folder, chosen.items, chosen.model, theirs)
-        )
-        server.start()
-        url, tokens = ours.recv()
+        server = subprocess.Popen([sys.executable, *sys.argv, "--serve", folder], stdout=subprocess.PIPE, text=True)
+        url, tokens = json.loads(server.stdout.readline())
         seconds, state = asyncio.run(all_annotate(url, tokens, chosen.per_second, chosen.seconds))
         server.kill()
-        server.join()
+        server.wait()
     print(f"{chosen.items} items, {N_ANNOTATORS} annotators, {chosen.per_second:g} labels a second each, "
           f"model: {chosen.model}; {state['n_labels']} labels, {state['model']['version'] or 0} rankings, "
           f"error: {state['model']['error']}")  # fmt: skip
