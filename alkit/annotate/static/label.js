@@ -318,6 +318,7 @@ export function mount(root, transport) {
   function showSaving() {
     view.showSaving(outbox.events.length, outbox.failure);
     view.canUndo(history.length > 0);
+    if (outbox.failure && !current) view.showEmpty("One moment", "The next item comes once your answers are saved.");
   }
 
   // -- progress
