@@ -80,7 +80,8 @@ class Trainer:
         self._started = time.monotonic()
         command = [sys.executable, "-c", _BOOTSTRAP, str(self._path)]
         quiet = os.environ | {"TQDM_DISABLE": "1"}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=quiet)
+        # in a process group of its own: Ctrl-C is for the server, which then asks for a last fit
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=quiet, process_group=0)
         self._sender = threading.Thread(target=self._send, args=(pickle.dumps(sys.path), self._job), daemon=True)
         self._sender.start()
 
@@ -161,7 +162,6 @@ def main(database: str) -> None:
     ----------
     database : str
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then asks for a last fit
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     store = Store(database, durable=False)
