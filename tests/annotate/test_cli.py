@@ -130,7 +130,7 @@ def test_label_from_the_command_line(tmp_path):
     with LabelingSession(read_texts(tmp_path), ["spam", "ham"], tmp_path / "labels.db") as session:
         assert session.progress()["model"]["n_labels"] == 30
         assert set(session.fitted_model().predict(["offer!!!!", "offer"])) <= {"spam", "ham"}
-    restarted = Server(tmp_path, ["ann"], *arguments, "--port", url.rsplit(":", 1)[1], "--revoke")
+    restarted = Server(tmp_path, ["ann"], *arguments, "--revoke", port=url.rsplit(":", 1)[1])
     assert restarted.addresses["ann"][0] == url
     assert restarted.person("ann").get("/api/progress").json()["mine"] == 30
     assert restarted.person("ann").get("/api/next", headers={"Authorization": f"Bearer {token}"}).status_code == 401

@@ -29,7 +29,7 @@ def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     for k, spam in enumerate(SPAM):
-        pixels = rng.integers(0, 100, size=(20, 30, 3)) + [100 * spam, 0, 100 * (not spam)]
+        pixels = rng.integers(0, 100, size=(20, 30, 3)) + 100 * np.array([spam, 0, not spam])
         Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{k}.png")
     Image.open(folder / "0.png").convert("P").save(folder / "0.png")
     Image.open(folder / "1.png").convert("RGBA").save(folder / "1.png")
