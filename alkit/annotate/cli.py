@@ -157,11 +157,11 @@ def _export(chosen: argparse.Namespace) -> None:
 
     store = Store(chosen.db, read_only=True)
     try:
-        records = (
-            list(read_answers(store))
-            if chosen.aggregate is None
-            else aggregate(store, chosen.aggregate).to_dict("records")
-        )
+        records: list[Any]
+        if chosen.aggregate is None:
+            records = list(read_answers(store))
+        else:
+            records = aggregate(store, chosen.aggregate).to_dict("records")
         if chosen.format == "prodigy":
             write_prodigy([_for_prodigy(record) for record in records], chosen.output, store.meta("classes"))
         else:
