@@ -91,7 +91,10 @@ def _add_database(parser: argparse.ArgumentParser) -> None:
 
 
 def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{given!r} is no list of different names; separate them by commas")
+    return names
 
 
 def _label(chosen: argparse.Namespace) -> None:
@@ -140,7 +143,12 @@ def _load(name: str) -> Any:
         if not hasattr(found, part):
             raise ValueError(f"--estimator {name}: {found.__name__} has no {part!r}")
         found = getattr(found, part)
-    return found if hasattr(found, "predict") and not isinstance(found, type) else found()
+    if hasattr(found, "predict") and not isinstance(found, type):
+        return found
+    try:
+        return found()
+    except TypeError as error:
+        raise ValueError(f"--estimator {name} is no estimator, nor makes one without arguments: {error}") from error
 
 
 def _export(chosen: argparse.Namespace) -> None:
@@ -149,11 +157,11 @@ def _export(chosen: argparse.Namespace) -> None:
 
     store = Store(chosen.db, read_only=True)
     try:
-        records = (
-            list(read_answers(store))
-            if chosen.aggregate is None
-            else aggregate(store, chosen.aggregate).to_dict("records")
-        )
+        records: list[Any]
+        if chosen.aggregate is None:
+            records = list(read_answers(store))
+        else:
+            records = aggregate(store, chosen.aggregate).to_dict("records")
         if chosen.format == "prodigy":
             write_prodigy([_for_prodigy(record) for record in records], chosen.output, store.meta("classes"))
         else:
@@ -165,8 +173,10 @@ def _export(chosen: argparse.Namespace) -> None:
 
 def _for_prodigy(record: dict[Any, Any]) -> dict[str, Any]:
     """Return an answer as Prodigy knows it: what is absent left out, a flag as a skip with a flag on it."""
-    record = {key: value for key, value in record.items() if value is not None}
-    return record | {"kind": "skip", "flagged": True} if record.get("kind") == "flag" else record
+    said = {key: value for key, value in record.items() if value is not None}
+    if said.get("kind") in ("skip", "flag"):
+        said |= {"note": said.pop("value", ""), "flagged": said["kind"] == "flag", "kind": "skip"}
+    return said
 
 
 def _report(chosen: argparse.Namespace) -> None:

@@ -73,8 +73,8 @@ def _embed(items: Items, *, dense: bool) -> Any:
     """Return a transformer of `Items.features`."""
     text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True)
     if dense:
-        text = make_pipeline(text, _Reduced(TruncatedSVD), StandardScaler())
-    image = make_pipeline(Thumbnails(), _Reduced(PCA), StandardScaler()) if items.image is not None else None
+        text = make_pipeline(text, _Reduced(TruncatedSVD))
+    image = make_pipeline(Thumbnails(), _Reduced(PCA)) if items.image is not None else None
     if items.rows is None and (items.text is None or image is None):
         return image if items.text is None else text
     parts: list[tuple[Any, Any]] = [(text, "text")] if items.text is not None else []
@@ -88,18 +88,19 @@ def _embed(items: Items, *, dense: bool) -> Any:
 
 
 class _Reduced(TransformerMixin, BaseEstimator):
-    """Principal components, at most 64 and at most as many as rows and columns allow."""
+    """Principal components, at most 64, on one scale: each on its own, the last would be as loud as the first."""
 
     def __init__(self, method: Any):
         self.method = method
 
     def fit(self, X: Any, y: Any = None) -> _Reduced:
         width = max(1, min(_WIDTH, *(size - 1 for size in X.shape)))
-        self.reducer_ = self.method(n_components=width, random_state=0).fit(X)
+        self.reducer_ = self.method(n_components=width, random_state=0)
+        self.scale_ = np.sqrt(np.mean(np.square(self.reducer_.fit_transform(X)))) or 1.0
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        return self.reducer_.transform(X).astype(np.float32)
+        return (self.reducer_.transform(X) / self.scale_).astype(np.float32)
 
 
 class Thumbnails(TransformerMixin, BaseEstimator):

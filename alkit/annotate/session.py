@@ -8,6 +8,7 @@ import pickle
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -113,14 +114,13 @@ class LabelingSession:
             seed = int(self._rng.integers(2**31 - 1))
             job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
             check_job(job)
-        self._only = lock(Path(db))
-        try:
+        with ExitStack() as opened:
+            opened.callback(lock(Path(db)).close)
             self.store = Store(db)
+            opened.callback(self.store.close)
             self._open()
-        except BaseException:
-            self._only.close()
-            raise
-        self.trainer = None if job is None else Trainer(self.store.path, job)
+            self.trainer = None if job is None else Trainer(self.store.path, job)
+            self._opened = opened.pop_all()
 
     def _check(self) -> None:
         """Refuse parameters that make no session."""
@@ -141,6 +141,7 @@ class LabelingSession:
         known = self.store.meta("fingerprint")
         if known is None:
             order = self._rng.permutation(len(new)).tolist()
+            model_path(self.store.path).unlink(missing_ok=True)
             self.store.add_items([(new[i][0], i, new[i][1]) for i in order], self.overlap, fingerprint)
         elif known != fingerprint:
             old = [tuple(row) for row in self.store.query("SELECT key, content FROM item ORDER BY position")]
@@ -180,8 +181,7 @@ class LabelingSession:
         """
         complete = self.trainer is None or self.trainer.stop(timeout)
         self.trainer = None
-        self.store.close()
-        self._only.close()
+        self._opened.close()
         return complete
 
     # labelling

@@ -23,7 +23,7 @@ from alkit._random import draw_seed, generator
 from alkit.annotate.ranking import Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.store import Store
 from alkit.learners import ActiveLearner
-from alkit.rows import Rows, n_rows, take
+from alkit.rows import Rows, take
 from alkit.strategies import Strategy, as_strategy
 
 _POLL_SECONDS = 0.3
@@ -74,13 +74,15 @@ class Trainer:
     def __init__(self, path: Path, job: Job):
         self._path = path
         self._job = cloudpickle.dumps(job)  # by value what a notebook or script defines
+        self._one_at_a_time = threading.Lock()
         self._start()
 
     def _start(self) -> None:
         self._started = time.monotonic()
         command = [sys.executable, "-c", _BOOTSTRAP, str(self._path)]
         quiet = os.environ | {"TQDM_DISABLE": "1"}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=quiet)
+        # in a process group of its own: Ctrl-C is for the server, which then asks for a last fit
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=quiet, process_group=0)
         self._sender = threading.Thread(target=self._send, args=(pickle.dumps(sys.path), self._job), daemon=True)
         self._sender.start()
 
@@ -111,7 +113,12 @@ class Trainer:
 
     def revive(self) -> None:
         """Start anew after a crash, but not at once again."""
-        if self._process.poll() is not None and time.monotonic() - self._started > _RESTART_SECONDS:
+        with self._one_at_a_time:
+            if time.monotonic() - self._started > _RESTART_SECONDS:
+                self._start_if_dead()
+
+    def _start_if_dead(self) -> None:
+        if self._process.poll() is not None:
             self._process.communicate()  # closes the pipe
             self._start()
 
@@ -126,11 +133,14 @@ class Trainer:
         Returns
         -------
         bool
-            Whether it ended by itself.
+            Whether it did.
         """
-        self._sender.join(timeout)
-        self._send(b"stop\n")
+        self._start_if_dead()
         try:
+            self._sender.join(timeout)
+            if self._sender.is_alive():
+                return False
+            self._send(b"stop\n")
             return self._process.wait(timeout) == 0
         except subprocess.TimeoutExpired:
             return False
@@ -161,7 +171,6 @@ def main(database: str) -> None:
     ----------
     database : str
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then asks for a last fit
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     store = Store(database, durable=False)
@@ -169,13 +178,13 @@ def main(database: str) -> None:
     try:
         job = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_watch, args=(sys.stdin.buffer, stopping), daemon=True).start()
-        _Training(store, job).run(stopping)
+        complete = _Training(store, job).run(stopping)
     except Exception as error:
         store.put_meta(trainer={"training": False, "error": _one_line(error)})
         traceback.print_exc()
         os._exit(1)
     store.close()
-    os._exit(0)  # without waiting for the thread that reads
+    os._exit(0 if complete else 1)  # without waiting for the thread that reads
 
 
 def _watch(stdin: BufferedReader, stopping: threading.Event) -> None:
@@ -208,13 +217,14 @@ class _Training:
             given.query_strategy = self.job.strategy
         return given
 
-    def run(self, stopping: threading.Event) -> None:
-        seen = -1
+    def run(self, stopping: threading.Event) -> bool:
+        """Work until told to stop and done with the last labels; return whether that went well."""
+        seen, error = -1, None
         while True:
             last_round = stopping.is_set()  # first this, then the labels: none may come in between
             if last_event(self.store) == seen:
                 if last_round:
-                    return
+                    return error is None
                 stopping.wait(_POLL_SECONDS)
                 continue
             labels, error = read_labels(self.store), None
@@ -317,8 +327,7 @@ def check_job(job: Job) -> None:
     """
     if not (hasattr(job.learner, "fit") and hasattr(job.learner, "predict")):
         raise TypeError(f"learner is {job.learner!r}; pass an estimator with fit and predict, a learner or a Committee")
-    for strategy in (job.strategy, job.cold_start):
-        if strategy is not None:
-            as_strategy(strategy)
-    if n_rows(job.X) < 1:
-        raise ValueError("X has 0 rows; there is nothing to label")
+    if job.strategy is not None:
+        as_strategy(job.strategy)
+    if not isinstance(as_strategy(job.cold_start), Strategy):
+        raise TypeError(f"cold_start is {job.cold_start!r}; pass a name or a Strategy, such as 'random'")

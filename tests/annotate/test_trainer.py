@@ -164,6 +164,13 @@ def test_a_strategy_that_fits_no_model_is_told(session):
     assert session.next("ann") is not None
 
 
+def test_what_no_trainer_could_use_is_refused(tmp_path):
+    for wrong in ({"learner": "model"}, {"learner": Keyword(), "cold_start": len}):
+        with pytest.raises(TypeError, match="pass"):
+            LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", **wrong)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_pool_labelled_to_the_end(session):
     label(session, 40)
     trained(session, Keyword())
@@ -228,6 +235,18 @@ def test_a_trainer_that_dies_is_told_and_started_again(tmp_path, monkeypatch, mo
         label(session, 1)
         wait_for(lambda: session.progress()["model"]["n_labels"] == 14)
         assert session.progress()["model"]["error"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mood", "complete"), [("good", True), ("raise", False), ("exit", False)])
+def test_a_session_tells_whether_the_last_fit_went_well(tmp_path, mood, complete):
+    (tmp_path / "mood").write_text(mood)
+    learner = Moody(str(tmp_path / "mood"))
+    session = LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", learner=learner, random_state=0)
+    label(session, 12)
+    if mood == "exit":
+        wait_for(lambda: session.progress()["model"]["error"])
+    assert session.close() is complete
 
 
 @pytest.mark.slow

@@ -1,0 +1,154 @@
+"""The command: what it prints, what it refuses, and the files it writes."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from alkit.annotate import LabelingSession, cli
+from alkit.annotate.bridges import read_csv, read_jsonl, read_prodigy
+from tests.annotate.clients import Server
+
+TEXTS = ['first, "quoted"\n', "zweite שלום", "third", "fourth"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with LabelingSession(TEXTS, ["spam", "ham"], "labels.db", overlap=2, random_state=0) as session:
+        for name, value in (("ann", "spam"), ("bob", "ham")):
+            for _ in range(2):
+                session.label(session.next(name)["item"], value, name, seconds=2.0)
+        session.label(session.next("ann")["item"], "ham", "ann", seconds=4.0)
+        session.flag(session.next("ann")["item"], "ann", note="torn")
+    return tmp_path
+
+
+def test_help_has_examples(capsys):
+    for arguments in (["--help"], ["label", "--help"], ["export", "--help"], ["report", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(arguments)
+        assert caught.value.code == 0
+        assert "alkit label posts.csv --text body --classes spam,ham" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("none.csv --text t --classes a,b", "none.csv cannot be read"),
+        ("posts.csv --text t --classes a,b", "no column 't'; it has body"),
+        ("posts.csv --text body --classes a", "two or more different names"),
+        ("posts.csv --text body --classes a,b --strategy margn", "did you mean 'margin'"),
+        ("posts.csv --text body --classes a,b --overlap 0", "overlap=0"),
+        ("posts.csv --text body --classes a,b --estimator nosuchmodule:x", "No module named 'nosuchmodule'"),
+        ("posts.csv --text body --classes a,b --estimator json", "names no object"),
+        ("posts.csv --text body --classes a,b --estimator json:nosuch", "json has no 'nosuch'"),
+        ("posts.csv --text body --classes a,b --estimator json:dumps", "--estimator json:dumps"),
+        ("posts.csv --text body --classes a,b --db nowhere/labels.db", "cannot be used"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "posts.csv").write_text("body\none\ntwo\n")
+    with pytest.raises(SystemExit, match=message) as caught:
+        cli.main(["label", *arguments.split()])
+    assert str(caught.value).startswith("alkit: ")
+
+
+@pytest.mark.parametrize("names", ["ann,ann", ","])
+def test_names_are_different(names, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["label", "posts.csv", "--classes", "a,b", "--annotators", names])
+    assert "is no list of different names" in capsys.readouterr().err
+
+
+def test_exports(folder, capsys):
+    cli.main(["export", "--output", "a.jsonl"])
+    answers = read_jsonl("a.jsonl")
+    assert len(answers) == 6
+    assert {answer["text"] for answer in answers} <= set(TEXTS)
+    cli.main(["export", "--output", "a.csv", "--format", "csv"])
+    assert [row["value"] for row in read_csv("a.csv")] == [answer["value"] for answer in answers]
+    cli.main(["export", "--output", "a.prodigy", "--format", "prodigy"])
+    for answer, again in zip(answers, read_prodigy("a.prodigy"), strict=True):
+        assert again["text"] == answer["text"]
+        if answer["kind"] == "label":
+            assert (again["kind"], again["value"]) == ("label", answer["value"])
+        else:
+            assert (again["kind"], again["flagged"], again["note"]) == ("skip", True, "torn")
+    assert "6 records in a.prodigy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["majority", "dawid-skene"])
+def test_aggregated_export(folder, method):
+    cli.main(["export", "--output", "a.jsonl", "--aggregate", method])
+    records = read_jsonl("a.jsonl")
+    assert len(records) == 3
+    assert all(record["label"] in ("spam", "ham") and 0.5 <= record["confidence"] <= 1 for record in records)
+    assert sum(record["n_labels"] for record in records) == 5
+
+
+def test_report(folder, capsys):
+    cli.main(["report", "--cost-per-hour", "36"])
+    said = capsys.readouterr().out
+    assert "4 items, 3 labelled; 5 labels, 0 late" in said
+    rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.split()[0:1]}
+    assert rows["ann"][:3] == ["3", "0", "1"]
+    assert rows["all"][-1] == "0.024"  # 12 seconds at 0.01 a second, over 5 labels
+    assert "Krippendorff's alpha" in said
+    assert re.search(r"ann, bob +2 +0 +0", said)
+
+
+def test_there_is_nothing_to_export(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["export", "--output", "a.csv"], ["report"]):
+        with pytest.raises(SystemExit, match=r"there is no database labels.db"):
+            cli.main(arguments)
+    assert not (tmp_path / "labels.db").exists()
+
+
+@pytest.mark.slow
+def test_label_from_the_command_line(tmp_path):
+    (tmp_path / "posts.csv").write_text("body\n" + "".join(f"offer {k}{'!' * (k % 5)}\n" for k in range(40)))
+    arguments = ["posts.csv", "--text", "body", "--classes", "spam,ham"]
+    server = Server(tmp_path, ["ann", "bob"], *arguments)
+    assert set(server.addresses) == {"ann", "bob"}
+    url, token = server.addresses["ann"]
+    assert url.startswith("http://127.0.0.1:")
+    ann = server.person("ann")
+    for k in range(30):
+        item = ann.get("/api/next").json()
+        sent = {"uuid": str(k), "item": item["item"], "kind": "label", "value": ("ham", "spam")["!!" in item["text"]]}
+        assert ann.post("/api/events", json=sent).status_code == 200
+    owner = re.search(r"all labels: (\S+)", server.log.read_text()).group(1)
+    lines = ann.get(owner, headers={"Authorization": ""}).text.splitlines()
+    assert [json.loads(line)["annotator"] for line in lines] == ["ann"] * 30
+    assert server.stop() == 0
+    assert "Traceback" not in server.log.read_text()
+    with LabelingSession(read_texts(tmp_path), ["spam", "ham"], tmp_path / "labels.db") as session:
+        assert session.progress()["model"]["n_labels"] == 30
+        assert set(session.fitted_model().predict(["offer!!!!", "offer"])) <= {"spam", "ham"}
+    restarted = Server(tmp_path, ["ann"], *arguments, "--revoke", port=url.rsplit(":", 1)[1])
+    assert restarted.addresses["ann"][0] == url
+    assert restarted.person("ann").get("/api/progress").json()["mine"] == 30
+    assert restarted.person("ann").get("/api/next", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    restarted.kill()
+
+
+def read_texts(folder):
+    from alkit.annotate import read_items
+
+    return read_items(folder / "posts.csv", text="body")
+
+
+@pytest.mark.slow
+def test_the_core_imports_without_the_extras():
+    code = (
+        "import sys\n"
+        "for name in ('starlette', 'uvicorn', 'anywidget'): sys.modules[name] = None\n"
+        "import alkit, alkit.annotate, alkit.annotate.cli\n"
+        "alkit.annotate.LabelingSession\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

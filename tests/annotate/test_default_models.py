@@ -1,0 +1,70 @@
+"""Default models: each kind of items is learnt from a few labels, by strategies of each kind."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from alkit import ActiveLearner
+from alkit.annotate import Items
+from alkit.annotate.default_models import default_model
+
+N = 60
+SPAM = np.arange(N) % 3 == 0
+TEXTS = [f"{'free prize click' if spam else 'lunch meeting report'} number {k}" for k, spam in enumerate(SPAM)]
+ROWS = pd.DataFrame(
+    {
+        "size": np.where(SPAM, 9.0, 1.0),
+        "missing": np.where(np.arange(N) % 2 == 0, np.nan, 1.0),
+        "from": np.where(SPAM, "shop", None),
+        "always": np.nan,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for k, spam in enumerate(SPAM):
+        pixels = rng.integers(0, 100, size=(20, 30, 3)) + 100 * np.array([spam, 0, not spam])
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{k}.png")
+    Image.open(folder / "0.png").convert("P").save(folder / "0.png")
+    Image.open(folder / "1.png").convert("RGBA").save(folder / "1.png")
+    return [folder / f"{k}.png" for k in range(N)]
+
+
+@pytest.mark.parametrize("strategy", ["margin", "bald", "badge", "class_balanced"])
+@pytest.mark.parametrize("kind", ["text", "image", "rows", "text image", "text rows", "text image rows"])
+def test_each_kind_of_items_is_learnt(pictures, kind, strategy):
+    from alkit.strategies import as_strategy, class_balanced
+
+    strategy = class_balanced("margin") if strategy == "class_balanced" else as_strategy(strategy)
+    parts = {"text": TEXTS, "image": pictures, "rows": ROWS}
+    items = Items([str(k) for k in range(N)], **{name: parts[name] for name in kind.split()})
+    embed, learner = default_model(items, strategy)
+    if "random_state" in learner.get_params():
+        learner.set_params(random_state=0)
+    X = embed.fit_transform(items.features())
+    labelled = np.arange(20)
+    y = np.where(SPAM, "spam", "ham")
+    learner = ActiveLearner(learner, strategy, X[labelled], y[labelled], random_state=0)
+    indices, _ = learner.query(X, n_instances=5, candidates=np.arange(20, N))
+    assert len(set(indices)) == 5
+    assert np.mean(learner.predict(X[20:]) == y[20:]) > 0.9
+    assert embed.transform(items.features()).shape == X.shape
+
+
+def test_warm_start_takes_more_labels():
+    embed, learner = default_model(Items.of(TEXTS))
+    X, y = embed.fit_transform(TEXTS), np.where(SPAM, "spam", "ham")
+    for n in (4, 10, 30):
+        assert learner.fit(X[:n], y[:n]).score(X, y) > 0.9
+
+
+def test_without_pillow_the_remedy_is_named(pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install pillow, or bring a model of your own"):
+        default_model(Items([str(k) for k in range(N)], image=pictures))
