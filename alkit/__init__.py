@@ -11,6 +11,8 @@ from alkit.nets import (  # noqa: E402
     EnsembleClassifier,
     LaplaceClassifier,
     LearningLossClassifier,
+    MultimodalClassifier,
+    MultimodalLearningLossClassifier,
     NetClassifier,
 )
 from alkit.strategies import get_strategy, get_strategy_names  # noqa: E402
@@ -27,6 +29,8 @@ __all__ = [
     "EnsembleClassifier",
     "LaplaceClassifier",
     "LearningLossClassifier",
+    "MultimodalClassifier",
+    "MultimodalLearningLossClassifier",
     "NetClassifier",
     "get_strategy",
     "get_strategy_names",
