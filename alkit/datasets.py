@@ -184,7 +184,9 @@ def _cut_sheet(sheet: Path, places: Sequence[tuple[int, int]], size: int = 64) -
         pixels = Image.new("RGBA", file.size, "white")
         pixels.alpha_composite(file.convert("RGBA"))
     cells = (pixels.crop((x, y, x + size, y + size)) for x, y in (np.array(places) * (size + 2) + 1).tolist())
-    return np.stack([np.asarray(cell.convert("RGB").resize((size // 2, size // 2), Image.Resampling.BOX)) for cell in cells])
+    return np.stack(
+        [np.asarray(cell.convert("RGB").resize((size // 2, size // 2), Image.Resampling.BOX)) for cell in cells]
+    )
 
 
 _MFEAT_VIEWS = ("fou", "fac", "kar", "pix", "zer", "mor")

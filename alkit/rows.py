@@ -257,6 +257,8 @@ def _non_finite(values: np.ndarray, allow_nan: bool) -> np.ndarray:
         if sums_to_finite(values):
             return np.zeros(1, dtype=bool)
         return np.isinf(values) if allow_nan else ~np.isfinite(values)
+    if values.dtype.kind == "O" and any(np.ndim(cell) for cell in values.flat):  # a cell holds a whole array
+        return np.array([_non_finite(np.asarray(cell), allow_nan).any() for cell in values.flat]).reshape(values.shape)
     if values.dtype.kind == "O":
         infinite = np.isin(values, [np.inf, -np.inf])
         return infinite if allow_nan else infinite | pd.isna(values)

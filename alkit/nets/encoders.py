@@ -14,7 +14,7 @@ from alkit.nets.modalities import Shape, present_rows
 
 
 class Residual(nn.Module):
-    """A residual block [1]_ of linear layers, normalised first: x + f(norm(x)), (n, width) -> (n, width).
+    """A residual block [1]_, normalised first: x + f(norm(x)), f a linear layer, ReLU and dropout; keeps (n, width).
 
     References
     ----------
@@ -23,9 +23,7 @@ class Residual(nn.Module):
 
     def __init__(self, width: int, dropout: float):
         super().__init__()
-        self.change = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
-        )
+        self.change = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Add a change to x."""
@@ -33,7 +31,7 @@ class Residual(nn.Module):
 
 
 class Highway(nn.Module):
-    """A highway layer [1]_: t(x) f(x) + (1 - t(x)) x, (n, width) -> (n, width), that begins by carrying most of x.
+    """A highway layer [1]_: t(x) f(x) + (1 - t(x)) x, which begins by carrying most of x; keeps (n, width).
 
     References
     ----------
@@ -51,30 +49,25 @@ class Highway(nn.Module):
         return torch.lerp(x, self.change(x), torch.sigmoid(self.gate(x)))
 
 
-def mlp(n_features: int, width: int, depth: int, dropout: float) -> nn.Module:
-    """Linear layers with ReLU, `depth` of them, and dropout between: (n, ...) -> (n, width)."""
-    layers: list[nn.Module] = [nn.Flatten(), nn.Linear(n_features, width), nn.ReLU()]
-    for _ in range(depth - 1):
-        layers += [nn.Dropout(dropout), nn.Linear(width, width), nn.ReLU()]
-    return nn.Sequential(*layers)
+def mlp(width: int, depth: int, dropout: float) -> list[nn.Module]:
+    """Return plain layers: (n, width) -> (n, width)."""
+    return [layer for _ in range(depth) for layer in (nn.Dropout(dropout), nn.Linear(width, width), nn.ReLU())]
 
 
-def residual(n_features: int, width: int, depth: int, dropout: float) -> nn.Module:
-    """A linear layer, `depth` residual blocks and ReLU: (n, ...) -> (n, width)."""
-    blocks = [Residual(width, dropout) for _ in range(depth)]
-    return nn.Sequential(nn.Flatten(), nn.Linear(n_features, width), *blocks, nn.LayerNorm(width), nn.ReLU())
+def residual(width: int, depth: int, dropout: float) -> list[nn.Module]:
+    """Return residual blocks: (n, width) -> (n, width)."""
+    return [nn.Dropout(dropout), *(Residual(width, dropout) for _ in range(depth))]
 
 
-def highway(n_features: int, width: int, depth: int, dropout: float) -> nn.Module:
-    """A linear layer with ReLU and `depth` highway layers: (n, ...) -> (n, width)."""
-    layers = [Highway(width, dropout) for _ in range(depth)]
-    return nn.Sequential(nn.Flatten(), nn.Linear(n_features, width), nn.ReLU(), *layers)
+def highway(width: int, depth: int, dropout: float) -> list[nn.Module]:
+    """Return highway layers: (n, width) -> (n, width)."""
+    return [nn.Dropout(dropout), *(Highway(width, dropout) for _ in range(depth))]
 
 
-ENCODERS: dict[str, Callable[[int, int, int, float], nn.Module]] = {
-    "mlp": mlp,
+ENCODERS: dict[str, Callable[[int, int, float], list[nn.Module]]] = {
     "residual": residual,
     "highway": highway,
+    "mlp": mlp,
 }
 
 
@@ -89,13 +82,15 @@ class ModalityEncoder(nn.Module):
     shape : tuple of int
         Shape of a row.
     width, depth, dropout : int, int, float
-        Width of the output, blocks of an encoder given by name, and what dropout there and on the output drops.
+        Width of the output; of an encoder given by name, blocks after its first layer, which may be none; and what
+        share of units dropout drops there and of the output.
 
     Examples
     --------
     >>> import torch
     >>> from alkit.nets.encoders import ModalityEncoder
-    >>> encoding, present = ModalityEncoder("mlp", (3,), width=8, depth=1, dropout=0.5)(torch.tensor([[1.0, 2, torch.nan]]))
+    >>> encoder = ModalityEncoder("mlp", (3,), width=8, depth=1, dropout=0.5)
+    >>> encoding, present = encoder(torch.tensor([[1.0, 2.0, torch.nan]]))
     >>> encoding.sum().item(), present
     (0.0, tensor([False]))
     """
@@ -142,4 +137,6 @@ def _build(encoder: Any, shape: Shape, width: int, depth: int, dropout: float) -
         return encoder()
     if encoder not in ENCODERS:
         raise ValueError(f"encoder={encoder!r} is unknown; choose {', '.join(map(repr, ENCODERS))}, or give a module")
-    return ENCODERS[encoder](math.prod(shape), width, depth, dropout)
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(math.prod(shape), width), nn.ReLU(), *ENCODERS[encoder](width, depth, dropout)
+    )

@@ -87,9 +87,10 @@ class BilinearFusion(nn.Module):
 
     def __init__(self, n_modalities: int, width: int):
         super().__init__()
-        self.factors = nn.ModuleList([nn.Linear(width, width) for _ in range(n_modalities)])
-        for factor in self.factors:
+        factors = [nn.Linear(width, width) for _ in range(n_modalities)]
+        for factor in factors:
             nn.init.ones_(factor.bias)
+        self.factors = nn.ModuleList(factors)
         self.output = nn.Linear(width, width)
 
     def forward(self, encoding_B_M_H: torch.Tensor, present_B_M: torch.Tensor) -> torch.Tensor:

@@ -123,7 +123,7 @@ class LearningLossClassifier(NetClassifier):
     def __init__(
         self,
         module: Any,
-        loss_layers: Sequence[str],
+        loss_layers: Sequence[str] | None,
         *,
         loss_width: int = 128,
         loss_weight: float = 1.0,

@@ -1,4 +1,4 @@
-"""Rows of several modalities, whatever form they come in, as a dict with an array for each; NaN marks what is missing."""
+"""Rows of several modalities, whatever form they come in, as a dict with an array for each; NaN: missing."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -75,7 +75,7 @@ class MultimodalNet(nn.Module):
         self.asked: tuple[str, ...] = (JOINT,)
 
     def forward(self, **rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the logits (n, n_classes) of each head asked; of rows without a head's modality, what they are is free.
+        """Return the logits (n, n_classes) of each head asked; any for rows that lack its modality.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class MultimodalClassifier(NetClassifier):
     width : int, default=128
         Units of an encoding, and of what is fused.
     depth : int, default=1
-        Blocks of an encoder given by name.
+        Blocks of an encoder given by name, after a first linear layer with ReLU.
     dropout : float, default=0.5
         Probability of dropping a unit within such encoders, of encodings, and of what is fused.
     loss_weights : {"uncertainty", "sum"} or dict of str to float, default="uncertainty"
@@ -159,6 +159,7 @@ class MultimodalClassifier(NetClassifier):
     """
 
     _allow_nan = True
+    prefixes_: ClassVar = [*NetClassifier.prefixes_, "encoder"]  # skorch lets modules be set under the names it knows
 
     def __init__(
         self,
@@ -200,6 +201,7 @@ class MultimodalClassifier(NetClassifier):
         """Build the loss of a head and what weighs the heads."""
         super().initialize_criterion()
         heads = JOINT, *self.modalities
+        self.multitask_loss_: UncertaintyWeightedLoss | FixedWeightLoss
         if self.loss_weights == "uncertainty":
             self.multitask_loss_ = UncertaintyWeightedLoss(len(heads))
             return self
@@ -224,16 +226,13 @@ class MultimodalClassifier(NetClassifier):
         """Return the loss of a batch: in training the weighted sum over heads, each over the rows it can read."""
         if not training:
             return super().get_loss(y_pred, y_true, X, *args, training=training, **kwargs)
-        rows = [present_rows(X[name]).to(y_pred[0].device) for name in self.modalities]
-        y_true = y_true.to(y_pred[0].device)
-        losses = [super().get_loss(y_pred[0], y_true)]
-        losses += [
-            super(MultimodalClassifier, self).get_loss(logits[present], y_true[present])
-            if present.any()
-            else logits.new_zeros(())
-            for logits, present in zip(y_pred[1:], rows, strict=True)
-        ]
-        counted_T = torch.stack([torch.ones_like(rows[0]).any(), *(present.any() for present in rows)])
+        y_true = y_true.to(self.device)
+        of_modality = [present_rows(X[name]).to(self.device) for name in self.modalities]
+        losses = []
+        for logits, present in zip(y_pred, [torch.ones_like(of_modality[0]), *of_modality], strict=True):
+            loss = super().get_loss(logits[present], y_true[present]) if present.any() else logits.new_zeros(())
+            losses.append(loss)
+        counted_T = torch.stack([torch.ones_like(of_modality[0][0]), *(present.any() for present in of_modality)])
         return self.multitask_loss_(torch.stack(losses), counted_T)
 
     def _checked(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:

@@ -65,6 +65,8 @@ class FixedWeightLoss(nn.Module):
     tensor(1.5000)
     """
 
+    weights: torch.Tensor
+
     def __init__(self, weights: Sequence[float]):
         super().__init__()
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.get_default_dtype()))
