@@ -1,6 +1,7 @@
-"""Fusion of modalities: from their encodings (B, M, H), of which some rows lack some, to one vector a row (B, H).
+"""Fusion of modalities: from their encodings (B, M, H) and which rows have them (B, M), to one vector a row (B, H).
 
-A missing modality takes no part: what is present decides alone, at the scale it would have with all others.
+Encodings are zeros where a modality is missing; it takes no part: what is present decides alone, at the scale it
+would have with all others.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -159,7 +159,6 @@ class MultimodalClassifier(NetClassifier):
     """
 
     _allow_nan = True
-    prefixes_: ClassVar = [*NetClassifier.prefixes_, "encoder"]  # skorch lets modules be set under the names it knows
 
     def __init__(
         self,
@@ -182,6 +181,13 @@ class MultimodalClassifier(NetClassifier):
         self.depth = depth
         self.dropout = dropout
         self.loss_weights = loss_weights
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; skorch would take a module given as `encoder` for a part already fitted, and refuse it."""
+        if name == "encoder":
+            vars(self)[name] = value
+        else:
+            super().__setattr__(name, value)
 
     @property
     def loss_weights_(self) -> dict[str, float]:
