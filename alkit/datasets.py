@@ -73,7 +73,7 @@ def _subject_and_body(raw: bytes, longest: int = 3000) -> str:
 
 
 def load_emoji(
-    path: str | Path, target: str = "category", *, flags: bool = True
+    path: str | Path, target: str = "category", *, flags: bool = True, tags: bool = True
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     r"""Load emoji: a text and a picture each, and what kind of emoji it is.
 
@@ -88,11 +88,13 @@ def load_emoji(
         9 or 98 classes.
     flags : bool, default=True
         Whether to include flags, which text or picture alone all but decides.
+    tags : bool, default=True
+        Whether texts are names and tags, which tell more than names alone.
 
     Returns
     -------
     X : dict
-        ``"text"``, a list of n names and tags; ``"image"``, uint8 array (n, 32, 32, 3), on white.
+        ``"text"``, a list of n str; ``"image"``, uint8 array (n, 32, 32, 3), on white.
     y : array (n,) of str
         Category or subgroup.
     ids : array (n,) of str
@@ -125,7 +127,8 @@ def load_emoji(
     rows, pictures = _converted_emoji(tables[0]) if tables else _packaged_emoji(path)
     kept = np.ones(len(rows), dtype=bool) if flags else (rows["category"] != "Flags").to_numpy()
     rows = rows[kept]
-    X = {"text": (rows["label"] + ": " + rows["tags"]).tolist(), "image": pictures[kept]}
+    texts = rows["label"] + ": " + rows["tags"] if tags else rows["label"]
+    X = {"text": texts.tolist(), "image": pictures[kept]}
     return X, rows[target].to_numpy(dtype=str), rows["id"].to_numpy(dtype=str)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alkit.nets.multitask_loss import FixedWeightLoss, UncertaintyWeightedLoss
 
 
-def settled(losses, steps=1500, lr=0.02):
+def settled(losses, steps=1500, lr=0.05):
     total = UncertaintyWeightedLoss(len(losses))
     optimizer = torch.optim.Adam(total.parameters(), lr=lr)
     for _ in range(steps):
@@ -66,8 +66,8 @@ def test_known_noise_is_ordered_and_measured():
     Y = X @ rng.normal(size=(5, 3)) + noise * rng.normal(size=(2000, 3))
     X, Y = torch.from_numpy(X), torch.from_numpy(Y)
     model, total = torch.nn.Linear(5, 3).double(), UncertaintyWeightedLoss(3).double()
-    optimizer = torch.optim.Adam([*model.parameters(), *total.parameters()], lr=0.02)
-    for _ in range(600):
+    optimizer = torch.optim.Adam([*model.parameters(), *total.parameters()], lr=0.05)
+    for _ in range(1000):
         optimizer.zero_grad()
         total((model(X) - Y).square().mean(0)).backward()
         optimizer.step()
