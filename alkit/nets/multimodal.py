@@ -14,10 +14,10 @@ from torch.utils.data import Dataset
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.encoders import ModalityEncoder
 from alkit.nets.fusion import build_fusion
-from alkit.nets.inputs import SCORING_ROWS, RowDataset, Tensors, check_shape, root, to_tensors, unwrap
+from alkit.nets.inputs import SCORING_BYTES, RowDataset, Tensors, check_shape, root, to_tensors, unwrap
 from alkit.nets.modalities import JOINT, Modalities, Shape, by_modality, check_modalities, check_present, present_rows
 from alkit.nets.multitask_loss import FixedWeightLoss, UncertaintyWeightedLoss
-from alkit.rows import Rows, n_rows, slices, take
+from alkit.rows import Rows, n_rows, row_bytes, slices, take
 
 
 class MultimodalNet(nn.Module):
@@ -117,7 +117,7 @@ class MultimodalClassifier(NetClassifier):
     dropout : float, default=0.5
         Probability of dropping a unit within such encoders, of encodings, and of what is fused.
     loss_weights : {"uncertainty", "sum"} or dict of str to float, default="uncertainty"
-        How the losses of the heads, "joint" and each modality, add up: by learnt weights [1]_, see
+        How the losses of the heads, "joint" and each modality, add up: by learnt weights, see
         :class:`alkit.nets.multitask_loss.UncertaintyWeightedLoss`, all equal, or by weights given.
     module : class, default=MultimodalNet
         The network.
@@ -138,12 +138,7 @@ class MultimodalClassifier(NetClassifier):
     missing in a row where it is None or holds a NaN. Inputs are not scaled, see
     :class:`sklearn.preprocessing.StandardScaler`.
 
-    There is no batch normalisation: it would stay in the way of MC dropout, and of rows that lack a modality.
-
-    References
-    ----------
-    .. [1] A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene Geometry
-       and Semantics", CVPR 2018.
+    There is no batch normalisation: it would be in the way of MC dropout, and of rows that lack a modality.
 
     Examples
     --------
@@ -185,7 +180,7 @@ class MultimodalClassifier(NetClassifier):
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; skorch would take a module given as `encoder` for a part already fitted, and refuse it."""
         if name == "encoder":
-            vars(self)[name] = value
+            object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 
@@ -233,12 +228,13 @@ class MultimodalClassifier(NetClassifier):
         if not training:
             return super().get_loss(y_pred, y_true, X, *args, training=training, **kwargs)
         y_true = y_true.to(self.device)
-        of_modality = [present_rows(X[name]).to(self.device) for name in self.modalities]
+        present = [present_rows(X[name]).to(self.device) for name in self.modalities]
+        present_T_B = torch.stack([torch.stack(present).any(0), *present])
+        counted_T = present_T_B.any(1)
         losses = []
-        for logits, present in zip(y_pred, [torch.ones_like(of_modality[0]), *of_modality], strict=True):
-            loss = super().get_loss(logits[present], y_true[present]) if present.any() else logits.new_zeros(())
+        for logits, rows, counted in zip(y_pred, present_T_B, counted_T, strict=True):
+            loss = super().get_loss(logits[rows], y_true[rows]) if counted else logits.new_zeros(())
             losses.append(loss)
-        counted_T = torch.stack([torch.ones_like(of_modality[0][0]), *(present.any() for present in of_modality)])
         return self.multitask_loss_(torch.stack(losses), counted_T)
 
     def _checked(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
@@ -247,7 +243,7 @@ class MultimodalClassifier(NetClassifier):
         X, y = unwrap(X, y)
         X, y = super()._checked(by_modality(X, self.modalities), y)
         if not isinstance(X, Dataset):  # whose items are checked as they are read
-            for part in slices(n_rows(X), SCORING_ROWS):
+            for part in slices(n_rows(X), max(1, SCORING_BYTES // max(1, row_bytes(X)))):
                 self._check_batch(to_tensors(take(X, part)), part.start)
         return X, y
 

@@ -50,7 +50,7 @@ def one_split(X: np.ndarray, y: np.ndarray, ids: np.ndarray, columns: dict[str, 
 
     said: dict[str, float] = {}
     for name, view in {"both": slice(None), **columns}.items():
-        linear = tuned(scaled(LogisticRegression(max_iter=200)), {"net__C": [0.001, 0.01, 0.1]}, view)
+        linear = tuned(scaled(LogisticRegression(max_iter=200)), {"net__C": [0.003, 0.01, 0.03]}, view)
         said[f"linear, {name}"] = linear.score(X[test][:, view], y[test])
     search = tuned(scaled(MultimodalClassifier(columns, random_state=seed)), GRID)
     net = search.best_estimator_
