@@ -16,11 +16,11 @@ from sklearn.utils import assert_all_finite, check_scalar, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_is_fitted
 
-from alkit._inner import take_over_tags
+from alkit._inner import take_over_tags, tell_classes
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
-from alkit.checks import as_labels
+from alkit.checks import as_labels, check_label_a_row
 from alkit.learners import ActiveLearner, QueryStrategy
-from alkit.rows import Rows, n_rows, row_shape, take
+from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
 
 _MAX_WATCHED = 1000
@@ -269,8 +269,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             raise ValueError("requires y to be passed, but the target y is None; the loop buys its labels from y")
         y = column_or_1d(as_labels(y), warn=True)
         X = np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
-        if len(y) != n_rows(X):
-            raise ValueError(f"X has {n_rows(X)} rows, but y has {len(y)} labels; give one label a row")
+        check_label_a_row(X, y)
         known = y[~_is_missing(y, self.missing_label)]
         assert_all_finite(known, input_name="y")
         check_classification_targets(known)
@@ -286,9 +285,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         """Clone the estimator, seeded, and told of all classes where it can be."""
         estimator = clone(self.estimator)
         seed_estimator(estimator, rng)
-        params = estimator.get_params().items()
-        names = [key for key, value in params if value is None and key.split("__")[-1] == "classes"]
-        return estimator.set_params(**dict.fromkeys(names, self.classes_))
+        return tell_classes(estimator, self.classes_)
 
     def _buy_initial(self, X: Rows, y: np.ndarray, unlabeled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Choose the first rows to label."""
