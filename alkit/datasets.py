@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import gzip
 import re
 from pathlib import Path
 
@@ -11,6 +12,15 @@ import numpy as np
 import pandas as pd
 
 _TAG = re.compile(r"<[^>]*>")
+_EXAMPLE = re.compile(r'\s*;\s*".*')
+# files 3 to 43 of WordNet's lexicographers, see lexnames(5WN)
+_LEXICOGRAPHERS = """
+noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body noun.cognition noun.communication noun.event
+noun.feeling noun.food noun.group noun.location noun.motive noun.object noun.person noun.phenomenon noun.plant
+noun.possession noun.process noun.quantity noun.relation noun.shape noun.state noun.substance noun.time verb.body
+verb.change verb.cognition verb.communication verb.competition verb.consumption verb.contact verb.creation verb.emotion
+verb.motion verb.perception verb.possession verb.social verb.stative verb.weather
+"""
 
 
 def load_spam(path: str | Path) -> tuple[list[str], np.ndarray]:
@@ -65,3 +75,99 @@ def _subject_and_body(raw: bytes, longest: int = 3000) -> str:
     payload = next((part.get_payload(decode=True) for part in parts), b"")
     body = payload.decode("utf-8", errors="replace") if isinstance(payload, bytes) else ""
     return f"{message.get('Subject', '')}\n{_TAG.sub(' ', body)[:longest]}"
+
+
+def load_fashion_mnist(
+    path: str | Path = "/usr/share/datasets/fashion-mnist",
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Load Fashion-MNIST: grey pictures of ten kinds of clothing.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder with the four IDX files, packed by gzip, as Debian's package ``dataset-fashion-mnist`` installs them.
+
+    Returns
+    -------
+    X_train, y_train : arrays (60000, 28, 28) and (60000,) of uint8
+    X_test, y_test : arrays (10000, 28, 28) and (10000,) of uint8
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+
+    Examples
+    --------
+    >>> from alkit.datasets import load_fashion_mnist
+    >>> load_fashion_mnist("nowhere")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: no Fashion-MNIST in nowhere: install Debian's dataset-fashion-mnist, or pass the folder ...
+    """
+    parts = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+    if not all(Path(path, part).is_file() for part in parts):
+        raise FileNotFoundError(
+            f"no Fashion-MNIST in {path}: install Debian's dataset-fashion-mnist, or pass the folder that holds "
+            f"{', '.join(parts)}"
+        )
+    X_train, y_train, X_test, y_test = (_read_idx(Path(path, part)) for part in parts)
+    return X_train, y_train, X_test, y_test
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """Read an IDX file of bytes: two zeros, a type, the number of axes, their lengths, the values."""
+    content = gzip.decompress(path.read_bytes())
+    n_axes = content[3]
+    shape = np.frombuffer(content, dtype=">u4", count=n_axes, offset=4).astype(int)
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_axes).reshape(shape)
+
+
+def load_wordnet_glosses(path: str | Path = "/usr/share/wordnet") -> tuple[list[str], np.ndarray]:
+    r"""Load dictionary definitions and the lexicographer's class of what they define, such as "noun.food".
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder with WordNet's ``data.noun`` and ``data.verb``, as Debian's package ``wordnet-base`` installs them, or
+        a CSV file with columns ``text`` and ``label``, or a folder holding one.
+
+    Returns
+    -------
+    texts : list of str
+        Definitions, without their examples.
+    labels : array of str
+        One of 41 classes, of 42 to 11,587 rows.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither at `path`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from alkit.datasets import load_wordnet_glosses
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "data.noun").write_text('1 13 n 01 soup 0 000 | liquid food; "soup and bread"  \n')
+    ...     _ = Path(folder, "data.verb").write_text("2 38 v 01 run 0 000 | move fast  \n")
+    ...     load_wordnet_glosses(folder)
+    (['liquid food', 'move fast'], array(['noun.food', 'verb.motion'], dtype='<U11'))
+    """
+    path = Path(path)
+    tables = [path] if path.is_file() else sorted(path.glob("*.csv*"))
+    if tables:
+        table = pd.read_csv(tables[0], dtype=str, keep_default_na=False)
+        return table["text"].tolist(), table["label"].to_numpy(dtype=str)
+    files = [path / "data.noun", path / "data.verb"]
+    if not all(file.is_file() for file in files):
+        raise FileNotFoundError(
+            f"no definitions in {path}: it should be a CSV file with text and label, or a folder with WordNet's "
+            "data.noun and data.verb (Debian's wordnet-base)"
+        )
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    synsets = [line.split(" | ", 1) for line in lines if not line.startswith("  ")]  # those begin the licence
+    lexicographers = _LEXICOGRAPHERS.split()
+    labels = np.array([lexicographers[int(data.split()[1]) - 3] for data, _ in synsets])
+    return [_EXAMPLE.sub("", gloss).strip(" ;") for _, gloss in synsets], labels
