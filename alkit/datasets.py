@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.datasets import fetch_openml
 
+_DEBIANS_FASHION = Path("/usr/share/datasets/fashion-mnist")
 _TAG = re.compile(r"<[^>]*>")
 _EXAMPLE = re.compile(r'\s*;\s*".*')
 # files 3 to 43 of WordNet's lexicographers, see lexnames(5WN)
@@ -77,15 +79,14 @@ def _subject_and_body(raw: bytes, longest: int = 3000) -> str:
     return f"{message.get('Subject', '')}\n{_TAG.sub(' ', body)[:longest]}"
 
 
-def load_fashion_mnist(
-    path: str | Path = "/usr/share/datasets/fashion-mnist",
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def load_fashion_mnist(path: str | Path | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Load Fashion-MNIST: grey pictures of ten kinds of clothing.
 
     Parameters
     ----------
-    path : str or Path
-        A folder with the four IDX files, packed by gzip, as Debian's package ``dataset-fashion-mnist`` installs them.
+    path : str or Path, optional
+        A folder with the four IDX files, packed by gzip. By default where Debian's package ``dataset-fashion-mnist``
+        installs them; if it is not installed, scikit-learn downloads the pictures from OpenML and keeps them.
 
     Returns
     -------
@@ -94,8 +95,8 @@ def load_fashion_mnist(
 
     Raises
     ------
-    FileNotFoundError
-        If a file is not there.
+    OSError
+        If a file is not there, or the download fails.
 
     Examples
     --------
@@ -103,20 +104,27 @@ def load_fashion_mnist(
     >>> load_fashion_mnist("nowhere")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: no Fashion-MNIST in nowhere: install Debian's dataset-fashion-mnist, or pass the folder ...
+    FileNotFoundError: nowhere holds no train-images-idx3-ubyte.gz; pass the folder with the IDX files of Fashion-MNIST
     """
-    parts = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-    if not all(Path(path, part).is_file() for part in parts):
-        raise FileNotFoundError(
-            f"no Fashion-MNIST in {path}: install Debian's dataset-fashion-mnist, or pass the folder that holds "
-            f"{', '.join(parts)}"
-        )
-    X_train, y_train, X_test, y_test = (_read_idx(Path(path, part)) for part in parts)
+    if path is None and not _DEBIANS_FASHION.is_dir():
+        X, y = fetch_openml("Fashion-MNIST", return_X_y=True, as_frame=False)
+        X, y = X.reshape(-1, 28, 28).astype(np.uint8), y.astype(np.uint8)
+        return X[:60_000], y[:60_000], X[60_000:], y[60_000:]
+    folder = _DEBIANS_FASHION if path is None else Path(path)
+    X_train, y_train, X_test, y_test = (
+        _read_idx(folder / f"{part}-{kind}-ubyte.gz")
+        for part in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
+    )
     return X_train, y_train, X_test, y_test
 
 
 def _read_idx(path: Path) -> np.ndarray:
     """Read an IDX file of bytes: two zeros, a type, the number of axes, their lengths, the values."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path.parent} holds no {path.name}; pass the folder with the IDX files of Fashion-MNIST"
+        )
     content = gzip.decompress(path.read_bytes())
     n_axes = content[3]
     shape = np.frombuffer(content, dtype=">u4", count=n_axes, offset=4).astype(int)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alkit import datasets
 from alkit.datasets import load_fashion_mnist, load_spam, load_wordnet_glosses
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -30,8 +31,20 @@ def test_fashion_mnist(tmp_path):
     for loaded, values in zip(load_fashion_mnist(tmp_path), parts.values(), strict=True):
         np.testing.assert_array_equal(loaded, values)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(FileNotFoundError, match="install Debian's dataset-fashion-mnist"):
+    with pytest.raises(FileNotFoundError, match="holds no t10k-labels-idx1-ubyte.gz; pass the folder"):
         load_fashion_mnist(tmp_path)
+
+
+def test_fashion_mnist_comes_from_openml_where_debian_has_not_installed_it(tmp_path, monkeypatch):
+    rows = np.arange(70_000)
+    pictures = np.broadcast_to((rows % 256)[:, None], (70_000, 784))
+    monkeypatch.setattr(datasets, "_DEBIANS_FASHION", tmp_path / "nowhere")
+    monkeypatch.setattr(datasets, "fetch_openml", lambda *args, **kwargs: (pictures, (rows % 10).astype(str)))
+    X_train, y_train, X_test, y_test = load_fashion_mnist()
+    assert X_train.shape == (60_000, 28, 28)
+    assert X_test[1, 0, 0] == 60_001 % 256
+    assert y_train.tolist() == (rows[:60_000] % 10).tolist()
+    assert y_test.dtype == np.uint8
 
 
 def test_wordnet(tmp_path):
