@@ -2,10 +2,10 @@
 # # Does the score of a row predict what its label gives?
 #
 # Train on 2,000 rows, score 10,000 others, sort them by score and cut them into 100 groups of 100. From the same
-# trained weights, train one epoch more on each group alone, and see how the accuracy on the test set changes. If a score
-# is good for anything, groups of high score should gain more: Pearson's correlation over the groups says how much of
-# that is true. It is measured for margins, for entropies, for the true loss (which only a simulation knows) and for the
-# loss that a module beside the network predicts.
+# trained weights, train one epoch more on each group alone, and see how the accuracy on the test set changes. If a
+# score is good for anything, groups of high score should gain more: Pearson's correlation over the groups says how much
+# of that is true. It is measured for margins, for entropies, for the true loss (which only a simulation knows) and for
+# the loss that a module beside the network predicts.
 #
 # As a script, `python does_the_score_predict_the_gain.py` in this folder takes about 15 minutes on 2 cores and saves
 # `does_the_score_predict_the_gain.png`. Pictures are Fashion-MNIST (or digits), texts are WordNet's definitions
