@@ -4,7 +4,7 @@ from alkit import _modal
 
 _modal.repair()  # before anything else imports modAL
 
-from alkit.experiment import ActiveLearningClassifier  # noqa: E402
+from alkit.experiment import ActiveLearningClassifier, compare_strategies  # noqa: E402
 from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor  # noqa: E402
 from alkit.nets import (  # noqa: E402
     DropoutMLPClassifier,
@@ -32,6 +32,7 @@ __all__ = [
     "MultimodalClassifier",
     "MultimodalLearningLossClassifier",
     "NetClassifier",
+    "compare_strategies",
     "get_strategy",
     "get_strategy_names",
 ]
