@@ -196,11 +196,8 @@ class Strategy:
         # a learner's own generator if it has one; scoring draws from no global one
         own = getattr(model, "_rng", None) or np.random.default_rng()
         rng = own if random_state is None else generator(random_state)
-        share = 1.0
-        if self.part is not None and self.part < n:
-            size = self.part if budget is not None else max(k, self.part)
-            chosen = np.sort(rng.choice(n, size, replace=False))
-            rows, k, share = chosen if rows is None else rows[chosen], min(k, size), size / n
+        rows, size = self._drawn(rows, n, k if budget is None else 1, rng)
+        k, share = min(k, size), size / n
         settings = strategy.parameters()
         members = getattr(model, "learner_list", None) or [model]
         view = View(
@@ -228,6 +225,16 @@ class Strategy:
             picks.scores,
             None if picks.probability is None else share * picks.probability,
         )
+
+    def _drawn(
+        self, rows: np.ndarray | None, n: int, least: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray | None, int]:
+        """Return the rows that are scored, of the n asked for, and how many they are."""
+        if self.part is None or self.part >= n:
+            return rows, n
+        size = max(least, self.part)
+        chosen = np.sort(rng.choice(n, size, replace=False))
+        return chosen if rows is None else rows[chosen], size
 
     def _quantities(self, model: Any, X_pool: Rows, rows: np.ndarray | None, seed: int) -> Quantities:
         """Return what is to be asked of the model, by this strategy's parameters."""
