@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -146,7 +147,7 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self
         """
         prior = self.prior_precision
-        if prior != "evidence" and not (isinstance(prior, (int, float)) and prior > 0):
+        if prior != "evidence" and not (isinstance(prior, Real) and prior > 0):
             raise ValueError(f"prior_precision={prior!r}: give a positive number or 'evidence'")
         if not isinstance(self.estimator, (NetClassifier, DropoutMLPClassifier)):
             raise TypeError(
