@@ -85,7 +85,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """A network with a Gaussian posterior over its last layer [1]_: no dropout, no retraining, one pass over the rows.
 
     The posterior's precision is that of the generalised Gauss-Newton approximation, Kronecker-factored [2]_, plus that
-    of the prior: the further a row lies from those taught, the less its logits are sure.
+    of the prior: the further a row lies from those taught, the less its logits are sure. Every row counts the same in
+    it, whatever the ``class_weight`` of the fit.
 
     Parameters
     ----------

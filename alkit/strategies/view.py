@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,8 +149,10 @@ class View:
 
     def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
         """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
-        # a bar only where one has to wait
-        with tqdm(total=len(self), desc=self.quantities.asked_by, unit=" rows", delay=2, leave=False) as progress:
+        # a bar only where a person has to wait: those of worker processes would write over each other
+        hidden = parent_process() is not None
+        name = self.quantities.asked_by
+        with tqdm(total=len(self), desc=name, unit=" rows", delay=2, leave=False, disable=hidden) as progress:
             for part in slices(len(self), self._chunk_rows(names)):
                 rows = part if self.rows is None else self.rows[part]
                 chunk = take(self.X, rows)
