@@ -33,6 +33,8 @@ def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
 
 def check_aligned(name: str, values: Any, X: Rows) -> None:
     """Refuse what should hold one value a row of the pool, and does not."""
+    if np.isscalar(values) or getattr(values, "ndim", 1) == 0:
+        raise ValueError(f"{name} is {values!r}, but the pool has {n_rows(X)} rows; give one a row")
     if n_rows(values) != n_rows(X):
         raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one a row")
 

@@ -245,7 +245,8 @@ def _arrays(X: Rows) -> Iterator[np.ndarray]:
 
 def sums_to_finite(values: np.ndarray) -> bool:
     """Whether the sum of all values is finite, which clears an array at once; False may also mean an overflow."""
-    if values.dtype in (np.float32, np.float64) and values.flags.writeable and values.flags.c_contiguous:
+    plain = values.flags.writeable and values.flags.c_contiguous and all(stride >= 0 for stride in values.strides)
+    if plain and values.dtype in (np.float32, np.float64):
         return math.isfinite(torch.from_numpy(values).sum())  # four times as fast as numpy
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()))

@@ -137,6 +137,12 @@ def test_non_finite_rows_of_objects_texts_and_huge_numbers():
     assert rows.non_finite_rows(torch.ones(3, dtype=torch.bfloat16)).size == 0
 
 
+def test_non_finite_rows_of_views_that_run_backwards():
+    backwards = np.array([[np.nan, 1], [2, 3]])[::-1]
+    assert rows.non_finite_rows(backwards).tolist() == [1]
+    assert rows.non_finite_rows(backwards[:1]).size == 0  # numpy calls one row contiguous, torch refuses its stride
+
+
 def test_row_bytes_and_shape():
     assert rows.row_bytes(A) == 8
     assert rows.row_bytes({"a": A, "b": A.astype(float)}) == 24

@@ -262,7 +262,7 @@ class ScoreGainDisplay:
                 axes.plot(groups["mean_score"], groups["gain"], ".", color=f"C{seed % 10}", alpha=0.5)
             r = self.r.loc[name, "r"]
             spread = f" (sd {r.std():.2f}, {len(r)} seeds)" if len(r) > 1 else ""
-            axes.set(title=f"{name}: r = {r.mean():+.2f}{spread}", xlabel="mean score of a group")
+            axes.set(title=f"{name}\nr = {r.mean():+.2f}{spread}", xlabel="mean score of a group")
             axes.axhline(0, color="grey", linewidth=1)
             axes.grid(alpha=0.3)
         self.axes_[0].set_ylabel("gain in test score")

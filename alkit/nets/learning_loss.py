@@ -171,9 +171,11 @@ class LearningLossClassifier(NetClassifier):
             return super().infer(x, **fit_params)
         with outputs_of(self.module_, self.loss_head_.layers) as hidden:
             out = super().infer(x, **fit_params)
+        logits = first_output(out)
+        _check_layers(hidden, len(logits))
         if self.detach_after is not None and len(self.history) - self.epochs_before_ > self.detach_after:
             hidden = {layer: values.detach() for layer, values in hidden.items()}
-        return first_output(out), out, self.loss_head_(hidden)
+        return logits, out, self.loss_head_(hidden)
 
     def get_loss(self, y_pred: Any, y_true: torch.Tensor, *args: Any, training: bool = False, **kwargs: Any) -> Any:
         """Return the loss of a batch: in training, the task's and that of the predicted losses."""
@@ -211,5 +213,18 @@ class LearningLossClassifier(NetClassifier):
 
     def _predicted(self, args: tuple, kwargs: dict) -> torch.Tensor:
         with outputs_of(self.module_, self.loss_head_.layers) as hidden:
-            self.module_(*args, **kwargs)
+            logits = first_output(self.module_(*args, **kwargs))
+        _check_layers(hidden, len(logits))
         return self.loss_head_(hidden)
+
+
+def _check_layers(hidden: Mapping[str, Any], n: int) -> None:
+    """Refuse hidden layers that are not a vector or more a row."""
+    for layer, values in hidden.items():
+        shape = tuple(values.shape) if isinstance(values, torch.Tensor) else None
+        if shape is None or len(shape) < 2 or shape[0] != n:
+            raise ValueError(
+                f"submodule {layer!r} returns {f'shape {shape}' if shape else type(values).__name__} for {n} rows, but "
+                f"loss_layers must return tensors ({n}, D) or of more axes, rows first; name another (recurrent layers "
+                "can be built with batch_first=True)"
+            )

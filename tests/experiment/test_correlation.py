@@ -159,6 +159,6 @@ def test_the_picture_has_every_group():
     drawn = np.concatenate([line.get_ydata() for line in display.axes_[1].lines if line.get_marker() == "."])
     assert drawn.tolist() == correlation.to_frame().query("score == 'b'")["gain"].tolist()
     r = correlation.summary().loc["b", "r"].mean()
-    assert display.axes_[1].get_title().startswith(f"b: r = {r:+.2f} (sd ")
+    assert display.axes_[1].get_title().startswith(f"b\nr = {r:+.2f} (sd ")
     with pytest.raises(ValueError, match="ax holds 1 Axes, but there are 2 scores"):
         correlation.plot(ax=display.axes_[0])
