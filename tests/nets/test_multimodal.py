@@ -72,7 +72,7 @@ FORMS = {
     "dict": (WIDTHS, lambda X: X),
     "SliceDict": (WIDTHS, lambda X: SliceDict(**X)),
     "tensors": (WIDTHS, lambda X: {key: torch.from_numpy(values) for key, values in X.items()}),
-    "lists of cells": (WIDTHS, lambda X: {key: [*values] for key, values in X.items()}),
+    "lists of cells": (WIDTHS, lambda X: frame(X).to_dict("list")),
     "other order": (WIDTHS, lambda X: dict(reversed(X.items()))),
     "DataFrame": (WIDTHS, frame),
     "Dataset": (WIDTHS, Posts),
@@ -119,6 +119,11 @@ class TestForms:
         }
         search = GridSearchCV(model, grid, cv=2).fit(table, Y)
         assert search.predict_proba(table).shape == (N, 2)
+
+    def test_grid_search_over_a_slice_dict_and_a_frame(self):
+        for rows in (SliceDict(**gappy()), frame(gappy())):
+            search = GridSearchCV(classifier(), {"width": [4, 16]}, cv=2).fit(rows, Y)
+            assert search.predict(rows).shape == (N,)
 
     def test_memory_maps_are_not_copied(self, tmp_path):
         file = np.memmap(tmp_path / "image", np.float32, "w+", shape=IMAGE.shape)
@@ -317,7 +322,7 @@ class TestSklearn:
 
 
 class TestActiveLearning:
-    @pytest.mark.parametrize("form", ["dict", "DataFrame", "Dataset", "matrix"])
+    @pytest.mark.parametrize("form", ["dict", "lists of cells", "DataFrame", "Dataset", "matrix"])
     @pytest.mark.parametrize("strategy", ["margin", "bald", "badge", "batch_bald"])
     def test_strategies_read_every_form_with_gaps(self, form, strategy):
         modalities, make = FORMS[form]
