@@ -22,6 +22,7 @@ from alkit.nets import LaplaceClassifier, MultimodalLearningLossClassifier
 from alkit.nets.encoders import ENCODERS
 from alkit.nets.fusion import FUSIONS
 from alkit.nets.multimodal import MultimodalNet
+from alkit.strategies.table import TABLE
 
 from .networks import one_thread, rng_states  # noqa: F401
 
@@ -330,6 +331,17 @@ class TestActiveLearning:
         learner = ActiveLearner(net, strategy, random_state=0)
         indices, _ = learner.query(make(gappy()), n_instances=3)
         assert len(set(indices.tolist())) == 3
+
+    @pytest.mark.parametrize("strategy", TABLE, ids=str)
+    def test_every_strategy_reads_gaps_but_those_that_measure_rows_themselves(self, strategy):
+        net = MultimodalLearningLossClassifier(WIDTHS, width=8, max_epochs=1, random_state=0).fit(gappy(), Y)
+        needs = {*strategy.needs, *strategy.pick_needs}
+        simulated = {"y_pool": Y} if "true_loss" in needs else {}
+        if "features" in needs:
+            with pytest.raises(ValueError, match="features is NaN for 20 of 60 rows"):
+                strategy.select(net, gappy(), 5, random_state=0)
+        else:
+            assert len(set(strategy.select(net, gappy(), 5, random_state=0, **simulated).indices)) == 5
 
     @pytest.mark.parametrize("form", ["dict", "DataFrame", "matrix"])
     def test_teach(self, form):
