@@ -22,7 +22,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from alkit import ActiveLearningClassifier, MultimodalClassifier
-from alkit.datasets import embed_images, embed_texts, load_emoji, load_mfeat
+from alkit.datasets import load_emoji, load_mfeat
+from alkit.embeddings import embed_images, embed_texts
 
 GRID = {"net__encoder": ["residual", "highway", "mlp"], "net__fusion": ["gated", "concat"]}
 HEADS = ("joint", "text", "image")

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alkit.datasets import embed_images, embed_texts, load_emoji, load_mfeat
+from alkit.datasets import load_emoji, load_mfeat
+from alkit.embeddings import embed_images, embed_texts
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 VIEWS = {"fou": 76, "fac": 216, "kar": 64, "pix": 240, "zer": 47, "mor": 6}
