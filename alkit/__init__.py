@@ -4,13 +4,15 @@ from alkit import _modal
 
 _modal.repair()  # before anything else imports modAL
 
-from alkit.experiment import ActiveLearningClassifier  # noqa: E402
+from alkit.experiment import ActiveLearningClassifier, compare_strategies  # noqa: E402
 from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor  # noqa: E402
 from alkit.nets import (  # noqa: E402
     DropoutMLPClassifier,
     EnsembleClassifier,
     LaplaceClassifier,
     LearningLossClassifier,
+    MultimodalClassifier,
+    MultimodalLearningLossClassifier,
     NetClassifier,
 )
 from alkit.strategies import get_strategy, get_strategy_names  # noqa: E402
@@ -27,7 +29,10 @@ __all__ = [
     "EnsembleClassifier",
     "LaplaceClassifier",
     "LearningLossClassifier",
+    "MultimodalClassifier",
+    "MultimodalLearningLossClassifier",
     "NetClassifier",
+    "compare_strategies",
     "get_strategy",
     "get_strategy_names",
 ]

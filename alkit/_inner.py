@@ -1,10 +1,11 @@
-"""What a meta-estimator takes over from the estimator inside."""
+"""What a meta-estimator takes over from the estimator inside, and tells it."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
+import numpy as np
 from sklearn.utils import get_tags
 
 
@@ -14,6 +15,13 @@ def take_over_tags(tags: Any, inner: Any) -> Any:
     tags.input_tags = copy.deepcopy(of_inner.input_tags)
     tags.classifier_tags = copy.deepcopy(of_inner.classifier_tags)
     return tags
+
+
+def tell_classes(estimator: Any, classes: np.ndarray) -> Any:
+    """Declare every label there may be, where an estimator has the parameter ``classes`` and it is None; return it."""
+    params = estimator.get_params().items()
+    names = [key for key, value in params if value is None and key.split("__")[-1] == "classes"]
+    return estimator.set_params(**dict.fromkeys(names, classes))
 
 
 def take_over_features(outer: Any, inner: Any) -> None:

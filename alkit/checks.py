@@ -33,6 +33,8 @@ def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
 
 def check_aligned(name: str, values: Any, X: Rows) -> None:
     """Refuse what should hold one value a row of the pool, and does not."""
+    if np.isscalar(values) or getattr(values, "ndim", 1) == 0:
+        raise ValueError(f"{name} is {values!r}, but the pool has {n_rows(X)} rows; give one a row")
     if n_rows(values) != n_rows(X):
         raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one a row")
 
@@ -67,11 +69,17 @@ def as_labels(y: Any) -> Any:
     return y
 
 
-def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
-    """Refuse rows and labels that do not belong together or that the model cannot learn from."""
+def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
+    """Refuse labels that are not as many as rows; `suffix` ends the names of both, in the message."""
     n, n_labels = n_rows(X), n_rows(y)
     if n != n_labels:
-        raise ValueError(f"X has {n} rows, but y has {n_labels} labels; give one label a row")
+        raise ValueError(f"X{suffix} has {n} rows, but y{suffix} has {n_labels} labels; give one label a row")
+
+
+def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
+    """Refuse rows and labels that do not belong together or that the model cannot learn from."""
+    check_label_a_row(X, y)
+    n = n_rows(X)
     if n == 0:
         raise ValueError("X has 0 rows and y 0 labels; there is nothing to learn from")
     check_columns(X, model)

@@ -239,13 +239,19 @@ def _arrays(X: Rows) -> Iterator[np.ndarray]:
         yield from (X.iloc[:, j].to_numpy() for j in range(X.shape[1]))
     elif isinstance(X, torch.Tensor):
         yield (X.detach().cpu() if X.dtype != torch.bfloat16 else X.detach().cpu().float()).numpy()
-    elif isinstance(X, (np.ndarray, pd.Series)) or (isinstance(X, list) and X and not isinstance(X[0], str)):
+    elif isinstance(X, (np.ndarray, pd.Series)):
         yield np.asarray(X)
+    elif isinstance(X, list) and X and not isinstance(X[0], str):
+        try:
+            yield np.asarray(X)
+        except ValueError:  # rows of several shapes, or None among them
+            yield np.asarray(X, dtype=object)
 
 
 def sums_to_finite(values: np.ndarray) -> bool:
     """Whether the sum of all values is finite, which clears an array at once; False may also mean an overflow."""
-    if values.dtype in (np.float32, np.float64) and values.flags.writeable and values.flags.c_contiguous:
+    plain = values.flags.writeable and values.flags.c_contiguous and all(stride >= 0 for stride in values.strides)
+    if plain and values.dtype in (np.float32, np.float64):
         return math.isfinite(torch.from_numpy(values).sum())  # four times as fast as numpy
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()))
@@ -257,6 +263,8 @@ def _non_finite(values: np.ndarray, allow_nan: bool) -> np.ndarray:
         if sums_to_finite(values):
             return np.zeros(1, dtype=bool)
         return np.isinf(values) if allow_nan else ~np.isfinite(values)
+    if values.dtype.kind == "O" and any(np.ndim(cell) for cell in values.flat):  # a cell holds a whole array
+        return np.array([_non_finite(np.asarray(cell), allow_nan).any() for cell in values.flat]).reshape(values.shape)
     if values.dtype.kind == "O":
         infinite = np.isin(values, [np.inf, -np.inf])
         return infinite if allow_nan else infinite | pd.isna(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class StabilizingPredictions(BaseEstimator):
     threshold : float, default=0.99
         Mean agreement to reach.
     window : int, default=3
-        Agreements the mean is over, the latest ones.
+        Agreements the mean is over, the latest ones; 1 or more.
 
     Attributes
     ----------
@@ -69,6 +70,8 @@ class StabilizingPredictions(BaseEstimator):
         -------
         bool
         """
+        if self.window < 1:
+            raise ValueError(f"window={self.window}; the mean is over 1 agreement or more")
         predicted = np.asarray(model.predict(X))
         before = getattr(self, "predicted_", None)
         self.predicted_ = predicted
@@ -94,7 +97,7 @@ class OverallUncertainty(BaseEstimator):
     Attributes
     ----------
     uncertainties_ : list of float
-        One a round.
+        One a round; NaN, which does not stop, while the model knows one class alone.
 
     References
     ----------
@@ -127,8 +130,6 @@ class OverallUncertainty(BaseEstimator):
         bool
         """
         proba = torch.as_tensor(np.asarray(model.predict_proba(X)))
-        self.uncertainties_ = [
-            *getattr(self, "uncertainties_", []),
-            float(entropy(proba).mean()) / float(np.log(proba.shape[1])),
-        ]
+        highest = math.log(proba.shape[1]) or math.nan
+        self.uncertainties_ = [*getattr(self, "uncertainties_", []), float(entropy(proba).mean()) / highest]
         return self.uncertainties_[-1] < self.threshold

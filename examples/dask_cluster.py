@@ -4,8 +4,8 @@
 
 Starts a cluster of two worker processes on this machine, writes a pool of digits (each one jittered many times over) to
 a memory-mapped file, and asks for the 20 rows to label by BALD, first serially, then on the cluster. The picks are the
-same. A cluster of other machines needs no other change than the address given to ``Client``; its workers must see the
-file.
+same. A cluster of other machines needs no other change than the address given to ``Client``: its workers are sent the
+rows they score, and need not see the file.
 """
 
 import argparse

@@ -137,6 +137,20 @@ def test_non_finite_rows_of_objects_texts_and_huge_numbers():
     assert rows.non_finite_rows(torch.ones(3, dtype=torch.bfloat16)).size == 0
 
 
+def test_non_finite_rows_of_views_that_run_backwards():
+    backwards = np.array([[np.nan, 1], [2, 3]])[::-1]
+    assert rows.non_finite_rows(backwards).tolist() == [1]
+    assert rows.non_finite_rows(backwards[:1]).size == 0  # numpy calls one row contiguous, torch refuses its stride
+
+
+@pytest.mark.parametrize("kind", [list, pd.Series, lambda cells: pd.DataFrame({"a": cells, "b": range(5)})])
+def test_non_finite_rows_of_cells_that_hold_arrays(kind):
+    cells = pd.Series([np.ones(3), [1.0, 2.0], None, np.array([1, np.nan]), np.array([np.inf])])
+    X = kind(cells.tolist())
+    assert rows.non_finite_rows(X).tolist() == [2, 3, 4]
+    assert rows.non_finite_rows(X, allow_nan=True).tolist() == [4]
+
+
 def test_row_bytes_and_shape():
     assert rows.row_bytes(A) == 8
     assert rows.row_bytes({"a": A, "b": A.astype(float)}) == 24

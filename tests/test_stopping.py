@@ -51,6 +51,21 @@ def test_uncertainty_is_mean_entropy_over_its_maximum():
     assert stopping.uncertainties_[0] == pytest.approx(expected, rel=1e-6)
 
 
+def test_one_class_is_no_reason_to_stop():
+    class Constant:
+        def predict_proba(self, X):
+            return np.ones((len(X), 1))
+
+    stopping = OverallUncertainty()
+    assert not stopping.update(Constant(), X)
+    assert np.isnan(stopping.uncertainties_).all()
+
+
+def test_a_window_of_nothing():
+    with pytest.raises(ValueError, match="window=0; the mean is over 1 agreement or more"):
+        StabilizingPredictions(window=0).update(Says([1]), range(1))
+
+
 @pytest.mark.parametrize(
     "stopping", [StabilizingPredictions(), OverallUncertainty(0.2)], ids=lambda s: type(s).__name__
 )

@@ -19,6 +19,8 @@ from alkit import (
     EnsembleClassifier,
     LaplaceClassifier,
     LearningLossClassifier,
+    MultimodalClassifier,
+    MultimodalLearningLossClassifier,
     NetClassifier,
     get_strategy,
     get_strategy_names,
@@ -54,12 +56,16 @@ def fitted_net():
     return NetClassifier(Net, max_epochs=2, random_state=0).fit(X, y)
 
 
+TWO = {"modalities": {"left": slice(0, 2), "right": slice(2, 5)}, "width": 8, "max_epochs": 2, "random_state": 0}
+
 MODELS = {
     "NetClassifier": fitted_net,
     "DropoutMLPClassifier": lambda: DropoutMLPClassifier(max_epochs=2, random_state=0).fit(X, y),
     "EnsembleClassifier": lambda: EnsembleClassifier(NetClassifier(Net, max_epochs=2), 3, random_state=0).fit(X, y),
     "LaplaceClassifier": lambda: LaplaceClassifier(NetClassifier(Net, max_epochs=2), random_state=0).fit(X, y),
     "LearningLossClassifier": lambda: LearningLossClassifier(Net, ["layers.2"], max_epochs=2, random_state=0).fit(X, y),
+    "MultimodalClassifier": lambda: MultimodalClassifier(**TWO).fit(X, y),
+    "MultimodalLearningLossClassifier": lambda: MultimodalLearningLossClassifier(**TWO).fit(X, y),
     "Pipeline": lambda: make_pipeline(StandardScaler(), NetClassifier(Net, max_epochs=2, random_state=0)).fit(X, y),
     "LogisticRegression": lambda: LogisticRegression(max_iter=1000).fit(X, y),
     "ActiveLearner": lambda: ActiveLearner(fitted_net(), X_training=X, y_training=y),
@@ -78,6 +84,8 @@ HAS = {
     "EnsembleClassifier": DEEP,
     "LaplaceClassifier": DEEP,
     "LearningLossClassifier": DEEP | {"loss"},
+    "MultimodalClassifier": DEEP,
+    "MultimodalLearningLossClassifier": DEEP | {"loss"},
     "Pipeline": DEEP,
     "LogisticRegression": EVERY,
     "ActiveLearner": DEEP,

@@ -96,7 +96,7 @@ def compare_strategies(
     ['random', 'margin']
     """
     check_scalar(n_seeds, "n_seeds", Integral, min_val=1)
-    named, baseline = _named_strategies(strategies)
+    named, baseline = _with_baseline(named_strategies(strategies))
     estimators = dict(estimator) if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
     data = Data(X, as_labels(y), X_test, as_labels(y_test))
     rng = generator(random_state)
@@ -118,17 +118,21 @@ def compare_strategies(
     return Comparison(runs, baseline, estimators, seeds)
 
 
-def _named_strategies(strategies: Any) -> tuple[dict[str, Any], str]:
-    """Return strategies by name, random among them, and the name random has."""
+def named_strategies(strategies: Any) -> dict[str, Any]:
+    """Return strategies by name, from a list or a dict."""
     if isinstance(strategies, Mapping):
-        named = {str(name): as_strategy(strategy) for name, strategy in strategies.items()}
-    elif isinstance(strategies, (str, Strategy)) or callable(strategies):
+        return {str(name): as_strategy(strategy) for name, strategy in strategies.items()}
+    if isinstance(strategies, (str, Strategy)) or callable(strategies):
         raise TypeError(f"strategies is {strategies!r}; pass a list of strategies, or a dict of name to strategy")
-    else:
-        pairs = [(strategy if isinstance(strategy, str) else described(strategy), strategy) for strategy in strategies]
-        named = {name: as_strategy(strategy) for name, strategy in pairs}
-        if len(named) < len(pairs):
-            raise ValueError(f"strategies {[name for name, _ in pairs]} share names; pass a dict of name to strategy")
+    pairs = [(strategy if isinstance(strategy, str) else described(strategy), strategy) for strategy in strategies]
+    named = {name: as_strategy(strategy) for name, strategy in pairs}
+    if len(named) < len(pairs):
+        raise ValueError(f"strategies {[name for name, _ in pairs]} share names; pass a dict of name to strategy")
+    return named
+
+
+def _with_baseline(named: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return strategies, random among them, and the name random has."""
     random = get_strategy("random")
     for name, strategy in named.items():
         if strategy == random:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import joblib
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from alkit.rows import Rows, n_rows, take
+from alkit.rows import Rows, n_rows, slices, take
 from alkit.strategies import Strategy
 
-_FINGERPRINTED = 10_000
+_ROWS_AT_A_TIME = 10_000
 
 
 def run_keys(loops: Sequence[Any], labels: Sequence[tuple], data: Any, scoring: Any) -> list[dict[str, Any]]:
@@ -37,7 +36,7 @@ def described(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): described(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple, Dataset)):
-        return [described(value[i]) for i in range(len(value))]
+        return [described(value[i]) for i in range(n_rows(value))]
     if isinstance(value, torch.Tensor):  # whose pickle, which joblib would hash, differs from process to process
         as_bytes = value.detach().cpu().flatten().view(torch.uint8).numpy()
         return [str(value.dtype), *value.shape, joblib.hash(as_bytes)]
@@ -52,7 +51,6 @@ def described(value: Any) -> Any:
 
 
 def fingerprint(rows: Rows) -> list[Any]:
-    """Return the number of rows and a hash of up to 10,000 of them."""
+    """Return the number of rows and a hash of them, read a part at a time."""
     n = n_rows(rows)
-    sample = take(rows, np.unique(np.linspace(0, n - 1, min(n, _FINGERPRINTED)).astype(int)))
-    return [n, joblib.hash(described(sample))]
+    return [n, joblib.hash([joblib.hash(described(take(rows, part))) for part in slices(n, _ROWS_AT_A_TIME)])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral
 from time import perf_counter
 from typing import Any, Self
@@ -13,14 +13,20 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import assert_all_finite, check_scalar, column_or_1d
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, process_routing
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_feature_names, _check_n_features, check_is_fitted
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_method_params,
+    _check_n_features,
+    check_is_fitted,
+)
 
-from alkit._inner import take_over_tags
+from alkit._inner import take_over_tags, tell_classes
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
-from alkit.checks import as_labels
+from alkit.checks import as_labels, check_label_a_row
 from alkit.learners import ActiveLearner, QueryStrategy
-from alkit.rows import Rows, n_rows, row_shape, take
+from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
 
 _MAX_WATCHED = 1000
@@ -115,7 +121,12 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
     def __sklearn_tags__(self) -> Any:
         return take_over_tags(super().__sklearn_tags__(), self.estimator)
 
-    def fit(self, X: Rows, y: Any) -> Self:
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what becomes of metadata: see scikit-learn's user guide."""
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add_self_request(self).add(estimator=self.estimator, method_mapping=to_fit)
+
+    def fit(self, X: Rows, y: Any, **params: Any) -> Self:
         """Play the loop.
 
         Parameters
@@ -124,16 +135,27 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             Initial rows and pool together.
         y : labels
             Every row's label, hidden until bought.
+        **params : dict
+            Metadata that `estimator` asks for in ``fit``, such as ``sample_weight``, with one entry a row of X; needs
+            ``sklearn.set_config(enable_metadata_routing=True)``.
 
         Returns
         -------
         self
         """
-        models = [copy.deepcopy(loop.estimator_) for loop in self.iter_fit(X, y)]
+        _raise_for_params(params, self, "fit")
+        routed = process_routing(self, "fit", **params).estimator.fit if params else {}
+        models = [copy.deepcopy(loop.estimator_) for loop in self.iter_fit(X, y, fit_params=routed)]
         self.estimators_, self.estimator_ = models, models[-1]
         return self
 
-    def iter_fit(self, X: Rows, y: Any, purchases: Iterable[np.ndarray] | None = None) -> Iterator[Self]:
+    def iter_fit(
+        self,
+        X: Rows,
+        y: Any,
+        purchases: Iterable[np.ndarray] | None = None,
+        fit_params: Mapping[str, Any] | None = None,
+    ) -> Iterator[Self]:
         """Play the loop a round at a time, for pools and models of which no copy should be kept for each round.
 
         Parameters
@@ -142,6 +164,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             As in `fit`.
         purchases : iterable of int arrays, optional
             The rows in hand in each round, as another loop bought them; by default this one buys its own.
+        fit_params : dict, optional
+            Passed to the estimator's ``fit``; of what has an entry a row of X, those of the rows in hand.
 
         Yields
         ------
@@ -160,7 +184,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         stops = self._stopping(X, unlabeled, rng)
         for bought in purchases:
             queried = perf_counter()
-            learner.fit(take(X, bought), y[bought])
+            learner.fit(take(X, bought), y[bought], **_check_method_params(y, fit_params or {}, indices=bought))
             self.labeled_indices_, self.n_labels_ = bought, np.append(self.n_labels_, len(bought))
             self.query_seconds_ = np.append(self.query_seconds_, queried - started)
             self.fit_seconds_ = np.append(self.fit_seconds_, perf_counter() - queried)
@@ -269,8 +293,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             raise ValueError("requires y to be passed, but the target y is None; the loop buys its labels from y")
         y = column_or_1d(as_labels(y), warn=True)
         X = np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
-        if len(y) != n_rows(X):
-            raise ValueError(f"X has {n_rows(X)} rows, but y has {len(y)} labels; give one label a row")
+        check_label_a_row(X, y)
         known = y[~_is_missing(y, self.missing_label)]
         assert_all_finite(known, input_name="y")
         check_classification_targets(known)
@@ -286,9 +309,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         """Clone the estimator, seeded, and told of all classes where it can be."""
         estimator = clone(self.estimator)
         seed_estimator(estimator, rng)
-        params = estimator.get_params().items()
-        names = [key for key, value in params if value is None and key.split("__")[-1] == "classes"]
-        return estimator.set_params(**dict.fromkeys(names, self.classes_))
+        return tell_classes(estimator, self.classes_)
 
     def _buy_initial(self, X: Rows, y: np.ndarray, unlabeled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Choose the first rows to label."""

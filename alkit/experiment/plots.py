@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 
 from alkit.experiment.comparison import Comparison
+from alkit.experiment.correlation import ScoreGainCorrelation
 from alkit.experiment.curves import mean_interval
 
 _LINE_STYLES = ("-", "--", ":", "-.")
@@ -199,6 +200,75 @@ class PenaltyMatrixDisplay:
         return self
 
 
+class ScoreGainDisplay:
+    """Gain over mean score of groups, one picture a score, one colour a seed.
+
+    Parameters
+    ----------
+    groups : DataFrame
+        As `ScoreGainCorrelation.to_frame` gives it.
+    r : DataFrame
+        As `ScoreGainCorrelation.summary` gives it.
+
+    Attributes
+    ----------
+    axes_ : array of matplotlib Axes (S,)
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, groups: Any, r: Any) -> None:
+        self.groups = groups
+        self.r = r
+
+    @classmethod
+    def from_correlation(cls, correlation: ScoreGainCorrelation, *, ax: Any = None) -> Self:
+        """Draw what groups gave.
+
+        Parameters
+        ----------
+        correlation : ScoreGainCorrelation
+        ax : array of matplotlib Axes, optional
+            One a score.
+
+        Returns
+        -------
+        ScoreGainDisplay
+        """
+        return cls(correlation.to_frame(), correlation.summary()).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the groups, with the correlation, its mean over seeds, above.
+
+        Parameters
+        ----------
+        ax : array of matplotlib Axes, optional
+            One a score.
+
+        Returns
+        -------
+        self
+        """
+        names = list(dict.fromkeys(self.groups["score"]))
+        if ax is None:
+            ax = _pyplot().subplots(1, len(names), figsize=(3.6 * len(names), 3.4), sharey=True, layout="constrained")[
+                1
+            ]
+        self.axes_ = np.atleast_1d(ax).ravel()
+        if len(self.axes_) != len(names):
+            raise ValueError(f"ax holds {len(self.axes_)} Axes, but there are {len(names)} scores; pass one a score")
+        self.figure_ = self.axes_[0].figure
+        for axes, name in zip(self.axes_, names, strict=True):
+            for seed, groups in self.groups[self.groups["score"] == name].groupby("seed"):
+                axes.plot(groups["mean_score"], groups["gain"], ".", color=f"C{seed % 10}", alpha=0.5)
+            r = self.r.loc[name, "r"]
+            spread = f" (sd {r.std():.2f}, {len(r)} seeds)" if len(r) > 1 else ""
+            axes.set(title=f"{name}\nr = {r.mean():+.2f}{spread}", xlabel="mean score of a group")
+            axes.axhline(0, color="grey", linewidth=1)
+            axes.grid(alpha=0.3)
+        self.axes_[0].set_ylabel("gain in test score")
+        return self
+
+
 def _band(score: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper edge of the band around the mean of seeds."""
     if kind == "std":
@@ -210,10 +280,14 @@ def _band(score: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _axes(ax: Any) -> tuple[Any, Any]:
     """Return the axes to draw on and their figure, new ones where none are given."""
+    if ax is None:
+        ax = _pyplot().subplots(figsize=(7, 4.2), layout="constrained")[1]
+    return ax, ax.figure
+
+
+def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError("plotting needs matplotlib; install it with: pip install 'alkit[plot]'") from error
-    if ax is None:
-        ax = plt.subplots(figsize=(7, 4.2), layout="constrained")[1]
-    return ax, ax.figure
+    return plt

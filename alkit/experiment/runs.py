@@ -17,10 +17,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm.auto import tqdm
 
 from alkit._random import generator, seed_estimator
+from alkit.checks import check_label_a_row
 from alkit.experiment.identity import run_keys
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.store import Store
-from alkit.rows import Rows, n_rows
+from alkit.rows import Rows
 
 
 class Run(NamedTuple):
@@ -55,8 +56,7 @@ def play(
     purchases: Sequence[Any] | None = None,
 ) -> list[Run]:
     """Play loops in parallel, skipping those in the store; return the runs in their order."""
-    if len(data.y_test) != n_rows(data.X_test):
-        raise ValueError(f"X_test has {n_rows(data.X_test)} rows, but y_test has {len(data.y_test)} labels")
+    check_label_a_row(data.X_test, data.y_test, "_test")
     kept = None if store is None else Store.open(store)
     keys = run_keys(loops, labels, data, scoring) if kept else [{}] * len(loops)
     found = {i: run for i, key in enumerate(keys) if kept and (run := kept.get(key))}
@@ -80,6 +80,18 @@ def seeded(estimator: Any, seed: int) -> Any:
     return estimator
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch and BLAS compute on one thread: sums depend on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _job(i: int, loop: Any, label: tuple, bought: Any, data: Data, scoring: Any, store: Any, key: Any) -> tuple:
     """Play one loop and keep what it found; an error says whose it is."""
     try:
@@ -95,7 +107,7 @@ def _job(i: int, loop: Any, label: tuple, bought: Any, data: Data, scoring: Any,
 def _play(loop: ActiveLearningClassifier, bought: Any, data: Data, scoring: Any) -> dict[str, Any]:
     """Play one loop to the end, scoring each round; plain types, as JSON has them."""
     score = check_scoring(loop, scoring)
-    with _one_thread(), warnings.catch_warnings(record=True) as caught:
+    with one_thread(), warnings.catch_warnings(record=True) as caught:
         rounds = loop.iter_fit(data.X, data.y, bought)
         scores = [float(score(model, data.X_test, data.y_test)) for model in rounds]
     return {
@@ -106,18 +118,6 @@ def _play(loop: ActiveLearningClassifier, bought: Any, data: Data, scoring: Any)
         "labeled_indices": loop.labeled_indices_.tolist(),
         "warnings": sorted({f"{warning.category.__name__}: {warning.message}" for warning in caught}),
     }
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch and BLAS compute on one thread: sums depend on how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _warn_once(messages: list[list[str]]) -> None:

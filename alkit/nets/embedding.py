@@ -100,7 +100,7 @@ def last_linear_call(module: nn.Module, args: tuple, kwargs: dict) -> LinearCall
     Raises
     ------
     ValueError
-        If the network's output is not that of a linear layer.
+        If the network's output is not that of a linear layer, as the layer made it.
 
     Examples
     --------
@@ -118,7 +118,14 @@ def last_linear_call(module: nn.Module, args: tuple, kwargs: dict) -> LinearCall
             f"{type(module).__name__} does not end in a linear layer of vectors (n, D), whose weights could have a "
             "posterior; end it in torch.nn.Linear, or use MC dropout or an EnsembleClassifier"
         )
-    return final[-1]
+    call = final[-1]
+    made = nn.functional.linear(call.input, call.weight, call.bias)
+    if not torch.allclose(made, call.output, rtol=1e-3, atol=1e-4, equal_nan=True):
+        raise ValueError(
+            f"{type(module).__name__} changes the output of its last linear layer in place, so that the logits are not "
+            "those of the layer's weights; end it in torch.nn.Linear"
+        )
+    return call
 
 
 def first_output(out: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -241,11 +241,11 @@ class RowBatches:
         The rows.
     batches : iterable of slice or int64 tensor
         Rows of each batch.
-    check : bool, default=False
-        Whether to raise on NaN and infinity (batches are slices in order).
+    check : callable, optional
+        Called with each batch's rows and the position of the first; batches are slices in order.
     """
 
-    def __init__(self, dataset: Dataset, batches: Iterable, check: bool = False):
+    def __init__(self, dataset: Dataset, batches: Iterable, check: Callable[[Tensors, int], None] | None = None):
         self.dataset = dataset
         self.batches = batches
         self.check = check
@@ -256,8 +256,8 @@ class RowBatches:
     def __iter__(self) -> Iterator[tuple[Tensors, torch.Tensor | None]]:
         for rows in self.batches:
             X, codes = fetch(self.dataset, rows)
-            if self.check:
-                check_finite(X, rows.start)
+            if self.check is not None:
+                self.check(X, rows.start)
             yield X, codes
 
 

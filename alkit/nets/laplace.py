@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +85,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """A network with a Gaussian posterior over its last layer [1]_: no dropout, no retraining, one pass over the rows.
 
     The posterior's precision is that of the generalised Gauss-Newton approximation, Kronecker-factored [2]_, plus that
-    of the prior: the further a row lies from those taught, the less its logits are sure.
+    of the prior: the further a row lies from those taught, the less its logits are sure. Every row counts the same in
+    it, whatever the ``class_weight`` of the fit.
 
     Parameters
     ----------
@@ -146,7 +148,7 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self
         """
         prior = self.prior_precision
-        if prior != "evidence" and not (isinstance(prior, (int, float)) and prior > 0):
+        if prior != "evidence" and not (isinstance(prior, Real) and prior > 0):
             raise ValueError(f"prior_precision={prior!r}: give a positive number or 'evidence'")
         if not isinstance(self.estimator, (NetClassifier, DropoutMLPClassifier)):
             raise TypeError(

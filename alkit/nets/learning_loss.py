@@ -123,7 +123,7 @@ class LearningLossClassifier(NetClassifier):
     def __init__(
         self,
         module: Any,
-        loss_layers: Sequence[str],
+        loss_layers: Sequence[str] | None,
         *,
         loss_width: int = 128,
         loss_weight: float = 1.0,
@@ -131,7 +131,7 @@ class LearningLossClassifier(NetClassifier):
         detach_after: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(module, **kwargs)
+        super().__init__(module=module, **kwargs)
         self.loss_layers = loss_layers
         self.loss_width = loss_width
         self.loss_weight = loss_weight
@@ -140,11 +140,15 @@ class LearningLossClassifier(NetClassifier):
 
     def initialize_module(self) -> LearningLossClassifier:
         """Build the network and the module that predicts its losses."""
-        if isinstance(self.loss_layers, str) or not len(self.loss_layers):
-            raise ValueError(f"loss_layers={self.loss_layers!r}: give a list of one or more names of submodules")
+        layers = self._loss_layers()
+        if isinstance(layers, str) or not layers:
+            raise ValueError(f"loss_layers={layers!r}: give a list of one or more names of submodules")
         super().initialize_module()
-        self.loss_head_ = LossHead(self.loss_layers, self.loss_width)
+        self.loss_head_ = LossHead(layers, self.loss_width)
         return self
+
+    def _loss_layers(self) -> Sequence[str] | None:
+        return self.loss_layers
 
     def initialize_criterion(self) -> LearningLossClassifier:
         """Build the loss, which must be able to tell rows apart."""
@@ -165,18 +169,20 @@ class LearningLossClassifier(NetClassifier):
         """Run the network; in training, predict losses beside."""
         if not self.module_.training:
             return super().infer(x, **fit_params)
-        with outputs_of(self.module_, self.loss_layers) as hidden:
+        with outputs_of(self.module_, self.loss_head_.layers) as hidden:
             out = super().infer(x, **fit_params)
+        logits = first_output(out)
+        _check_layers(hidden, len(logits))
         if self.detach_after is not None and len(self.history) - self.epochs_before_ > self.detach_after:
             hidden = {layer: values.detach() for layer, values in hidden.items()}
-        return first_output(out), self.loss_head_(hidden)
+        return logits, out, self.loss_head_(hidden)
 
     def get_loss(self, y_pred: Any, y_true: torch.Tensor, *args: Any, training: bool = False, **kwargs: Any) -> Any:
         """Return the loss of a batch: in training, the task's and that of the predicted losses."""
-        loss = super().get_loss(y_pred, y_true, *args, training=training, **kwargs)
         if not training:
-            return loss
-        logits, predicted = y_pred
+            return super().get_loss(y_pred, y_true, *args, training=training, **kwargs)
+        logits, out, predicted = y_pred
+        loss = super().get_loss(out, y_true, *args, training=training, **kwargs)
         by_row = copy.copy(self.criterion_)
         vars(by_row)["reduction"] = "none"
         with torch.no_grad():
@@ -206,6 +212,19 @@ class LearningLossClassifier(NetClassifier):
             return self._gather(n_rows(X), (self._predicted(*call) for call in self._calls(X)))
 
     def _predicted(self, args: tuple, kwargs: dict) -> torch.Tensor:
-        with outputs_of(self.module_, self.loss_layers) as hidden:
-            self.module_(*args, **kwargs)
+        with outputs_of(self.module_, self.loss_head_.layers) as hidden:
+            logits = first_output(self.module_(*args, **kwargs))
+        _check_layers(hidden, len(logits))
         return self.loss_head_(hidden)
+
+
+def _check_layers(hidden: Mapping[str, Any], n: int) -> None:
+    """Refuse hidden layers that are not a vector or more a row."""
+    for layer, values in hidden.items():
+        shape = tuple(values.shape) if isinstance(values, torch.Tensor) else None
+        if shape is None or len(shape) < 2 or shape[0] != n:
+            raise ValueError(
+                f"submodule {layer!r} returns {f'shape {shape}' if shape else type(values).__name__} for {n} rows, but "
+                f"loss_layers must return tensors ({n}, D) or of more axes, rows first; name another (recurrent layers "
+                "can be built with batch_first=True)"
+            )

@@ -23,6 +23,7 @@ from alkit.nets.inputs import (
     RowBatches,
     RowDataset,
     Tensors,
+    check_finite,
     check_rows,
     check_shape,
     input_shape,
@@ -114,7 +115,12 @@ class RowNet(skorch.NeuralNetClassifier):
         size = n_rows(dataset) if size == -1 else size or scoring_rows(dataset)
         if options:
             return DataLoader(dataset, batch_size=size, **options)
-        return RowBatches(dataset, list(slices(n_rows(dataset), size)), check=not self._allow_nan)
+        return RowBatches(dataset, list(slices(n_rows(dataset), size)), self._check_batch)
+
+    def _check_batch(self, batch: Tensors, first_row: int) -> None:
+        """Check rows to score, as they are read."""
+        if not self._allow_nan:
+            check_finite(batch, first_row)
 
     def _probe(self, X: Rows, **fit_params: Any) -> None:
         """Run the first rows: find out how the network treats its inputs, and check its outputs."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from alkit.nets.batching import EpochBatches
+from alkit.nets.batching import EpochBatches, epoch_batches
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import first_output
 from alkit.nets.inputs import Tensors, fetch
@@ -29,7 +30,8 @@ _FREE = ("lr", "max_epochs", "batch_size", "batching", "classes", "class_weight"
 def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> bool:
     """Fit networks together, if they allow it and it is worth while; False if they are left to be fitted in turn.
 
-    Each network begins and shuffles as it would alone with its own ``random_state``; dropout is drawn by `seed`.
+    Each network begins as it would alone with its own ``random_state``, and shuffles as it would if it drew nothing
+    else; dropout is drawn by `seed`.
 
     Parameters
     ----------
@@ -59,7 +61,8 @@ def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> b
     for net in nets:
         with net._seeded(0):
             rows, labels = net._prepare(X, y)
-            epochs.append(_epochs(net, n_rows(rows)))
+            net._check_batch_norm(EpochBatches(n_rows(rows), net.batch_size, net.batching))
+            epochs.append(_epochs(net, n_rows(rows), torch.get_rng_state()))
     with isolated_rng(nets[0].device, seed):
         team = _Team(nets, rows, labels)
         if not team.is_faster or not team.agrees():
@@ -80,11 +83,10 @@ def _usual(net: NetClassifier) -> bool:
     )
 
 
-def _epochs(net: NetClassifier, n: int) -> list[list[Tensor]]:
-    """Row numbers of each batch of each epoch, as the network would draw them alone."""
-    batches = EpochBatches(n, net.batch_size, net.batching)
-    net._check_batch_norm(batches)
-    return [list(batches) for _ in range(net.max_epochs)]
+def _epochs(net: NetClassifier, n: int, rng_state: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield the row numbers of each batch, epoch by epoch, as the network would draw them alone."""
+    rng = torch.Generator().set_state(rng_state)
+    return (epoch_batches(n, net.batch_size, net.batching, rng) for _ in range(net.max_epochs))
 
 
 class _Team:
@@ -103,7 +105,7 @@ class _Team:
 
     def _forward(self, weights: dict[str, Tensor], buffers: dict[str, Tensor], batch: Tensors) -> Tensor:
         args, kwargs = ((), batch) if isinstance(batch, dict) else ((batch,), {})
-        return first_output(functional_call(self.first.module_, (weights, buffers), args, kwargs))
+        return first_output(functional_call(self.template, (weights, buffers), args, kwargs))
 
     def _outputs(self, rows_K_B: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (K, B, C) of each network for its own batch, and labels (K, B)."""
@@ -120,21 +122,33 @@ class _Team:
 
     def agrees(self) -> bool:
         """Whether stacked networks say of a few rows what each says alone, and can take a step."""
-        self._set_training(False)
         self.weights, self.buffers = stack_module_state(self.modules)
-        self.criterion = vmap(self.first.criterion_, randomness="different")
+        self.loss = vmap(self.first.get_loss, randomness="different")
         rows = torch.arange(min(4, n_rows(self.dataset)))
         try:
+            self.template = copy.deepcopy(self.first.module_)  # what is run: what forward may store, no member keeps
+            self._set_training(False)
             with torch.no_grad():
-                stacked, codes = self._outputs(rows.expand(len(self.nets), -1))
-                self.criterion(stacked, codes)
+                stacked, _ = self._outputs(rows.expand(len(self.nets), -1))
                 batch, _ = fetch(self.dataset, rows)
                 alone = torch.stack([first_output(net.infer(batch)) for net in self.nets])
-            return torch.allclose(stacked, alone, rtol=1e-3, atol=1e-4)
+                return torch.allclose(stacked, alone, rtol=1e-3, atol=1e-4) and self._trains(rows)
         except (RuntimeError, TypeError, ValueError, NotImplementedError):  # whatever vmap cannot follow
             return False
 
-    def train(self, epochs: Sequence[Sequence[Sequence[Tensor]]]) -> None:
+    def _trains(self, rows: Tensor) -> bool:
+        """Whether training mode can be followed too, and a forward pass leaves no trace but in buffers."""
+        self._set_training(True)
+        buffers, before = self.buffers, _attributes(self.template)
+        self.buffers = {name: values.clone() for name, values in buffers.items()}
+        self.loss(*self._outputs(rows.expand(len(self.nets), -1)))
+        self.buffers = buffers
+        return all(
+            now.keys() == then.keys() and all(now[name] is then[name] for name in now)
+            for now, then in zip(_attributes(self.template), before, strict=True)
+        )
+
+    def train(self, epochs: Sequence[Iterator[Sequence[Tensor]]]) -> None:
         """Take the steps of all epochs, and give the networks their weights."""
         self._set_training(True)
         args, kwargs = self.first.get_params_for_optimizer("optimizer", list(self.weights.items()))
@@ -142,8 +156,7 @@ class _Team:
         for batches_of_nets in zip(*epochs, strict=True):
             losses = []
             for rows in zip(*batches_of_nets, strict=True):
-                outputs, codes = self._outputs(torch.stack(rows))
-                loss_K = self.criterion(outputs, codes)
+                loss_K = self.loss(*self._outputs(torch.stack(rows)))
                 optimizer.zero_grad()
                 loss_K.sum().backward()
                 optimizer.step()
@@ -157,6 +170,7 @@ class _Team:
                     own[name].copy_(values[k])
 
     def _set_training(self, training: bool) -> None:
+        self.template.train(training)
         for net in self.nets:
             net._set_training(training)
 
@@ -170,3 +184,9 @@ class _Team:
             ]
             net.history.record("train_loss", float(np.average(of_net, weights=sizes)))
             net._check_losses()
+
+
+def _attributes(module: nn.Module) -> list[dict[str, Any]]:
+    """Return what each submodule holds beside its weights, buffers and submodules."""
+    state = ("_parameters", "_buffers", "_modules")
+    return [{name: value for name, value in vars(part).items() if name not in state} for part in module.modules()]

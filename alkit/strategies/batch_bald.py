@@ -54,6 +54,11 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     Picks
         In the order chosen; scores are the gains in nats, and add up to the estimate of I(y_1, ..., y_k; w).
 
+    Raises
+    ------
+    ValueError
+        If `n_configurations` is below 1.
+
     References
     ----------
     Kirsch, van Amersfoort & Gal (2019), BatchBALD: Efficient and Diverse Batch Acquisition for Deep Bayesian Active
@@ -74,6 +79,8 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     >>> picks.scores.round(3)
     array([0.693, 0.368])
     """
+    if n_configurations < 1:
+        raise ValueError(f"n_configurations={n_configurations}; at least 1 must be kept")
     N, K, _ = samples.shape
     ambiguity_N = torch.cat([entropy(block).mean(1) for block in samples.split(256)])
     keys_N = torch.from_numpy(rng.random(N))

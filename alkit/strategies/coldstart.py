@@ -125,7 +125,8 @@ def probcover(
     Raises
     ------
     ValueError
-        If pool and labelled rows differ in width, `delta` is negative, or there are fewer than k rows.
+        If pool and labelled rows differ in width, `delta` is negative, `purity` no share, or there are fewer than k
+        rows.
 
     References
     ----------
@@ -140,6 +141,8 @@ def probcover(
     array([1])
     """
     check_rows(k, features, train_features)
+    if not 0 <= purity <= 1:
+        raise ValueError(f"purity={purity}; it is a share of balls, between 0 and 1")
     if delta is None:
         delta = _pure_radius(features, n_clusters, purity, rng)
     if not delta >= 0:

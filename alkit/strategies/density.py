@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from alkit.strategies.geometry import check_rows, distance_to, nearest_distance, row_blocks, seeded_argmax
-from alkit.strategies.selection import Picks, top_k
+from alkit.strategies.selection import Picks, check_utilities, top_k
 
 _REFERENCES = 10_000
 """Rows up to which a mean over the pool is exact."""
@@ -55,7 +55,7 @@ def information_density(
     Raises
     ------
     ValueError
-        If there are not as many scores as rows, or fewer than k rows.
+        If there are not as many scores as rows, fewer than k rows, a negative score, or no reference row.
 
     References
     ----------
@@ -69,7 +69,10 @@ def information_density(
     >>> information_density([0.5, 0.5, 0.4, 0.6], pool, k=2, rng=np.random.default_rng(0)).indices
     array([1, 0])
     """
+    if n_references is not None and n_references < 1:
+        raise ValueError(f"n_references={n_references}; give 1 or more, or None for all rows")
     utility = _checked_scores(scores, features, k)
+    check_utilities(utility.numpy(), "weighs utility by density")
     similarity = _mean_over_pool(lambda distance: distance.add_(1).reciprocal_(), features, rng, n_references)
     return top_k((utility * similarity**beta).numpy(), k=k, rng=rng)
 

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from alkit.checks import check_same_labels
 from alkit.rows import Rows, n_rows, sums_to_finite
 
 # Scoring sets modes of the network and seeds global generators for a while: threads of one process take turns
@@ -29,6 +30,7 @@ _METHODS = {
     "loss": ("predict_loss",),
     "true_loss": ("predict_proba",),
 }
+OF_ROWS = (*_METHODS, "features", "cost")
 _HAVE = {
     "proba": "any classifier with probabilities, such as alkit.NetClassifier",
     "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier, "
@@ -138,7 +140,9 @@ class Quantities:
                 f"strategy {self.asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
                 f"{shape} dimensions and a row each are needed"
             )
-        values = finite(np.require(values, np.result_type(values, np.float32), ["C", "W"]), source, start)
+        values = np.require(values, np.result_type(values, np.float32), ["C", "W"])
+        if name != "cost":  # checked where it is used: what is said here is about models
+            values = finite(values, source, start, allow_inf=name not in ("embedding", "features"))
         if name in ("proba", "samples") and values.size and not -1e-4 <= values.min() <= values.max() <= 1 + 1e-4:
             raise ValueError(
                 f"{source} of {type(self._predictor).__name__} returned values from {values.min():.3g} to "
@@ -172,8 +176,11 @@ class Quantities:
             raise ValueError(
                 f"strategy {self.asked_by} needs the labels of the pool, which only a simulation has; pass y_pool="
             )
-        proba = self._ask("true_loss", X)
-        right = proba[np.arange(len(proba)), self.class_positions(y)]
+        proba, y = self._ask("true_loss", X), np.asarray(y)
+        check_same_labels(y, self._predictor.classes_)
+        seen = np.isin(y, self._predictor.classes_)
+        right = np.zeros(len(y), proba.dtype)  # as in the columns of a class that the model has not met
+        right[seen] = proba[seen, self.class_positions(y[seen])]
         return -np.log(np.maximum(right, np.finfo(proba.dtype).tiny))
 
     def _costs(self, X: Rows) -> np.ndarray:
@@ -212,23 +219,27 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
         X = [np.asarray(item[0] if isinstance(item, (tuple, list)) else item) for item in items]
     if sp.issparse(X):
         X = X.toarray()
-    values = X.to_numpy() if isinstance(X, pd.DataFrame) else np.asarray(X)
+    if isinstance(X, pd.DataFrame) and all(map(pd.api.types.is_numeric_dtype, X.dtypes)):
+        X = X.to_numpy(dtype=np.float64)  # numbers and bools side by side would make objects
+    values = np.asarray(X)
     if values.dtype.kind not in "biuf":
         raise TypeError(
             f"strategy {asked_by} measures distances between rows, but X holds {values.dtype}; pass "
             "embed=a transformer that makes numbers of them, such as make_pipeline(TfidfVectorizer(), TruncatedSVD())"
         )
-    return np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinity, which is refused
+        return np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
 
 
-def finite(values: np.ndarray, source: str, start: int) -> np.ndarray:
-    """Return values, refusing NaN."""
+def finite(values: np.ndarray, source: str, start: int, *, allow_inf: bool = True) -> np.ndarray:
+    """Return values, refusing NaN and, unless allowed, infinity."""
     if sums_to_finite(values):
         return values
-    bad = np.isnan(values).reshape(len(values), -1).any(1)
+    bad = (np.isnan(values) if allow_inf else ~np.isfinite(values)).reshape(len(values), -1).any(1)
     if bad.any():
+        what = "NaN" if np.isnan(values).any() else "infinite"
         raise ValueError(
-            f"{source} is NaN for {bad.sum()} of {len(values)} rows, the first is row {start + bad.argmax()} of those "
-            "asked for; has the fit diverged (lower lr, scale X), or does X hold values the model cannot take?"
+            f"{source} is {what} for {bad.sum()} of {len(values)} rows, the first is row {start + bad.argmax()} of "
+            "those asked for; has the fit diverged (lower lr, scale X), or does X hold values the model cannot take?"
         )
     return values

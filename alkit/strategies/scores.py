@@ -338,7 +338,7 @@ def ideal_loss(true_loss: Tensor) -> Tensor:
     Parameters
     ----------
     true_loss : Tensor (n,)
-        -log p of the hidden label, in nats.
+        -log p of the hidden label, in nats; of a class the model has not met, that of the smallest p there is.
 
     Returns
     -------

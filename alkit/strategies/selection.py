@@ -105,12 +105,17 @@ def stochastic(scores: ArrayLike, *, k: int, rng: np.random.Generator, kind: str
     kind : {"power", "softmax", "softrank"}, default="power"
         Weights score^beta, exp(beta * score) or rank^-beta.
     beta : float, default=1.0
-        How far scores matter: 0 is uniform, infinity is `top_k`.
+        How far scores matter: 0 is uniform, and the higher, the nearer to `top_k`.
 
     Returns
     -------
     Picks
         In the order drawn.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown, `beta` negative or not finite, or a score negative where powers are taken.
 
     References
     ----------
@@ -123,10 +128,11 @@ def stochastic(scores: ArrayLike, *, k: int, rng: np.random.Generator, kind: str
     >>> stochastic([0.0, 0.0, 1.0], k=1, rng=np.random.default_rng(0)).indices
     array([2])
     """
+    if not 0 <= beta < np.inf:
+        raise ValueError(f"beta={beta}; it must be 0 or more, and finite")
     scores = np.asarray(scores, dtype=float)
     if kind == "power":
-        if (scores < 0).any():
-            raise ValueError(f"kind='power' needs scores that are not negative, but the lowest is {scores.min():.3g}")
+        check_utilities(scores, "draws by kind='power' (softmax and softrank take any score)")
         log_weights = np.log(np.maximum(scores, np.finfo(float).tiny))
     elif kind == "softmax":
         log_weights = scores
@@ -153,13 +159,14 @@ def mixed(scores: ArrayLike, *, k: int, rng: np.random.Generator, random_share: 
     rng : numpy.random.Generator
         Draws the random rows.
     random_share : float in [0, 1], default=0.2
-        Share of the k rows drawn at random, rounded.
+        Share of the k rows drawn at random. Where that is no whole number, as for ``k=1``, one row more is drawn at
+        random as often as it takes to make up the share in the long run.
 
     Returns
     -------
     Picks
-        Those by score first, with probability 1; the others with that of the draw. Weighting labels by the inverse
-        keeps estimates over the pool unbiased.
+        Those by score first, each with its probability of being picked. Weighting labels by the inverse keeps
+        estimates over the pool unbiased.
 
     References
     ----------
@@ -175,13 +182,17 @@ def mixed(scores: ArrayLike, *, k: int, rng: np.random.Generator, random_share: 
     if not 0 <= random_share <= 1:
         raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
     scores = np.asarray(scores)
-    n_random = round(random_share * k)
-    best = top_k(scores, k=k - n_random, rng=rng).indices if n_random < k else np.empty(0, dtype=np.intp)
-    rest = np.delete(np.arange(scores.size), best)
-    drawn = rng.choice(rest, n_random, replace=False)
+    n_random, rest = divmod(random_share * k, 1)
+    n_best = k - int(n_random)
+    best = top_k(scores, k=n_best, rng=rng).indices if n_best else np.empty(0, dtype=np.intp)
+    # the last by score gives its place to one more random row with probability `rest`
+    one_more = rest * (n_random + 1) / (scores.size - n_best + 1)
+    probability = np.full(scores.size, (1 - rest) * n_random / max(1, scores.size - n_best) + one_more)
+    probability[best[:-1]], probability[best[-1:]] = 1, 1 - rest + one_more
+    best = best[: n_best - int(rng.random() < rest)]
+    drawn = rng.choice(np.delete(np.arange(scores.size), best), k - len(best), replace=False)
     indices = np.concatenate([best, drawn])
-    probability = np.r_[np.ones(len(best)), np.full(n_random, n_random / max(1, len(rest)))]
-    return Picks(indices, scores[indices], probability)
+    return Picks(indices, scores[indices], probability[indices])
 
 
 def per_cost(
@@ -207,6 +218,11 @@ def per_cost(
     Picks
         Highest utility per cost first; `scores` are the utilities themselves.
 
+    Raises
+    ------
+    ValueError
+        If a utility is negative, a cost not a positive number, or no row within the budget.
+
     References
     ----------
     Settles, Craven & Friedland (2008), Active Learning with Real Annotation Costs.
@@ -219,11 +235,16 @@ def per_cost(
     array([1, 2])
     """
     scores, cost = np.asarray(scores), np.asarray(cost)
-    if not (cost > 0).all() or not np.isfinite(cost).all():
-        raise ValueError(f"{(~(cost > 0) | np.isinf(cost)).sum()} of {cost.size} costs are not positive numbers")
+    check_utilities(scores, "divides utility by cost")
+    bad = ~((cost > 0) & (cost < np.inf))
+    if bad.any():
+        raise ValueError(
+            f"{bad.sum()} of {cost.size} costs are not positive numbers, the first is {cost[bad.argmax()]} of row "
+            f"{bad.argmax()} of those asked for; give each label a price above 0"
+        )
     order = top_k(scores / cost, k=k, rng=rng).indices
     if budget is not None:
-        if cost.min() > budget:
+        if not cost.min() <= budget:
             raise ValueError(f"budget={budget}, but the cheapest of {cost.size} rows costs {cost.min():.3g}; raise it")
         chosen, left = [], budget
         for index in order:
@@ -259,6 +280,11 @@ def evened_out(scores: ArrayLike, proba: ArrayLike, y_train: ArrayLike, *, k: in
     Picks
         In the order chosen.
 
+    Raises
+    ------
+    ValueError
+        If a utility is negative.
+
     References
     ----------
     Bengar et al. (2022), Class-Balanced Active Learning for Image Classification.
@@ -272,6 +298,7 @@ def evened_out(scores: ArrayLike, proba: ArrayLike, y_train: ArrayLike, *, k: in
     array([2])
     """
     scores, proba = np.asarray(scores, dtype=float), np.asarray(proba, dtype=float)
+    check_utilities(scores, "weighs utility by the shortfall of classes")
     n, C = proba.shape
     expected = np.bincount(np.asarray(y_train, dtype=np.intp), minlength=C).astype(float)
     even = (expected.sum() + k) / C
@@ -285,3 +312,12 @@ def evened_out(scores: ArrayLike, proba: ArrayLike, y_train: ArrayLike, *, k: in
         expected += proba[index]
         indices.append(index)
     return Picks(np.array(indices), scores[indices])
+
+
+def check_utilities(scores: np.ndarray, use: str) -> None:
+    """Refuse negative scores where they are multiplied or divided: that would turn their order around."""
+    if (scores < 0).any():
+        raise ValueError(
+            f"a pick that {use} needs scores of 0 or more, but {(scores < 0).sum()} of {scores.size} are negative, the "
+            f"lowest is {scores.min():.3g}; use a strategy without negative scores, such as 'margin'"
+        )

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from alkit._random import RandomState, draw_seed, generator
 from alkit.checks import candidate_rows, check_aligned, checked_count, input_tag
-from alkit.rows import Rows, n_rows
+from alkit.rows import Rows, n_rows, take
 from alkit.strategies.quantities import Quantities
 from alkit.strategies.selection import Picks, top_k
-from alkit.strategies.view import View
+from alkit.strategies.view import QUANTITIES, View
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +36,7 @@ class Strategy:
         ``score(*needs) -> (n,)`` on torch tensors, row by row, higher is more useful. Keyword-only arguments are
         parameters of the strategy.
     needs : tuple of str
-        What `score` reads: ``"proba"``, ``"samples"``, ``"embedding"``.
+        What `score` reads: ``"proba"``, ``"samples"``, ``"embedding"`` ... (an unknown name lists them all).
     pick : callable, default=picks.top_k
         ``pick(*pick_needs, k=, rng=) -> Picks`` on the whole pool; one that takes ``scores`` first sees them.
     pick_needs : tuple of str
@@ -64,6 +64,11 @@ class Strategy:
     params: dict[str, Any] = field(default_factory=dict)
     of: Strategy | None = None
     part: int | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [need for need in (*self.needs, *self.pick_needs) if need not in QUANTITIES]
+        if unknown:
+            raise ValueError(f"strategy {self.name} needs {unknown[0]!r}; there are {', '.join(QUANTITIES)}")
 
     def __repr__(self) -> str:
         inner = self.of.params if self.of else {}
@@ -191,13 +196,12 @@ class Strategy:
         # a learner's own generator if it has one; scoring draws from no global one
         own = getattr(model, "_rng", None) or np.random.default_rng()
         rng = own if random_state is None else generator(random_state)
-        if self.part is not None and self.part < n:
-            chosen = np.sort(rng.choice(n, max(k, self.part), replace=False))
-            rows = chosen if rows is None else rows[chosen]
+        rows, size = self._drawn(rows, n, k if budget is None else 1, rng)
+        k, share = min(k, size), size / n
         settings = strategy.parameters()
         members = getattr(model, "learner_list", None) or [model]
         view = View(
-            strategy._quantities(model, X_pool, draw_seed(rng)),
+            strategy._quantities(model, X_pool, rows, draw_seed(rng)),
             X_pool,
             rows,
             rng,
@@ -216,9 +220,23 @@ class Strategy:
         limit = {} if budget is None else {"budget": budget}
         picks = _bind(strategy.pick, settings)(*seen, k=k, rng=rng, **limit)
         indices = found.positions[picks.indices]
-        return picks._replace(indices=indices if rows is None else rows[indices])
+        return Picks(
+            indices if rows is None else rows[indices],
+            picks.scores,
+            None if picks.probability is None else share * picks.probability,
+        )
 
-    def _quantities(self, model: Any, X_pool: Rows, seed: int) -> Quantities:
+    def _drawn(
+        self, rows: np.ndarray | None, n: int, least: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray | None, int]:
+        """Return the rows that are scored, of the n asked for, and how many they are."""
+        if self.part is None or self.part >= n:
+            return rows, n
+        size = max(least, self.part)
+        chosen = np.sort(rng.choice(n, size, replace=False))
+        return chosen if rows is None else rows[chosen], size
+
+    def _quantities(self, model: Any, X_pool: Rows, rows: np.ndarray | None, seed: int) -> Quantities:
         """Return what is to be asked of the model, by this strategy's parameters."""
         settings = self.parameters()
         return Quantities(
@@ -226,7 +244,7 @@ class Strategy:
             asked_by=repr(self),
             seed=seed,
             n_samples=settings.get("n_samples", Quantities.n_samples),
-            embed=_fitted(settings.get("embed"), X_pool),
+            embed=_fitted(settings.get("embed"), X_pool, rows),
             cost=settings.get("cost"),
             joint="target_samples" in self.needs or "samples" in self.pick_needs,
         )
@@ -252,14 +270,14 @@ def _keywords(function: Callable | None) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("k", "rng", "budget")}
 
 
-def _fitted(embed: Any, X: Rows) -> Any:
-    """Return a transformer that is fitted: as it is, or a copy of it on the pool, whose labels it does not need."""
+def _fitted(embed: Any, X: Rows, rows: np.ndarray | None) -> Any:
+    """Return a transformer that is fitted: as it is, or a copy of it on the rows asked for, without their labels."""
     if embed is None:
         return None
     try:
         check_is_fitted(embed)
     except NotFittedError:
-        return clone(embed).fit(X)
+        return clone(embed).fit(X if rows is None else take(X, rows))
     return embed
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from multiprocessing import parent_process
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,13 @@ from tqdm.auto import tqdm
 
 from alkit.checks import check_finite
 from alkit.rows import Rows, n_rows, row_bytes, slices, take
-from alkit.strategies.quantities import Quantities, finite
+from alkit.strategies.quantities import OF_ROWS, Quantities, finite
 
 _MAX_CHUNK_ROWS = 16_384
 _MAX_TARGETS = 500
 _OF_TRAINING = {"train_embedding": "embedding", "train_features": "features"}
 _SETS = (*_OF_TRAINING, "y_train", "target_samples")
+QUANTITIES = (*OF_ROWS, *_SETS)
 
 
 class Scan(NamedTuple):
@@ -73,7 +75,6 @@ class View:
     max_bytes: int = 2**30
     allow_nan: bool = False
     check_finite: bool = True
-    _sets: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
         return n_rows(self.X) if self.rows is None else len(self.rows)
@@ -109,17 +110,15 @@ class View:
                 kept.add(part, chunk_scores, views)
         positions, views = kept.finish()
         by_name = dict(zip(kept_by_row, views, strict=True))
-        return Scan(positions, scores[positions], [self._view(name, by_name) for name in keep])
-
-    def _view(self, name: str, by_row: dict[str, Tensor]) -> Tensor:
-        if name in by_row:
-            return by_row[name]
-        if self.X_training is None and name in _OF_TRAINING:
-            return by_row[_OF_TRAINING[name]][:0]
-        return self._set(name)
+        return Scan(
+            positions, scores[positions], [by_name[name] if name in by_name else self._set(name) for name in keep]
+        )
 
     def _set(self, name: str) -> Tensor:
         """Return a quantity of rows other than the pool's."""
+        if self.X_training is None and name in _OF_TRAINING:
+            one = slice(0, 1) if self.rows is None else self.rows[:1]  # a row of the pool tells the width
+            return self._whole(_OF_TRAINING[name], take(self.X, one))[:0]
         if name == "y_train":
             y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
             return torch.as_tensor(np.asarray(y, dtype=np.int64))
@@ -132,6 +131,8 @@ class View:
         if targets is None:
             chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
             targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
+        if n_rows(targets) == 0:
+            raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
         if self.check_finite:
             check_finite(targets, "X_target (by default a part of the pool)", allow_nan=self.allow_nan)
         return targets
@@ -148,8 +149,10 @@ class View:
 
     def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
         """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
-        # a bar only where one has to wait
-        with tqdm(total=len(self), desc=self.quantities.asked_by, unit=" rows", delay=2, leave=False) as progress:
+        # a bar only where a person has to wait: those of worker processes would write over each other
+        hidden = parent_process() is not None
+        name = self.quantities.asked_by
+        with tqdm(total=len(self), desc=name, unit=" rows", delay=2, leave=False, disable=hidden) as progress:
             for part in slices(len(self), self._chunk_rows(names)):
                 rows = part if self.rows is None else self.rows[part]
                 chunk = take(self.X, rows)
@@ -192,7 +195,7 @@ class _Kept:
     def __init__(self, view: View, names: tuple[str, ...], k: int, scored: bool) -> None:
         self.view, self.names, self.k, self.scored = view, names, k, scored
         self.room = len(view)
-        self.positions, self.keys = np.empty(0, dtype=np.intp), np.empty(0)
+        self.positions, self.scores, self.ties = np.empty(0, dtype=np.intp), np.empty(0), np.empty(0)
         self.parts: list[list[np.ndarray]] = []
 
     def add(self, part: slice, scores: np.ndarray, views: list[np.ndarray]) -> None:
@@ -200,10 +203,9 @@ class _Kept:
             return
         if not self.parts:
             self._make_room(sum(values[:1].nbytes for values in views))
-        # without a score the part kept is a random one
-        keys = scores if self.scored else self.view.rng.random(len(scores))
         self.positions = np.concatenate([self.positions, np.arange(part.start, part.stop)])
-        self.keys = np.concatenate([self.keys, keys])
+        self.scores = np.concatenate([self.scores, scores])
+        self.ties = np.concatenate([self.ties, self.view.rng.random(len(scores))])
         self.parts.append(views)
         if len(self.positions) > 2 * self.room:
             self._drop()
@@ -229,6 +231,7 @@ class _Kept:
         )
 
     def _drop(self) -> None:
-        best = np.sort(np.argpartition(-self.keys, self.room - 1)[: self.room])
+        # rows of equal score, and all where there is no score, are kept at random, whatever the chunks
+        best = np.sort(np.lexsort((self.ties, self.scores))[-self.room :])
         self.parts = [[np.concatenate(column)[best] for column in zip(*self.parts, strict=True)]]
-        self.positions, self.keys = self.positions[best], self.keys[best]
+        self.positions, self.scores, self.ties = self.positions[best], self.scores[best], self.ties[best]

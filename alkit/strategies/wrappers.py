@@ -169,10 +169,16 @@ def _wrapped(
     inner = _strategy(strategy)
     if inner.score is None or inner.pick is not selection.top_k:
         raise TypeError(f"{name} needs a strategy that picks by the scores of single rows, which {inner!r} does not")
+    taken = sorted(inner.parameters().keys() & params.keys())
+    if taken:
+        raise TypeError(f"{name} and {inner!r} both have a parameter {taken[0]!r}; rename that of the score")
     return Strategy(name, inner.score, inner.needs, pick, pick_needs, inner.params | params, inner, inner.part)
 
 
 def _strategy(strategy: Strategy | str) -> Strategy:
     from alkit.strategies import as_strategy  # the table is made of strategies, some of them wrapped
 
-    return as_strategy(strategy)
+    inner = as_strategy(strategy)
+    if not isinstance(inner, Strategy):
+        raise TypeError(f"{inner!r} is no Strategy, whose scores could be picked from; pass the name of one, or one")
+    return inner

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.datasets import load_iris
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -146,6 +147,20 @@ def test_texts_and_frames():
     model = loop().fit(frame, pd.Series(names, index=frame.index))
     assert model.feature_names_in_.tolist() == list("abcd")
     assert cross_val_score(loop(), frame, names).mean() > 0.6
+
+
+def test_metadata_follows_the_rows_bought():
+    weight = np.random.default_rng(0).random(150)
+    with config_context(enable_metadata_routing=True):
+        model = loop(LogisticRegression(C=0.1).set_fit_request(sample_weight=True)).fit(X, y, sample_weight=weight)
+        bought = model.labeled_indices_
+        expected = LogisticRegression(C=0.1).fit(X[bought], y[bought], sample_weight=weight[bought])
+        np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X))
+        asks_nothing = loop(LogisticRegression().set_fit_request(sample_weight=False))
+        with pytest.raises(TypeError, match="sample_weight"):
+            asks_nothing.fit(X, y, sample_weight=weight)
+    with pytest.raises(ValueError, match="enable_metadata_routing"):
+        loop().fit(X, y, sample_weight=weight)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Deep ensembles: members trained together are those trained in turn, and serve every strategy."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -43,6 +44,22 @@ class Plain(nn.Module):
         return self.head(torch.relu(self.norm(self.hidden(x))))
 
 
+class Probable(Plain):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+class ChoosyInTraining(Plain):
+    def forward(self, x):
+        return super().forward(-x if self.training and x.mean() > 0 else x)
+
+
+class Remembering(Plain):
+    def forward(self, x):
+        self.seen = super().forward(x)
+        return self.seen
+
+
 def members(module=Plain, n=3, **params):
     return [net(module, **{"max_epochs": 3, "random_state": k} | params) for k in range(n)]
 
@@ -60,10 +77,12 @@ class TestTogether:
             {"batching": "upsample", "batch_size": 40},
             {"batching": "fixed", "batch_size": 40},
             {"batch_size": -1, "classes": [0, 1, 2, 7]},
+            {"module": Probable, "criterion": nn.NLLLoss},  # of which skorch takes the logarithm
         ],
         ids=str,
     )
     def test_members_are_what_they_would_be_alone(self, params):
+        rng = torch.get_rng_state()
         team = members(**params)
         assert fit_together(team, X, Y, seed=0)
         for together_, alone in zip(team, members(**params), strict=True):
@@ -73,6 +92,7 @@ class TestTogether:
             for name, value in alone.module_.state_dict().items():
                 torch.testing.assert_close(together_.module_.state_dict()[name], value, rtol=1e-3, atol=1e-4)
             assert not together_.module_.training
+        assert torch.equal(torch.get_rng_state(), rng)
 
     def test_dropout_is_drawn_apart_for_each_member(self):
         team = members(MLP, random_state=0)  # all alike but for dropout
@@ -91,6 +111,9 @@ class TestTogether:
         [
             (TokenNet, {}),
             (lambda: nn.Sequential(nn.Unflatten(1, (1, 4)), nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(6, 3)), {}),
+            (lambda: nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8, momentum=None), nn.Linear(8, 3)), {}),
+            (ChoosyInTraining, {}),
+            (Remembering, {}),
             (Plain, {"callbacks": [("stop", EarlyStopping(monitor="train_loss"))]}),
             (Plain, {"optimizer": torch.optim.LBFGS, "lr": 0.1}),
             (Plain, {"warm_start": True}),
@@ -103,6 +126,9 @@ class TestTogether:
         assert not fit_together(members(module, **params), rows, labels, seed=0)
         ensemble = EnsembleClassifier(net(module, max_epochs=2, **params), n_estimators=2, random_state=0)
         assert ensemble.fit(rows, labels).sample_proba(rows).shape[:2] == (90, 2)
+        alone = clone(ensemble.estimators_[0]).fit(rows, labels)
+        assert np.array_equal(alone.predict_proba(rows), ensemble.estimators_[0].predict_proba(rows))
+        copy.deepcopy(ensemble)
 
     def test_control_flow_that_vmap_cannot_follow(self):
         class Choosy(Plain):

@@ -126,6 +126,18 @@ class TestErrors:
         with pytest.raises(ValueError, match="Sequential does not end in a linear layer"):
             LaplaceClassifier(NetClassifier(module, max_epochs=1)).fit(X, Y)
 
+    def test_logits_that_are_changed_in_place(self):
+        class Tempered(MLP):
+            def forward(self, x):
+                return super().forward(x).div_(5.0)
+
+        with pytest.raises(ValueError, match="Tempered changes the output of its last linear layer in place"):
+            LaplaceClassifier(net(Tempered)).fit(X, Y)
+
+    @pytest.mark.parametrize("prior", [np.int64(2), np.float32(2), 2.0])
+    def test_priors_of_a_grid_of_numpy(self, prior):
+        assert LaplaceClassifier(net(max_epochs=1), prior).fit(X, Y).prior_precision_ == 2.0
+
     def test_other_losses_estimators_and_priors(self):
         with pytest.raises(TypeError, match="trained with MultiMarginLoss"):
             LaplaceClassifier(net(criterion=nn.MultiMarginLoss)).fit(X, Y)

@@ -31,6 +31,11 @@ def classifier(module=None, layers=("1", "3"), **params):
     return LearningLossClassifier(mlp() if module is None else module, list(layers), **params)
 
 
+class Named(nn.Module):
+    def forward(self, x):
+        return {"hidden": x}
+
+
 def by_hand(predicted, true, margin):
     """Sum over pairs as the paper writes it, one at a time."""
     losses = []
@@ -131,6 +136,28 @@ class TestErrors:
             classifier(layers=["seven"]).fit(X, Y)
         with pytest.raises(ValueError, match=r"loss_layers=\[\]: give a list"):
             classifier(layers=[]).fit(X, Y)
+
+    @pytest.mark.parametrize(
+        ("hidden", "message"),
+        [
+            (nn.Flatten(0), r"submodule 'hidden' returns shape \(12,\) for 2 rows"),
+            (nn.Unflatten(0, (1, -1)), r"submodule 'hidden' returns shape \(1, 2, 6\) for 2 rows.*batch_first=True"),
+            (Named(), r"submodule 'hidden' returns dict for 2 rows, but loss_layers must return tensors \(2, D\)"),
+        ],
+    )
+    def test_layers_that_are_no_rows_of_vectors(self, hidden, message):
+        class Aside(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.body, self.hidden, self.head = nn.Linear(X.shape[1], 6), hidden, nn.Linear(6, 3)
+
+            def forward(self, x):
+                h = self.body(x)
+                self.hidden(h)
+                return self.head(h)
+
+        with pytest.raises(ValueError, match=message):
+            classifier(Aside, ["hidden"]).fit(X, Y)
 
     def test_a_criterion_that_cannot_tell_rows_apart(self):
         class Total(nn.Module):

@@ -243,3 +243,8 @@ def test_the_whole_pool_can_be_picked(samples, dtype):
     assert again.indices.tolist() == picks.indices.tolist()
     assert torch.equal(samples, before)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_no_configurations():
+    with pytest.raises(ValueError, match="n_configurations=0; at least 1"):
+        pick(dirichlet(0, 5, 4, 3), 2, n_configurations=0)

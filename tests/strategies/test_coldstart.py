@@ -175,3 +175,9 @@ def test_wrong_shapes_are_refused(pick):
 def test_a_radius_below_zero_is_refused(delta):
     with pytest.raises(ValueError, match=f"delta={delta}"):
         coldstart.probcover(torch.ones(3, 2), torch.ones(0, 2), k=1, rng=rng(), delta=delta)
+
+
+@pytest.mark.parametrize("purity", [-0.1, 1.5, float("nan")])
+def test_a_purity_that_is_no_share_is_refused(purity):
+    with pytest.raises(ValueError, match=f"purity={purity}"):
+        coldstart.probcover(torch.ones(3, 2), torch.ones(0, 2), k=1, rng=rng(), purity=purity)

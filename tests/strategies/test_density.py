@@ -143,3 +143,11 @@ def test_wrong_shapes_are_refused(pick):
 def test_labelled_rows_of_another_width_are_refused():
     with pytest.raises(ValueError, match="have 2 numbers, labelled rows 5"):
         density.ranked_batch(np.ones(3), torch.ones(3, 2), torch.ones(4, 5), k=1, rng=rng())
+
+
+@pytest.mark.parametrize(
+    ("params", "scores", "message"), [({"n_references": 0}, 1.0, "n_references=0"), ({}, -1.0, "3 of 3 are negative")]
+)
+def test_information_density_refuses(params, scores, message):
+    with pytest.raises(ValueError, match=message):
+        density.information_density(np.full(3, scores), torch.rand(3, 2), k=1, rng=rng(), **params)

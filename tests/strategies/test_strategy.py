@@ -1,10 +1,12 @@
 """Strategies of one's own, their parameters, and what a view asks a model, how often, and of how many rows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from modAL.models import ActiveLearner as ModalLearner
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -74,6 +76,80 @@ def test_a_pick_of_ones_own_sees_scores_and_views():
     np.testing.assert_allclose(picks.scores, 1 - (model.predict_proba(X) ** 2).sum(1)[picks.indices])
     nearest = strategy.with_params(sign=-1.0).select(model, X, 5)
     assert nearest.indices.tolist() == np.argsort(norms)[:5].tolist()
+
+
+@pytest.mark.parametrize("taught", [False, True])
+def test_scores_may_read_the_rows_taught(taught):
+    def far(embedding, train_embedding):
+        return torch.cdist(embedding, train_embedding).amin(1) if len(train_embedding) else embedding.norm(dim=1)
+
+    strategy, model = Strategy("far", far, ("embedding", "train_embedding")), LinearPosterior().fit(X)
+    learner = ActiveLearner(model, X_training=X[:7], y_training=np.arange(7) % 4) if taught else model
+    embedding = model.embed(X)
+    to_taught = np.linalg.norm(embedding[:, None] - embedding[None, :7], axis=-1).min(1)
+    expected = to_taught if taught else np.linalg.norm(embedding, axis=1)
+    assert strategy.select(learner, X, 3).indices.tolist() == np.argsort(-expected)[:3].tolist()
+
+
+def test_quantities_that_do_not_exist():
+    with pytest.raises(ValueError, match="strategy mine needs 'logits'; there are proba, samples, embedding, loss"):
+        Strategy("mine", gini, ("logits",))
+
+
+def test_rows_kept_of_many_that_score_alike_are_random_whatever_the_chunks():
+    flat = Strategy("flat", lambda proba: 0 * proba[:, 0], ("proba",), farthest_from_origin, ("embedding",))
+    drawn = set()
+    for seed in range(20):
+        with pytest.warns(UserWarning, match="more than max_bytes"):
+            whole, rowwise = (
+                flat.select(LinearPosterior().fit(X), X, 5, random_state=seed, max_bytes=640, chunk_bytes=size)
+                for size in (2**26, 1)
+            )
+        assert whole.indices.tolist() == rowwise.indices.tolist()
+        drawn |= {*whole.indices.tolist()}
+    assert len(drawn) > 25
+
+
+def test_a_transformer_is_fitted_to_the_candidates_alone():
+    rows = np.vstack([X, np.full((1, 3), np.nan)])
+    strategy = get_strategy("typiclust", embed=PCA(2))
+    among = strategy.select(None, rows, 5, candidates=np.arange(60), random_state=0)
+    assert among.indices.tolist() == strategy.select(None, X, 5, random_state=0).indices.tolist()
+
+
+def test_numbers_and_bools_side_by_side_are_features():
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1] > 0, "c": pd.array(np.arange(60), "Int64")})
+    plain = frame.to_numpy(dtype=float)
+    typiclust = get_strategy("typiclust")
+    picks = [typiclust.select(None, rows, 5, random_state=0).indices.tolist() for rows in (frame, plain)]
+    assert picks[0] == picks[1]
+
+
+@pytest.mark.parametrize("strategy", ["coreset", "badge", "kmeans"])
+def test_embeddings_that_are_infinite(strategy):
+    class Overflowing(LinearPosterior):
+        def embed(self, X):
+            return np.where(np.arange(len(X))[:, None] == 3, np.inf, super().embed(X))
+
+    with pytest.raises(ValueError, match="embed is infinite for 1 of 60 rows, the first is row 3"):
+        get_strategy(strategy).select(Overflowing().fit(X), X, 5)
+
+
+def test_a_label_the_model_has_not_met_is_the_largest_loss():
+    y = np.array(["ham", "spam", "eggs"])[np.arange(60) % 3]
+    model = LogisticRegression().fit(X[:20][y[:20] != "eggs"], y[:20][y[:20] != "eggs"])
+    picks = get_strategy("ideal_loss").select(model, X, 60, y_pool=y)
+    assert (y[picks.indices[:20]] == "eggs").all()
+    seen = picks.indices[20:]
+    proba = model.predict_proba(X[seen])[np.arange(40), (y[seen] == "spam").astype(int)]
+    np.testing.assert_allclose(picks.scores[20:], -np.log(proba))
+    with pytest.raises(ValueError, match="y holds labels such as 0, but the labels taught are such as 'ham'"):
+        get_strategy("ideal_loss").select(model, X, 5, y_pool=np.arange(60))
+
+
+def test_no_targets():
+    with pytest.raises(ValueError, match="X_target has 0 rows"):
+        get_strategy("epig").select(LinearPosterior().fit(X), X, 5, X_target=X[:0])
 
 
 def test_a_pick_without_a_score_sees_views_alone():

@@ -8,10 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modAL.uncertainty import uncertainty_sampling
 from sklearn.linear_model import LogisticRegression
 
 from alkit import ActiveLearner, get_strategy
 from alkit.strategies import (
+    Strategy,
     class_balanced,
     cost_aware,
     diversified,
@@ -65,6 +67,21 @@ def test_what_does_not_pick_by_scores_is_refused(wrap):
     for inner in ("badge", "random", "batch_bald", stochastic("bald")):
         with pytest.raises(TypeError, match="needs a strategy that picks by the scores of single rows, which"):
             wrap(inner)
+    with pytest.raises(TypeError, match="is no Strategy"):
+        wrap(uncertainty_sampling)
+
+
+def test_parameters_of_one_name_are_refused():
+    tempered = Strategy("tempered", lambda proba, *, beta=2.0: proba[:, 0] ** beta, ("proba",))
+    with pytest.raises(TypeError, match="stochastic and tempered both have a parameter 'beta'"):
+        stochastic(tempered)
+
+
+@pytest.mark.parametrize("wrap", [stochastic, cost_aware, class_balanced], ids=lambda w: w.__name__)
+def test_negative_scores_are_not_multiplied(wrap):
+    negative = Strategy("negative", lambda proba: proba[:, 0] - 1, ("proba",))
+    with pytest.raises(ValueError, match="needs scores of 0 or more, but 80 of 80 are negative"):
+        wrap(negative).select(model(), X, 5, **({"costs": np.ones(80)} if wrap is cost_aware else {}))
 
 
 def test_names_and_parameters_of_the_inner_strategy_go_through():
@@ -101,6 +118,9 @@ def test_infinite_beta_is_top_k_and_zero_scores_come_last():
     assert all(picks.stochastic([0.0, 0, 0.1], k=1, rng=rng).indices[0] == 2 for _ in range(50))
     with pytest.raises(ValueError, match="the lowest is -1"):
         picks.stochastic([-1.0, 1], k=1, rng=rng)
+    for beta in (-1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match=f"beta={beta}; it must be 0 or more"):
+            picks.stochastic([1.0, 2], k=1, rng=rng, beta=beta)
     with pytest.raises(ValueError, match="choose 'power'"):
         picks.stochastic([1.0], k=1, rng=rng, kind="flat")
 
@@ -118,6 +138,21 @@ def test_inclusion_probabilities_are_those_of_the_draw():
     # weighting by the inverse makes the mean over the pool unbiased
     estimates = [np.sum(scores[d.indices] / d.probability) / 6 for d in draws]
     assert np.mean(estimates) == pytest.approx(scores.mean(), abs=5 * np.std(estimates) / np.sqrt(6000))
+
+
+@pytest.mark.parametrize(("k", "random_share"), [(1, 0.3), (4, 0.4), (2, 0.2), (6, 0.25)])
+def test_a_share_that_is_no_whole_number_is_kept_in_the_long_run(k, random_share):
+    scores, rng, n = np.array([5.0, 4, 3, 2, 1, 0]), np.random.default_rng(0), 6000
+    drawn, probability = np.zeros(6), np.zeros(6)
+    estimates = []
+    for _ in range(n):
+        got = picks.mixed(scores, k=k, rng=rng, random_share=random_share)
+        assert len(set(got.indices)) == k
+        drawn[got.indices] += 1 / n
+        probability[got.indices] = got.probability
+        estimates.append(np.sum(scores[got.indices] / got.probability) / 6)
+    np.testing.assert_allclose(drawn, probability, atol=5 * np.sqrt(0.25 / n))
+    assert np.mean(estimates) == pytest.approx(scores.mean(), abs=5 * np.std(estimates) / np.sqrt(n) + 1e-12)
 
 
 def test_all_or_none_at_random():
@@ -170,8 +205,13 @@ def test_bad_costs():
         cost_aware("margin").select(model(), X, 5)
     with pytest.raises(ValueError, match="costs has 3 values, but the pool has 80 rows"):
         cost_aware("margin").select(model(), X, 5, costs=[1, 2, 3])
-    with pytest.raises(ValueError, match="80 of 80 costs are not positive"):
-        cost_aware("margin").select(model(), X, 5, costs=np.zeros(80))
+    for bad in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match=f"1 of 80 costs are not positive numbers, the first is {bad} of row 7"):
+            cost_aware("margin").select(model(), X, 5, costs=np.where(np.arange(80) == 7, bad, 1.0))
+    with pytest.raises(ValueError, match="costs is 3.0, but the pool has 80 rows"):
+        cost_aware("margin").select(model(), X, 5, costs=3.0)
+    with pytest.raises(ValueError, match="budget=nan, but the cheapest of 80 rows"):
+        priced.select(model(), X, budget=np.nan)
 
 
 # ---- balance, diversity, parts
@@ -209,5 +249,18 @@ def test_only_a_part_is_scored():
     assert subsample("margin", size=30).select(counting, X, 5).indices.shape == (5,)
     assert subsample("margin", size=30).select(counting, X, 40, candidates=np.arange(50)).indices.max() < 50
     assert asked == [30, 40]
+    priced = subsample(cost_aware("margin", cost=lambda X: np.ones(len(X))), size=30)
+    assert len(priced.select(counting, X, budget=4).indices) == 4
+    assert len(priced.select(counting, X, budget=100).indices) == 30
+    assert asked == [30, 40, 30, 30]
     with pytest.raises(ValueError, match="size=0"):
         subsample("margin", size=0)
+
+
+@pytest.mark.parametrize("strategy", [subsample("random", size=30), subsample(mixed("margin"), size=30)], ids=str)
+def test_a_row_must_be_in_the_part_to_be_picked(strategy):
+    rng, drawn, n = np.random.default_rng(0), [], 1500
+    for _ in range(n):
+        got = strategy.select(model(), X, 20, random_state=rng)
+        drawn.append(np.sum(1 / got.probability) / 80)
+    assert np.mean(drawn) == pytest.approx(1, abs=5 * np.std(drawn) / np.sqrt(n) + 1e-12)

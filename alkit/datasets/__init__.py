@@ -1,0 +1,14 @@
+"""Loaders of real data that users can install; alkit bundles none of it."""
+
+from alkit.datasets.emoji import load_emoji
+from alkit.datasets.fashion_mnist import load_fashion_mnist
+from alkit.datasets.mfeat import load_mfeat
+from alkit.datasets.texts import load_spam, load_wordnet_glosses
+
+__all__ = [
+    "load_emoji",
+    "load_fashion_mnist",
+    "load_mfeat",
+    "load_spam",
+    "load_wordnet_glosses",
+]

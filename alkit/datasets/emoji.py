@@ -1,0 +1,131 @@
+"""Emoji: a text and a picture each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def load_emoji(
+    path: str | Path, target: str = "category", *, flags: bool = True, tags: bool = True
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    r"""Load emoji: a text and a picture each, and what kind of emoji it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder that holds the npm packages ``emojibase-data`` and ``emoji-datasource-google`` or
+        ``emoji-datasource-twitter``, or both of the latter (``npm install --prefix DIR emoji-datasource-google@16.0.0
+        emojibase-data@17.0.0``, then ``DIR/node_modules``); or ``rows.csv`` with columns ``id``, ``vendor``, ``label``,
+        ``tags``, ``category`` and ``subgroup``, and ``images32_VENDOR.npz`` with ``X``.
+    target : {"category", "subgroup"}, default="category"
+        9 or 98 classes.
+    flags : bool, default=True
+        Whether to include flags, which text or picture alone all but decides.
+    tags : bool, default=True
+        Whether texts are names and tags, which tell more than names alone.
+
+    Returns
+    -------
+    X : dict
+        ``"text"``, a list of n str; ``"image"``, uint8 array (n, 32, 32, 3), on white.
+    y : array (n,) of str
+        Category or subgroup.
+    ids : array (n,) of str
+        Which emoji it is: those of two vendors look alike and have the same text, so split by it, as
+        :class:`sklearn.model_selection.GroupShuffleSplit` does.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither at `path`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from alkit.datasets import load_emoji
+    >>> with TemporaryDirectory() as folder:
+    ...     table = "id,vendor,label,tags,category,subgroup\n1F40C,google,snail,slow,Animals,animal-bug\n"
+    ...     _ = Path(folder, "rows.csv").write_text(table)
+    ...     np.savez(Path(folder, "images32_google.npz"), X=np.zeros((1, 32, 32, 3), np.uint8))
+    ...     X, y, ids = load_emoji(folder)
+    >>> X["text"], X["image"].shape, y.tolist(), ids.tolist()
+    (['snail: slow'], (1, 32, 32, 3), ['Animals'], ['1F40C'])
+    """
+    if target not in ("category", "subgroup"):
+        raise ValueError(f"target={target!r}: choose 'category' or 'subgroup'")
+    path = Path(path)
+    tables = sorted(path.glob("rows.csv*"))
+    rows, pictures = _converted_emoji(tables[0]) if tables else _packaged_emoji(path)
+    kept = np.ones(len(rows), dtype=bool) if flags else (rows["category"] != "Flags").to_numpy()
+    rows = rows[kept]
+    texts = rows["label"] + ": " + rows["tags"] if tags else rows["label"]
+    X = {"text": texts.tolist(), "image": pictures[kept]}
+    return X, rows[target].to_numpy(dtype=str), rows["id"].to_numpy(dtype=str)
+
+
+def _converted_emoji(table: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read a table of emoji, and the pictures of each vendor in its order."""
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    pictures = np.empty((len(rows), 32, 32, 3), dtype=np.uint8)
+    for vendor, of_vendor in rows.groupby("vendor"):
+        with np.load(table.parent / f"images32_{vendor}.npz") as file:
+            pictures[of_vendor.index] = file["X"]
+    return rows, pictures
+
+
+def _packaged_emoji(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read emoji from npm packages."""
+    texts = sorted(path.glob("**/en/data.json"))
+    sheets = sorted(path.glob("**/img/*/sheets/64.png"))
+    if not texts or not sheets:
+        raise FileNotFoundError(
+            f"no emoji in {path}: it should hold the npm packages emojibase-data and emoji-datasource-google or "
+            "-twitter, or rows.csv and images32_VENDOR.npz"
+        )
+    words = {_code_points(text["hexcode"]): text for text in json.loads(texts[0].read_text(encoding="utf-8"))}
+    rows, pictures = [], []
+    for sheet in sheets:
+        vendor = sheet.parts[-3]
+        emoji = json.loads((sheet.parents[3] / "emoji.json").read_text(encoding="utf-8"))
+        usable = (e for e in emoji if e["category"] != "Component" and e[f"has_img_{vendor}"])
+        known = [e for e in usable if _code_points(e["unified"]) in words]
+        for e in known:
+            text = words[_code_points(e["unified"])]
+            rows.append(
+                {
+                    "id": e["unified"],
+                    "vendor": vendor,
+                    "label": text["label"],
+                    "tags": " ".join(text.get("tags", ())),
+                    "category": e["category"],
+                    "subgroup": e["subcategory"],
+                }
+            )
+        pictures.append(_cut_sheet(sheet, [(e["sheet_x"], e["sheet_y"]) for e in known]))
+    return pd.DataFrame(rows), np.concatenate(pictures)
+
+
+def _code_points(code: str) -> str:
+    """Drop the variation selector, which some tables of emoji write and some leave out."""
+    return "-".join(point for point in code.split("-") if point != "FE0F")
+
+
+def _cut_sheet(sheet: Path, places: Sequence[tuple[int, int]], size: int = 64) -> np.ndarray:
+    """Cut pictures from a sheet, on which each has a margin of one, on white and at half their size."""
+    from PIL import Image
+
+    with Image.open(sheet) as file:
+        pixels = Image.new("RGBA", file.size, "white")
+        pixels.alpha_composite(file.convert("RGBA"))
+    cells = (pixels.crop((x, y, x + size, y + size)) for x, y in (np.array(places) * (size + 2) + 1).tolist())
+    return np.stack(
+        [np.asarray(cell.convert("RGB").resize((size // 2, size // 2), Image.Resampling.BOX)) for cell in cells]
+    )

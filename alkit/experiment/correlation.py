@@ -1,0 +1,243 @@
+"""Does a score predict the gain? Train a little more on rows of one score alone, and see what they give."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import check_scoring
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_scalar
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm.auto import tqdm
+
+from alkit._inner import tell_classes
+from alkit._random import RandomState, draw_seed, generator
+from alkit.checks import as_labels, check_label_a_row
+from alkit.experiment.compare import named_strategies
+from alkit.experiment.runs import one_thread, seeded
+from alkit.rows import Rows, n_rows, take
+from alkit.strategies import Strategy
+from alkit.strategies.selection import top_k
+
+
+@dataclass(frozen=True)
+class ScoreGainCorrelation:
+    """What groups of pool rows gave, by their mean score. Made by `score_gain_correlation`.
+
+    Parameters
+    ----------
+    groups : DataFrame
+        Columns score (the name), seed, group, mean_score, gain.
+    """
+
+    groups: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return every group of every seed.
+
+        Returns
+        -------
+        DataFrame
+            With columns score, seed, group, mean_score, gain.
+        """
+        return self.groups.copy()
+
+    def summary(self, confidence: float = 0.95) -> pd.DataFrame:
+        """Return Pearson's correlation of mean score and gain.
+
+        Parameters
+        ----------
+        confidence : float, default=0.95
+            Of the intervals `low` to `high`, by Fisher's transformation.
+
+        Returns
+        -------
+        DataFrame
+            A row for each score and seed; columns r, low, high, p_value (two-sided) and n, the number of groups. NaN
+            where all groups have one mean score, or one gain.
+        """
+        rows = {
+            key: _pearson(groups["mean_score"].to_numpy(), groups["gain"].to_numpy(), confidence)
+            for key, groups in self.groups.groupby(["score", "seed"], sort=False)
+        }
+        index = pd.MultiIndex.from_tuples(rows, names=["score", "seed"])
+        return pd.DataFrame(list(rows.values()), index, columns=["r", "low", "high", "p_value", "n"])
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw gain over mean score, see `ScoreGainDisplay.from_correlation`.
+
+        Parameters
+        ----------
+        ax : array of matplotlib Axes, optional
+            One a score.
+
+        Returns
+        -------
+        ScoreGainDisplay
+        """
+        from alkit.experiment.plots import ScoreGainDisplay
+
+        return ScoreGainDisplay.from_correlation(self, ax=ax)
+
+
+def score_gain_correlation(
+    estimator: Any,
+    X: Rows,
+    y: Any,
+    scores: Any,
+    *,
+    n_train: int = 2000,
+    n_pool: int = 10_000,
+    n_groups: int = 100,
+    X_test: Rows = None,
+    y_test: Any = None,
+    scoring: str | Callable | None = None,
+    n_seeds: int = 5,
+    random_state: RandomState = 0,
+    n_jobs: int | None = None,
+) -> ScoreGainCorrelation:
+    """Correlate the score of pool rows with what a model gains by one more epoch on them.
+
+    The model is trained on `n_train` rows and scores `n_pool` others. These are sorted by score and cut into groups.
+    From the same trained weights, the model is trained one epoch more on each group alone; the change of its test score
+    is the gain. A seed draws rows and weights anew.
+
+    Parameters
+    ----------
+    estimator : classifier with ``partial_fit``, or Pipeline that ends in one
+        An epoch of it is one call of ``partial_fit``, with ``max_epochs=1`` where it has that parameter.
+    X, y : rows and labels
+        What the rows to train on and to score are drawn from.
+    scores : list, or dict of name to strategy
+        Names or `Strategy` objects that score row by row, ``"ideal_loss"`` (the true loss) and ``"learning_loss"``
+        (the predicted one, of a `LearningLossClassifier`) among them.
+    n_train, n_pool, n_groups : int, default=2000, 10,000, 100
+        Rows to train on, rows to score, and groups these are cut into.
+    X_test, y_test : rows and labels, optional
+        What gains are measured on; by default all rows of X that are not drawn.
+    scoring : str or callable, optional
+        A scikit-learn scorer; accuracy by default.
+    n_seeds : int, default=5
+        Repetitions: how much they differ is part of the answer.
+    random_state : int, RandomState or None, default=0
+        Seeds the repetitions; with the same int, more go on from fewer.
+    n_jobs : int, optional
+        Repetitions at a time, by joblib; each computes on one thread.
+
+    Returns
+    -------
+    ScoreGainCorrelation
+        With ``to_frame()``, ``summary()`` and ``plot()``.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no ``partial_fit``, or a strategy scores no single rows.
+    ValueError
+        If there are too few rows for the sizes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from alkit.experiment import score_gain_correlation
+    >>> X, y = load_digits(return_X_y=True)
+    >>> found = score_gain_correlation(
+    ...     MLPClassifier(max_iter=200, batch_size=10), X / 16, y, ["margin", "ideal_loss"],
+    ...     n_train=200, n_pool=400, n_groups=20, n_seeds=2,
+    ... )
+    >>> found.summary()["n"].tolist()
+    [20, 20, 20, 20]
+    """
+    for name, value in (("n_train", n_train), ("n_pool", n_pool), ("n_seeds", n_seeds)):
+        check_scalar(value, name, Integral, min_val=1)
+    check_scalar(n_groups, "n_groups", Integral, min_val=3, max_val=n_pool)
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if not hasattr(last, "partial_fit"):
+        raise TypeError(
+            f"{type(last).__name__} has no partial_fit, so it cannot be trained one epoch more; use "
+            "alkit.NetClassifier, or another classifier that has"
+        )
+    by_row = {name: _by_row(name, strategy) for name, strategy in named_strategies(scores).items()}
+    y, y_test = as_labels(y), None if y_test is None else as_labels(y_test)
+    check_label_a_row(X, y)
+    if X_test is not None:
+        check_label_a_row(X_test, [] if y_test is None else y_test, "_test")
+    spare = n_rows(X) - n_train - n_pool
+    if spare < (X_test is None):
+        raise ValueError(
+            f"X has {n_rows(X)} rows, but n_train={n_train} and n_pool={n_pool} take {n_train + n_pool}, and what is "
+            "left is to test on; lower them, or pass X_test and y_test"
+        )
+    rng = generator(random_state)
+    sizes = n_train, n_pool, n_groups
+    jobs = (
+        delayed(_repetition)(estimator, X, y, by_row, sizes, (X_test, y_test), scoring, seed)
+        for seed in [draw_seed(rng) for _ in range(n_seeds)]
+    )
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    frames = [frame.assign(seed=seed) for seed, frame in enumerate(tqdm(done, total=n_seeds, desc="repetitions"))]
+    return ScoreGainCorrelation(pd.concat(frames, ignore_index=True)[["score", "seed", "group", "mean_score", "gain"]])
+
+
+def _repetition(
+    estimator: Any, X: Rows, y: np.ndarray, by_row: dict, sizes: tuple, test: tuple, scoring: Any, seed: int
+) -> pd.DataFrame:
+    """Train, score, cut into groups and train on each: one row a score and group."""
+    n_train, n_pool, n_groups = sizes
+    drawn = np.random.default_rng(seed).permutation(n_rows(X))
+    train, pool, spare = np.split(drawn, [n_train, n_train + n_pool])
+    X_test, y_test = (take(X, spare), y[spare]) if test[0] is None else test
+    with one_thread():
+        model = tell_classes(seeded(estimator, seed), np.unique(y)).fit(take(X, train), y[train])
+        model, X_pool, X_test = _last_step_on(model, take(X, pool), X_test)
+        score = check_scoring(model, scoring)
+        before, found = score(model, X_test, y_test), []
+        for name, strategy in by_row.items():
+            picks = strategy.select(model, X_pool, n_pool, y_pool=y[pool], random_state=seed)
+            for group, ranks in enumerate(np.array_split(np.arange(n_pool)[::-1], n_groups)):  # lowest scores first
+                rows = picks.indices[ranks]
+                after = score(_one_more_epoch(model, take(X_pool, rows), y[pool[rows]]), X_test, y_test)
+                found.append((name, group, picks.scores[ranks].mean(), after - before))
+    return pd.DataFrame(found, columns=["score", "group", "mean_score", "gain"])
+
+
+def _by_row(name: str, strategy: Any) -> Strategy:
+    """Return a strategy that picks by its scores alone."""
+    if not isinstance(strategy, Strategy) or strategy.score is None:
+        raise TypeError(
+            f"{name} scores no single rows, so there is nothing to correlate; use a strategy that does, such as "
+            "'margin', 'bald' or 'ideal_loss'"
+        )
+    return replace(strategy, pick=top_k, pick_needs=(), part=None)
+
+
+def _last_step_on(model: Any, *rows: Rows) -> tuple[Any, ...]:
+    """Return what makes the predictions of a fitted model, and rows as it sees them, transformed once by a Pipeline."""
+    if not isinstance(model, Pipeline):
+        return model, *rows
+    return model[-1], *(model[:-1].transform(X) if len(model) > 1 else X for X in rows)
+
+
+def _one_more_epoch(model: Any, X: Rows, y: np.ndarray) -> Any:
+    """Return a copy of a fitted model, trained one epoch more on some rows alone."""
+    model = copy.deepcopy(model)
+    if "max_epochs" in model.get_params(deep=False):
+        model.set_params(max_epochs=1)
+    return model.partial_fit(X, y)
+
+
+def _pearson(mean_score_G: np.ndarray, gain_G: np.ndarray, confidence: float) -> tuple[float, ...]:
+    """Correlation, its interval, its p-value and the number of groups."""
+    n, nan = len(gain_G), float("nan")
+    if np.ptp(mean_score_G) == 0 or np.ptp(gain_G) == 0:
+        return nan, nan, nan, nan, n
+    found = stats.pearsonr(mean_score_G, gain_G)
+    return found.statistic, *found.confidence_interval(confidence), found.pvalue, n
