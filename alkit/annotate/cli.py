@@ -157,11 +157,10 @@ def _export(chosen: argparse.Namespace) -> None:
 
     store = Store(chosen.db, read_only=True)
     try:
-        records: list[Any]
-        if chosen.aggregate is None:
-            records = list(read_answers(store))
-        else:
-            records = aggregate(store, chosen.aggregate).to_dict("records")
+        found: Any = read_answers(store)
+        if chosen.aggregate is not None:
+            found = aggregate(store, chosen.aggregate).to_dict("records")
+        records = list(found)
         if chosen.format == "prodigy":
             write_prodigy([_for_prodigy(record) for record in records], chosen.output, store.meta("classes"))
         else:
