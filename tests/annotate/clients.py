@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from typing import ClassVar
 
 import httpx2
 
@@ -16,7 +17,9 @@ ADDRESS = re.compile(r"^(\w+): (http://\S+)/\?token=(\S+)$", re.MULTILINE)
 
 
 class Server:
-    """``alkit label`` at work."""
+    """``alkit label`` at work; killed when its test ends, however that ends."""
+
+    running: ClassVar = []
 
     def __init__(self, folder, annotators, *arguments, port=0, wait=60):
         self.log = Path(folder) / "server.log"
@@ -26,13 +29,14 @@ class Server:
                 [*command, "--port", str(port)], stdout=log, stderr=log, cwd=folder, start_new_session=True,
                 env=os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
+        self.people = []
+        self.running.append(self)
         until = time.monotonic() + wait
         while "Ctrl-C" not in (said := self.log.read_text()):
             assert self.process.poll() is None, said
             assert time.monotonic() < until, said
             time.sleep(0.05)
         self.addresses = {name: (url, token) for name, url, token in ADDRESS.findall(said)}
-        self.people = []
 
     def person(self, name):
         url, token = self.addresses[name]
@@ -48,7 +52,9 @@ class Server:
         return self._end(signal.SIGINT)
 
     def _end(self, how, threads=()):
-        os.killpg(self.process.pid, how)
+        self.running.remove(self)
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, how)
         code = self.process.wait(60)
         for thread in threads:
             thread.join()
