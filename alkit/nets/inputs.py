@@ -241,23 +241,42 @@ class RowBatches:
         The rows.
     batches : iterable of slice or int64 tensor
         Rows of each batch.
-    check : callable, optional
-        Called with each batch's rows and the position of the first; batches are slices in order.
     """
 
-    def __init__(self, dataset: Dataset, batches: Iterable, check: Callable[[Tensors, int], None] | None = None):
+    def __init__(self, dataset: Dataset, batches: Iterable):
         self.dataset = dataset
         self.batches = batches
-        self.check = check
 
     def __len__(self) -> int:
         return len(self.batches)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[Tensors, torch.Tensor | None]]:
-        for rows in self.batches:
-            X, codes = fetch(self.dataset, rows)
-            if self.check is not None:
-                self.check(X, rows.start)
+        return (fetch(self.dataset, rows) for rows in self.batches)
+
+
+class CheckedBatches:
+    """Batches of rows in order, each checked as it is read.
+
+    Parameters
+    ----------
+    batches : RowBatches or DataLoader
+        Pairs of rows and codes.
+    check : callable
+        Called with each batch's rows and the position of the first.
+    """
+
+    def __init__(self, batches: Any, check: Callable[[Tensors, int], None]):
+        self.batches = batches
+        self.check = check
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensors, torch.Tensor | None]]:
+        first_row = 0
+        for X, codes in self.batches:
+            self.check(X, first_row)
+            first_row += n_rows(X)
             yield X, codes
 
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from alkit.nets.batching import EpochBatches
 from alkit.nets.embedding import first_output
 from alkit.nets.inputs import (
+    CheckedBatches,
     RowBatches,
     RowDataset,
     Tensors,
@@ -113,9 +114,10 @@ class RowNet(skorch.NeuralNetClassifier):
             self._check_batch_norm(batches)
             return DataLoader(dataset, batch_sampler=batches, **options) if options else RowBatches(dataset, batches)
         size = n_rows(dataset) if size == -1 else size or scoring_rows(dataset)
-        if options:
+        if "collate_fn" in options:  # what it makes only the network knows
             return DataLoader(dataset, batch_size=size, **options)
-        return RowBatches(dataset, list(slices(n_rows(dataset), size)), self._check_batch)
+        ours = RowBatches(dataset, list(slices(n_rows(dataset), size)))
+        return CheckedBatches(DataLoader(dataset, batch_size=size, **options) if options else ours, self._check_batch)
 
     def _check_batch(self, batch: Tensors, first_row: int) -> None:
         """Check rows to score, as they are read."""

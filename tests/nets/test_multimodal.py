@@ -238,6 +238,13 @@ class TestHeads:
             net.predict_proba(gappy(), head="image")
         assert net.module_.asked == ("joint",)
 
+    def test_a_data_loader_checks_rows_too(self):
+        net = classifier(iterator_valid__drop_last=False, iterator_valid__batch_size=25).fit(gappy([27, 55]), Y)
+        with pytest.raises(ValueError, match=r"head 'image' reads, is missing in 1 of 25 rows of X \(first: row 27\)"):
+            net.predict_proba(gappy([27, 55]), head="image")
+        with pytest.raises(ValueError, match="modality 'text' holds infinity in row 59"):
+            net.predict({"text": np.where(np.arange(N)[:, None] == 59, np.inf, TEXT), "image": IMAGE})
+
     def test_joint_beats_both_where_both_are_needed(self):
         rng = np.random.default_rng(0)
         rows = {"text": rng.normal(size=(600, 4)), "image": rng.normal(size=(600, 6))}
