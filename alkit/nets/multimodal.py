@@ -14,10 +14,10 @@ from torch.utils.data import Dataset
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.encoders import ModalityEncoder
 from alkit.nets.fusion import build_fusion
-from alkit.nets.inputs import SCORING_BYTES, RowDataset, Tensors, check_shape, root, to_tensors, unwrap
+from alkit.nets.inputs import RowDataset, Tensors, check_shape, root, scoring_rows, unwrap
 from alkit.nets.modalities import JOINT, Modalities, Shape, by_modality, check_modalities, check_present, present_rows
 from alkit.nets.multitask_loss import FixedWeightLoss, UncertaintyWeightedLoss
-from alkit.rows import Rows, n_rows, row_bytes, slices, take
+from alkit.rows import Rows, slices
 
 
 class MultimodalNet(nn.Module):
@@ -243,8 +243,9 @@ class MultimodalClassifier(NetClassifier):
         X, y = unwrap(X, y)
         X, y = super()._checked(by_modality(X, self.modalities), y)
         if not isinstance(X, Dataset):  # whose items are checked as they are read
-            for part in slices(n_rows(X), max(1, SCORING_BYTES // max(1, row_bytes(X)))):
-                self._check_batch(to_tensors(take(X, part)), part.start)
+            rows = RowDataset(X)
+            for part in slices(len(rows), scoring_rows(rows)):
+                check_present(rows.batch(part)[0], part.start)
         return X, y
 
     def get_dataset(self, X: Rows, y: Any = None) -> Dataset:
@@ -267,7 +268,7 @@ class MultimodalClassifier(NetClassifier):
 
     def _check_batch(self, batch: Tensors, first_row: int) -> None:
         """Check that the head asked has something to read in each row."""
-        check_present(batch, first_row, self._network().asked[0] if self.initialized_ else JOINT)
+        check_present(batch, first_row, self._network().asked[0])
 
     def predict_proba(self, X: Rows, head: str = JOINT) -> np.ndarray:
         """Return class probabilities.

@@ -1,6 +1,7 @@
 """MultimodalClassifier: every form of X says the same, what is missing takes no part, heads answer alone."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -131,6 +132,15 @@ class TestForms:
         file[:] = IMAGE
         net = classifier().fit(X, Y)
         np.testing.assert_array_equal(net.predict_proba({"text": TEXT, "image": file}), net.predict_proba(X))
+
+    def test_sparse_rows_are_densified_a_batch_at_a_time(self):
+        wide = sp.random_array((2_000, 50_000), density=1e-5, format="csr", rng=np.random.default_rng(0))
+        rows, y = {"text": wide, "image": np.ones((2_000, 1), np.float32)}, np.arange(2_000) % 2
+        net = classifier({"text": 50_000, "image": 1})
+        tracemalloc.start()
+        net._checked(rows, y)
+        assert tracemalloc.get_traced_memory()[1] < 2**27
+        tracemalloc.stop()
 
     def test_raw_pictures_token_ids_and_a_number(self):
         class CNN(nn.Sequential):
