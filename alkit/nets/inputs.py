@@ -47,7 +47,7 @@ def to_tensors(X: Rows) -> Tensors:
     if isinstance(X, torch.Tensor):
         return X.detach()  # gradients of the user's tensors are not ours to write
     if isinstance(X, Mapping):
-        return {key: to_tensors(X.get(key)) for key in X}
+        return {key: _entry(key, X.get(key)) for key in X}
     if isinstance(X, Dataset):
         return default_collate([_first(X[i]) for i in range(n_rows(X))])
     values = X.toarray() if sp.issparse(X) else np.asarray(take(X, slice(None)) if on_disk(X) else X)
@@ -62,6 +62,14 @@ def to_tensors(X: Rows) -> Tensors:
         values = values.astype(np.int64)
     readable = values.flags.writeable and all(stride >= 0 for stride in values.strides) and values.dtype.isnative
     return torch.from_numpy(values if readable else values.astype(values.dtype.newbyteorder("=")))
+
+
+def _entry(key: str, values: Rows) -> Tensors:
+    """Convert one entry of a dict, which an error names."""
+    try:
+        return to_tensors(values)
+    except ValueError as error:
+        raise ValueError(f"{key!r}: {error}") from error
 
 
 def _first(item: Any) -> Any:

@@ -67,7 +67,7 @@ class MultimodalNet(nn.Module):
             shape = given if isinstance(given, tuple) else (given,)
             try:
                 self.encoders[name] = ModalityEncoder(encoders[name], shape, width, depth, dropout)
-            except (RuntimeError, ValueError) as error:
+            except (RuntimeError, TypeError, ValueError) as error:
                 raise ValueError(f"encoder of modality {name!r}: {error}") from error
         self.fusion = build_fusion(fusion, len(modalities), width)
         self.dropout = nn.Dropout(dropout)
@@ -107,7 +107,7 @@ class MultimodalClassifier(NetClassifier):
         By name, the width of a modality's vectors, or the shape of its rows; or its columns, where X is one matrix.
     encoder : {"residual", "highway", "mlp"}, Module, callable, or dict of these by modality, default="residual"
         A module, which is copied, or what a callable without arguments builds, returns vectors: a CNN for pictures, a
-        transformer for token ids. One that holds an ``nn.Embedding`` gets integers, others get floats.
+        transformer for token ids. One that begins with an ``nn.Embedding`` gets integers, others get floats.
     fusion : {"gated", "attention", "concat", "bilinear"}, default="gated"
         See :mod:`alkit.nets.fusion`.
     width : int, default=128
@@ -138,7 +138,8 @@ class MultimodalClassifier(NetClassifier):
     missing in a row where it is None or holds a NaN. Inputs are not scaled, see
     :class:`sklearn.preprocessing.StandardScaler`.
 
-    There is no batch normalisation: it would be in the way of MC dropout, and of rows that lack a modality.
+    There is no batch normalisation: it would be in the way of MC dropout, and of rows that lack a modality, which an
+    encoder reads as zeros; one of your own that has it counts them in its statistics.
 
     Examples
     --------
@@ -154,6 +155,7 @@ class MultimodalClassifier(NetClassifier):
     """
 
     _allow_nan = True
+    _sized = True
 
     def __init__(
         self,
@@ -196,7 +198,7 @@ class MultimodalClassifier(NetClassifier):
         if prefix != "module":
             return params
         own = {name: getattr(self, name) for name in ("encoder", "fusion", "width", "depth", "dropout")}
-        return {"modalities": self.input_shape_, **own, **params}
+        return {"modalities": getattr(self, "input_shape_", self.modalities), **own, **params}
 
     def initialize_criterion(self) -> MultimodalClassifier:
         """Build the loss of a head and what weighs the heads."""

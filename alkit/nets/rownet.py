@@ -275,6 +275,11 @@ class RowNet(skorch.NeuralNetClassifier):
             check_shape(X)
             self._check_width(X)
 
+    @property
+    def _sized(self) -> bool:
+        """Whether rows must have the shape of those fitted; sequences of tokens may be longer."""
+        return not self.integer_inputs_
+
     def _check_width(self, X: Rows, reset: bool = False) -> None:
         """Check that rows look as those fitted, or remember how they look."""
         shape = input_shape(X)
@@ -282,7 +287,7 @@ class RowNet(skorch.NeuralNetClassifier):
             self.input_shape_ = shape
             self.__dict__.pop("n_features_in_", None)
             self.__dict__.pop("feature_names_in_", None)
-        sized = reset or not self.integer_inputs_  # sequences of tokens may be longer than those fitted
+        sized = reset or self._sized
         if sized and isinstance(shape, tuple) and len(shape) == 1 and not isinstance(X, Dataset):
             validate_data(self, X, reset=reset, skip_check_array=True)
         if sized and shape != getattr(self, "input_shape_", shape):

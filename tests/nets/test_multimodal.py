@@ -34,6 +34,7 @@ Y = np.where(TEXT[:, 0] + IMAGE[:, 0] > 0, "spam", "ham")
 X = {"text": TEXT, "image": IMAGE}
 WIDTHS = {"text": 4, "image": 6}
 SLICES = {"text": slice(0, 4), "image": slice(4, 10)}
+OPEN = SLICES | {"image": slice(4, None)}
 MATRIX = np.hstack([TEXT, IMAGE])
 HEADS = ["joint", "text", "image"]
 
@@ -81,7 +82,7 @@ FORMS = {
     "Dataset of vectors": (SLICES, lambda X: Posts(X, as_vector=True)),
     "matrix": (SLICES, lambda X: np.hstack([*X.values()])),
     "tensor": (SLICES, lambda X: torch.from_numpy(np.hstack([*X.values()]))),
-    "open slice": (SLICES | {"image": slice(4, None)}, lambda X: np.hstack([*X.values()])),
+    "open slice": (OPEN, lambda X: np.hstack([*X.values()])),
     "matrix DataFrame": (SLICES, lambda X: pd.DataFrame(np.hstack([*X.values()]))),
     "dict with slices": (SLICES, lambda X: X),
 }
@@ -98,9 +99,10 @@ class TestForms:
         np.testing.assert_allclose(net.sample_proba(make(rows), 3, 0), expected.sample_proba(rows, 3, 0), atol=1e-6)
         np.testing.assert_allclose(net.embed(make(rows)), expected.embed(rows), atol=1e-6)
 
-    def test_sparse_columns(self):
-        net = classifier(SLICES).fit(sp.csr_matrix(MATRIX), Y)
-        np.testing.assert_allclose(net.predict_proba(sp.csr_matrix(MATRIX)), classifier().fit(X, Y).predict_proba(X))
+    @pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_array, sp.coo_matrix])
+    def test_sparse_columns(self, form):
+        net = classifier(SLICES).fit(form(MATRIX), Y)
+        np.testing.assert_allclose(net.predict_proba(form(MATRIX)), classifier().fit(X, Y).predict_proba(X))
 
     def test_a_dataset_of_pairs_needs_no_labels_beside(self):
         net = classifier().fit(Posts(gappy(), Y))
@@ -319,6 +321,13 @@ class TestSklearn:
         net.fit(X, Y)
         assert rng_states() == before
 
+    def test_weights_are_loaded_as_in_skorch(self, tmp_path):
+        net = classifier(classes=["ham", "spam"], module__n_classes=2)
+        net.fit(X, Y).save_params(f_params=tmp_path / "weights.pt")
+        again = clone(net).initialize()
+        again.load_params(f_params=tmp_path / "weights.pt")
+        np.testing.assert_array_equal(again.predict(X), net.predict(X))
+
     def test_a_users_module_stays_as_it_was(self):
         module = nn.Linear(4, 8)
         before = module.weight.clone()
@@ -425,10 +434,19 @@ class TestErrors:
             (SLICES, np.hstack([MATRIX, TEXT]), "modality 'image' ends with column 10, but X has 14 columns"),
             (WIDTHS, X | {"text": np.full((N, 4), np.inf)}, "Input X contains NaN or infinity in 60 of 60 rows"),
             (WIDTHS, {key: values[:0] for key, values in X.items()}, "0 sample"),
+            (OPEN, TEXT, "modality 'image' begins with column 4, but X has 4 columns"),
             ({}, X, "modalities={}: give a dict of one or more"),
             ({"joint": 4}, X, "a modality cannot be called 'joint'"),
             ({"a.b": 4}, X, "a modality cannot be called 'a.b'"),
             ({"keys": 4}, X, "a modality cannot be called 'keys'"),
+            ({"training": 4}, X, "a modality cannot be called 'training'"),
+            ({"self": 4}, X, "a modality cannot be called 'self'"),
+            (WIDTHS, X | {"image": None}, "modality 'image' is a NoneType; give an array, or a list of rows"),
+            (
+                {"text": 1, "image": 6},
+                X | {"text": ["a b"] * N},
+                "'text': X holds <U3 values, but a network takes real",
+            ),
             ({"text": 0}, X, "modalities={'text': 0}: give a width"),
             ({"text": slice(4, 2)}, X, r"modalities={'text': slice\(4, 2, None\)}: give a width"),
         ],
@@ -448,10 +466,11 @@ class TestErrors:
             with pytest.raises(ValueError, match=f"all 2 modalities, 'text', 'image', are missing {first}"):
                 ask(make(rows))
 
-    def test_rows_to_score_of_another_width(self):
-        net = classifier(SLICES | {"image": slice(4, None)}).fit(MATRIX, Y)
+    @pytest.mark.parametrize("dtype", [float, int])
+    def test_rows_to_score_of_another_width(self, dtype):
+        net = classifier(OPEN).fit(MATRIX.astype(dtype), Y)
         with pytest.raises(ValueError, match=r"X has rows of shape .*\(7,\)"):
-            net.predict(np.hstack([MATRIX, TEXT[:, :1]]))
+            net.predict(np.hstack([MATRIX, TEXT[:, :1]]).astype(dtype))
         with pytest.raises(ValueError, match="modality 'text' holds infinity in row 4"):
             net.predict(np.where(np.arange(N)[:, None] == 4, np.inf, MATRIX))
 
