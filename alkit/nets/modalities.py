@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from pandas.api.extensions import ExtensionArray
 from torch.utils.data import Dataset
 
 from alkit.nets.inputs import Tensors, to_tensors
@@ -136,7 +137,8 @@ def _as_array(name: str, values: Any, shape: Shape | None) -> Any:
     """Return one modality's rows as an array (n, ...), of the shape declared."""
     if not isinstance(values, (list, tuple)) and not hasattr(values, "shape"):
         raise ValueError(f"modality {name!r} is a {type(values).__name__}; give an array, or a list of rows")
-    if isinstance(values, (list, tuple, pd.Series)) or (len(values.shape) == 1 and values.dtype == object):
+    cells = isinstance(values, (list, tuple, pd.Series, ExtensionArray))
+    if cells or (len(values.shape) == 1 and values.dtype == object):
         values = _stack_cells(name, list(values), shape)
     if isinstance(values, (np.ndarray, torch.Tensor)) and values.ndim == 1:
         values = values.reshape(-1, 1)

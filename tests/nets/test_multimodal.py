@@ -144,6 +144,13 @@ class TestForms:
         assert tracemalloc.get_traced_memory()[1] < 2**27
         tracemalloc.stop()
 
+    def test_nullable_numbers(self):
+        age = pd.array([1, None] * (N // 2), dtype="Int64")
+        plain = {"age": np.array([1.0, np.nan] * (N // 2)), "image": IMAGE}
+        net = classifier({"age": 1, "image": 6}).fit(plain, Y)
+        for rows in ({"age": age, "image": IMAGE}, pd.DataFrame({"age": age, "image": list(IMAGE)})):
+            np.testing.assert_allclose(net.predict_proba(rows), net.predict_proba(plain), atol=1e-6)
+
     def test_raw_pictures_token_ids_and_a_number(self):
         class CNN(nn.Sequential):
             def __init__(self):
