@@ -1,14 +1,15 @@
 """Rows of X, whatever X is: the only file that knows what kinds of X there are.
 
 numpy arrays (memory-mapped ones too), scipy sparse matrices, pandas objects, torch tensors, lists, dicts of any
-of these (``skorch.helper.SliceDict`` among them), ``torch.utils.data.Dataset``, and arrays on disk: whatever has a
-``shape`` and gives rows by slices, such as those of h5py and zarr. Rows taken of an array on disk are a numpy array.
+of these (or other mappings, such as ``skorch.helper.SliceDict`` and what tokenizers return),
+``torch.utils.data.Dataset``, and arrays on disk: whatever has a ``shape`` and gives rows by slices, such as those of
+h5py and zarr. Rows taken of an array on disk are a numpy array.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -56,7 +57,7 @@ def n_rows(X: Rows) -> int:
     >>> n_rows({"text": ["a", "b"], "size": [1, 2]})
     2
     """
-    if isinstance(X, dict):
+    if isinstance(X, Mapping):
         lengths = {key: n_rows(value) for key, value in X.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"the entries of X differ in length: {lengths}; give every key the same rows")
@@ -78,7 +79,7 @@ def take(X: Rows, rows: Any) -> Rows:
 
     Returns
     -------
-    same kind as X, but a numpy array of an array on disk; for an int a single row
+    same kind as X, but a numpy array of an array on disk, and a dict of any mapping; for an int a single row
 
     Examples
     --------
@@ -88,7 +89,7 @@ def take(X: Rows, rows: Any) -> Rows:
     """
     if isinstance(X, SliceDict):
         return SliceDict(**{key: take(value, rows) for key, value in X.items()})
-    if isinstance(X, dict):
+    if isinstance(X, Mapping):
         return {key: take(value, rows) for key, value in X.items()}
     if isinstance(X, (pd.DataFrame, pd.Series)):
         return X.iloc[rows]
@@ -132,9 +133,10 @@ def stack(blocks: Sequence[Rows]) -> Rows:
     first = blocks[0]
     if any(sp.issparse(block) for block in blocks):
         return sp.vstack(blocks, format="csr")
-    if isinstance(first, dict):
+    if isinstance(first, Mapping):
         _same("keys", [sorted(block) for block in blocks])
-        return type(first)(**{key: stack([block[key] for block in blocks]) for key in first})
+        stacked = {key: stack([block[key] for block in blocks]) for key in first}
+        return SliceDict(**stacked) if isinstance(first, SliceDict) else stacked
     if isinstance(first, (pd.DataFrame, pd.Series)):
         blocks = [b if isinstance(b, (pd.DataFrame, pd.Series)) else type(first)(b) for b in blocks]
         if isinstance(first, pd.DataFrame):
@@ -154,7 +156,7 @@ def stack(blocks: Sequence[Rows]) -> Rows:
 
 def on_disk(X: Rows) -> bool:
     """Whether X is of no other kind, but has a shape and gives rows by slices."""
-    known = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, list, dict, Dataset)
+    known = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series, list, Mapping, Dataset)
     return hasattr(X, "shape") and hasattr(X, "__getitem__") and not isinstance(X, known) and not sp.issparse(X)
 
 
@@ -197,14 +199,14 @@ def slices(n: int, size: int) -> Iterator[slice]:
 
 def row_shape(X: Rows) -> Any:
     """Return the shape of one row: a tuple, a dict of tuples, or None where it has no shape."""
-    if isinstance(X, dict):
+    if isinstance(X, Mapping):
         return {key: row_shape(value) for key, value in X.items()}
     return tuple(X.shape[1:]) if hasattr(X, "shape") else None
 
 
 def row_bytes(X: Rows) -> int:
     """Return about how much memory one row of X takes, in bytes (1,024 where X does not tell)."""
-    if isinstance(X, dict):
+    if isinstance(X, Mapping):
         return sum(row_bytes(value) for value in X.values())
     if sp.issparse(X):
         return 12 * X.nnz // max(1, X.shape[0])
@@ -216,7 +218,7 @@ def row_bytes(X: Rows) -> int:
 def non_finite_rows(X: Rows, *, allow_nan: bool = False) -> np.ndarray:
     """Return the positions of rows that hold infinity or, unless allowed, NaN or None, as an int array."""
     bad = [np.empty(0, dtype=np.intp)]
-    if isinstance(X, dict):
+    if isinstance(X, Mapping):
         bad += [non_finite_rows(values, allow_nan=allow_nan) for values in X.values()]
     if on_disk(X):
         blocks = slices(n_rows(X), max(1, _BLOCK_BYTES // max(1, row_bytes(X))))

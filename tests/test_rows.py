@@ -1,5 +1,7 @@
 """Every kind of X: counted, taken, stacked and checked alike."""
 
+from collections import UserDict
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +40,7 @@ KINDS = {
     "list": A.tolist(),
     "dict": {"a": A, "b": torch.from_numpy(A)},
     "slicedict": SliceDict(a=A, b=A[:, 0]),
+    "mapping": UserDict(a=A, b=A[:, 0]),
     "dataset": TensorDataset(torch.from_numpy(A)),
     "items": Items(A),
 }
@@ -45,7 +48,7 @@ KINDS = {
 
 def plain(X):
     """Rows as nested lists."""
-    if isinstance(X, dict):
+    if isinstance(X, (dict, UserDict)):
         return list(zip(*map(plain, X.values()), strict=True))
     if isinstance(X, Dataset):
         return [np.asarray(x[0] if isinstance(x, tuple) else x).tolist() for x in (X[i] for i in range(len(X)))]
@@ -64,7 +67,7 @@ def test_take_and_stack(kind):
         assert rows.n_rows(taken) == len(np.arange(6)[chosen])
     both = rows.stack([rows.take(X, [3]), rows.take(X, slice(0, 2))])
     assert plain(both) == [plain(X)[i] for i in (3, 0, 1)]
-    if kind not in ("csr", "coo", "dataset", "items"):
+    if kind not in ("csr", "coo", "mapping", "dataset", "items"):
         assert type(both) is type(X)
 
 
@@ -123,6 +126,7 @@ def test_non_finite_rows(kind, value):
         "list": A_bad.tolist(),
         "dict": {"a": A, "b": torch.from_numpy(A_bad)},
         "slicedict": SliceDict(a=A, b=A_bad[:, 0]),
+        "mapping": UserDict(a=A, b=A_bad[:, 0]),
     }[kind]
     assert rows.non_finite_rows(KINDS[kind]).size == 0
     assert rows.non_finite_rows(X).tolist() == [4]

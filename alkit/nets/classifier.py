@@ -261,7 +261,7 @@ class NetClassifier(RowNet):
 
     def _signature(self) -> tuple:
         """Return what must stay the same for weights to be kept."""
-        shape = None if self.integer_inputs_ else getattr(self, "input_shape_", None)
+        shape = getattr(self, "input_shape_", None) if self._sized else None
         return shape, self.classes_.tolist()
 
     def _seeded(self, n_epochs: int) -> AbstractContextManager[None]:

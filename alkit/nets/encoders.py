@@ -77,8 +77,9 @@ class ModalityEncoder(nn.Module):
     Parameters
     ----------
     encoder : {"mlp", "residual", "highway"}, Module or callable
-        A module is copied, a callable without arguments builds one; its output (n, D) is brought to `width` by a
-        linear layer if D is another. One that holds an ``nn.Embedding`` gets its rows as int64, any other as floats.
+        A module is copied, a callable without arguments builds one; its weights become floats of torch's default
+        dtype, its output (n, D) is brought to `width` by a linear layer if D is another. One that holds an
+        ``nn.Embedding`` and refuses floats gets its rows as int64, any other as floats.
     shape : tuple of int
         Shape of a row.
     width, depth, dropout : int, int, float
@@ -97,8 +98,8 @@ class ModalityEncoder(nn.Module):
 
     def __init__(self, encoder: Any, shape: Shape, width: int, depth: int, dropout: float):
         super().__init__()
-        self.encoder = _build(encoder, shape, width, depth, dropout)
-        self.takes_ids = any(isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in self.encoder.modules())
+        self.encoder = _build(encoder, shape, width, depth, dropout).to(torch.get_default_dtype())
+        self.takes_ids = False
         found = self._output_shape(shape)
         if len(found) != 1:
             raise ValueError(f"it returns {found} for a row of shape {shape}, but must return a vector")
@@ -121,12 +122,21 @@ class ModalityEncoder(nn.Module):
 
     @torch.no_grad()
     def _output_shape(self, shape: Shape) -> Shape:
-        """Run two rows of zeros."""
+        """Run two rows of zeros, as floats or, if an encoder with an embedding refuses these, as ids."""
         weights = next(self.encoder.parameters(), torch.empty(0))
+        rows = torch.zeros(2, *shape, device=weights.device)
         self.encoder.eval()
-        found = self.encoder(self._cast(torch.zeros(2, *shape, device=weights.device))).shape[1:]
+        try:
+            encoded = self.encoder(self._cast(rows))
+        except RuntimeError:
+            self.takes_ids = any(isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in self.encoder.modules())
+            if not self.takes_ids:
+                raise
+            encoded = self.encoder(self._cast(rows))
         self.encoder.train()
-        return tuple(found)
+        if not isinstance(encoded, torch.Tensor):
+            raise TypeError(f"it returns a {type(encoded).__name__}, but must return a tensor (n, D)")
+        return tuple(encoded.shape[1:])
 
 
 def _build(encoder: Any, shape: Shape, width: int, depth: int, dropout: float) -> nn.Module:

@@ -47,7 +47,7 @@ def to_tensors(X: Rows) -> Tensors:
     if isinstance(X, torch.Tensor):
         return X.detach()  # gradients of the user's tensors are not ours to write
     if isinstance(X, Mapping):
-        return {key: to_tensors(X.get(key)) for key in X}
+        return {key: _entry(key, X.get(key)) for key in X}
     if isinstance(X, Dataset):
         return default_collate([_first(X[i]) for i in range(n_rows(X))])
     values = X.toarray() if sp.issparse(X) else np.asarray(take(X, slice(None)) if on_disk(X) else X)
@@ -62,6 +62,14 @@ def to_tensors(X: Rows) -> Tensors:
         values = values.astype(np.int64)
     readable = values.flags.writeable and all(stride >= 0 for stride in values.strides) and values.dtype.isnative
     return torch.from_numpy(values if readable else values.astype(values.dtype.newbyteorder("=")))
+
+
+def _entry(key: str, values: Rows) -> Tensors:
+    """Convert one entry of a dict, which an error names."""
+    try:
+        return to_tensors(values)
+    except ValueError as error:
+        raise ValueError(f"{key!r}: {error}") from error
 
 
 def _first(item: Any) -> Any:
@@ -241,23 +249,42 @@ class RowBatches:
         The rows.
     batches : iterable of slice or int64 tensor
         Rows of each batch.
-    check : callable, optional
-        Called with each batch's rows and the position of the first; batches are slices in order.
     """
 
-    def __init__(self, dataset: Dataset, batches: Iterable, check: Callable[[Tensors, int], None] | None = None):
+    def __init__(self, dataset: Dataset, batches: Iterable):
         self.dataset = dataset
         self.batches = batches
-        self.check = check
 
     def __len__(self) -> int:
         return len(self.batches)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[Tensors, torch.Tensor | None]]:
-        for rows in self.batches:
-            X, codes = fetch(self.dataset, rows)
-            if self.check is not None:
-                self.check(X, rows.start)
+        return (fetch(self.dataset, rows) for rows in self.batches)
+
+
+class CheckedBatches:
+    """Batches of rows in order, each checked as it is read.
+
+    Parameters
+    ----------
+    batches : RowBatches or DataLoader
+        Pairs of rows and codes.
+    check : callable
+        Called with each batch's rows and the position of the first.
+    """
+
+    def __init__(self, batches: Any, check: Callable[[Tensors, int], None]):
+        self.batches = batches
+        self.check = check
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensors, torch.Tensor | None]]:
+        first_row = 0
+        for X, codes in self.batches:
+            self.check(X, first_row)
+            first_row += n_rows(X)
             yield X, codes
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import torch
+from pandas.api.extensions import ExtensionArray
 from torch.utils.data import Dataset
 
 from alkit.nets.inputs import Tensors, to_tensors
@@ -25,7 +27,8 @@ def check_modalities(modalities: Modalities) -> None:
     if not isinstance(modalities, Mapping) or not modalities:
         raise ValueError(f"modalities={modalities!r}: give a dict of one or more, name to width, shape or slice")
     for name, given in modalities.items():
-        if not isinstance(name, str) or not name or "." in name or name == JOINT or hasattr(torch.nn.ModuleDict, name):
+        taken = name in (JOINT, "self") or hasattr(torch.nn.ModuleDict(), str(name))
+        if not isinstance(name, str) or not name or "." in name or taken:
             raise ValueError(f"a modality cannot be called {name!r}: that name is taken, or not a name of a submodule")
         sizes = given if isinstance(given, tuple) else (given,)
         if isinstance(given, slice):
@@ -117,18 +120,25 @@ def _columns_of_matrix(X: Rows, modalities: Modalities) -> dict[str, Any]:
             f"X is one matrix of {width} columns, but modalities={dict(modalities)} does not say which of them are "
             f"{other!r}; give a slice for each, or pass X as a dict of arrays"
         )
+    late = next((name for name, given in slices.items() if given.stop is None and (given.start or 0) >= width), None)
+    if late is not None:
+        raise ValueError(f"modality {late!r} begins with column {slices[late].start}, but X has {width} columns")
     last = max(slices, key=lambda name: width if slices[name].stop is None else slices[name].stop)
     end = width if slices[last].stop is None else slices[last].stop
     if end != width:
         raise ValueError(f"modality {last!r} ends with column {end}, but X has {width} columns; they must be as many")
     if isinstance(X, pd.DataFrame):
         return {name: X.iloc[:, columns].to_numpy() for name, columns in slices.items()}
+    X = X.tocsr() if sp.issparse(X) else X  # other formats cannot be cut
     return {name: X[:, columns] for name, columns in slices.items()}
 
 
 def _as_array(name: str, values: Any, shape: Shape | None) -> Any:
     """Return one modality's rows as an array (n, ...), of the shape declared."""
-    if isinstance(values, (list, tuple, pd.Series)) or (values.ndim == 1 and values.dtype == object):
+    if not isinstance(values, (list, tuple)) and not hasattr(values, "shape"):
+        raise ValueError(f"modality {name!r} is a {type(values).__name__}; give an array, or a list of rows")
+    cells = isinstance(values, (list, tuple, pd.Series, ExtensionArray))
+    if cells or (len(values.shape) == 1 and values.dtype == object):
         values = _stack_cells(name, list(values), shape)
     if isinstance(values, (np.ndarray, torch.Tensor)) and values.ndim == 1:
         values = values.reshape(-1, 1)

@@ -14,10 +14,10 @@ from torch.utils.data import Dataset
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.encoders import ModalityEncoder
 from alkit.nets.fusion import build_fusion
-from alkit.nets.inputs import SCORING_BYTES, RowDataset, Tensors, check_shape, root, to_tensors, unwrap
+from alkit.nets.inputs import RowDataset, Tensors, check_shape, root, scoring_rows, unwrap
 from alkit.nets.modalities import JOINT, Modalities, Shape, by_modality, check_modalities, check_present, present_rows
 from alkit.nets.multitask_loss import FixedWeightLoss, UncertaintyWeightedLoss
-from alkit.rows import Rows, n_rows, row_bytes, slices, take
+from alkit.rows import Rows, slices
 
 
 class MultimodalNet(nn.Module):
@@ -67,7 +67,7 @@ class MultimodalNet(nn.Module):
             shape = given if isinstance(given, tuple) else (given,)
             try:
                 self.encoders[name] = ModalityEncoder(encoders[name], shape, width, depth, dropout)
-            except (RuntimeError, ValueError) as error:
+            except (RuntimeError, TypeError, ValueError) as error:
                 raise ValueError(f"encoder of modality {name!r}: {error}") from error
         self.fusion = build_fusion(fusion, len(modalities), width)
         self.dropout = nn.Dropout(dropout)
@@ -107,7 +107,7 @@ class MultimodalClassifier(NetClassifier):
         By name, the width of a modality's vectors, or the shape of its rows; or its columns, where X is one matrix.
     encoder : {"residual", "highway", "mlp"}, Module, callable, or dict of these by modality, default="residual"
         A module, which is copied, or what a callable without arguments builds, returns vectors: a CNN for pictures, a
-        transformer for token ids. One that holds an ``nn.Embedding`` gets integers, others get floats.
+        transformer for token ids. One that begins with an ``nn.Embedding`` gets integers, others get floats.
     fusion : {"gated", "attention", "concat", "bilinear"}, default="gated"
         See :mod:`alkit.nets.fusion`.
     width : int, default=128
@@ -138,7 +138,8 @@ class MultimodalClassifier(NetClassifier):
     missing in a row where it is None or holds a NaN. Inputs are not scaled, see
     :class:`sklearn.preprocessing.StandardScaler`.
 
-    There is no batch normalisation: it would be in the way of MC dropout, and of rows that lack a modality.
+    There is no batch normalisation: it would be in the way of MC dropout, and of rows that lack a modality, which an
+    encoder reads as zeros; one of your own that has it counts them in its statistics.
 
     Examples
     --------
@@ -154,6 +155,7 @@ class MultimodalClassifier(NetClassifier):
     """
 
     _allow_nan = True
+    _sized = True
 
     def __init__(
         self,
@@ -196,7 +198,7 @@ class MultimodalClassifier(NetClassifier):
         if prefix != "module":
             return params
         own = {name: getattr(self, name) for name in ("encoder", "fusion", "width", "depth", "dropout")}
-        return {"modalities": self.input_shape_, **own, **params}
+        return {"modalities": getattr(self, "input_shape_", self.modalities), **own, **params}
 
     def initialize_criterion(self) -> MultimodalClassifier:
         """Build the loss of a head and what weighs the heads."""
@@ -243,8 +245,9 @@ class MultimodalClassifier(NetClassifier):
         X, y = unwrap(X, y)
         X, y = super()._checked(by_modality(X, self.modalities), y)
         if not isinstance(X, Dataset):  # whose items are checked as they are read
-            for part in slices(n_rows(X), max(1, SCORING_BYTES // max(1, row_bytes(X)))):
-                self._check_batch(to_tensors(take(X, part)), part.start)
+            rows = RowDataset(X)
+            for part in slices(len(rows), scoring_rows(rows)):
+                check_present(rows.batch(part)[0], part.start)
         return X, y
 
     def get_dataset(self, X: Rows, y: Any = None) -> Dataset:
@@ -267,7 +270,7 @@ class MultimodalClassifier(NetClassifier):
 
     def _check_batch(self, batch: Tensors, first_row: int) -> None:
         """Check that the head asked has something to read in each row."""
-        check_present(batch, first_row, self._network().asked[0] if self.initialized_ else JOINT)
+        check_present(batch, first_row, self._network().asked[0])
 
     def predict_proba(self, X: Rows, head: str = JOINT) -> np.ndarray:
         """Return class probabilities.

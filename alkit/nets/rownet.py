@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from alkit.nets.batching import EpochBatches
 from alkit.nets.embedding import first_output
 from alkit.nets.inputs import (
+    CheckedBatches,
     RowBatches,
     RowDataset,
     Tensors,
@@ -113,9 +114,10 @@ class RowNet(skorch.NeuralNetClassifier):
             self._check_batch_norm(batches)
             return DataLoader(dataset, batch_sampler=batches, **options) if options else RowBatches(dataset, batches)
         size = n_rows(dataset) if size == -1 else size or scoring_rows(dataset)
-        if options:
+        if "collate_fn" in options:  # what it makes only the network knows
             return DataLoader(dataset, batch_size=size, **options)
-        return RowBatches(dataset, list(slices(n_rows(dataset), size)), self._check_batch)
+        ours = RowBatches(dataset, list(slices(n_rows(dataset), size)))
+        return CheckedBatches(DataLoader(dataset, batch_size=size, **options) if options else ours, self._check_batch)
 
     def _check_batch(self, batch: Tensors, first_row: int) -> None:
         """Check rows to score, as they are read."""
@@ -273,6 +275,11 @@ class RowNet(skorch.NeuralNetClassifier):
             check_shape(X)
             self._check_width(X)
 
+    @property
+    def _sized(self) -> bool:
+        """Whether rows must have the shape of those fitted; sequences of tokens may be longer."""
+        return not self.integer_inputs_
+
     def _check_width(self, X: Rows, reset: bool = False) -> None:
         """Check that rows look as those fitted, or remember how they look."""
         shape = input_shape(X)
@@ -280,7 +287,7 @@ class RowNet(skorch.NeuralNetClassifier):
             self.input_shape_ = shape
             self.__dict__.pop("n_features_in_", None)
             self.__dict__.pop("feature_names_in_", None)
-        sized = reset or not self.integer_inputs_  # sequences of tokens may be longer than those fitted
+        sized = reset or self._sized
         if sized and isinstance(shape, tuple) and len(shape) == 1 and not isinstance(X, Dataset):
             validate_data(self, X, reset=reset, skip_check_array=True)
         if sized and shape != getattr(self, "input_shape_", shape):

@@ -32,7 +32,10 @@ class Posts(NamedTuple):
 
 
 def emoji(folder, target="category", cache=None, quick=False):
-    """Emoji without flags; no emoji is in pool and test set both. Quick: words and pixels instead of embeddings."""
+    """Emoji without flags, embedded; no emoji is in pool and test set both.
+
+    Quick: words and pixels in place of embeddings, reduced in width on all rows, those of the test set too.
+    """
     rows, y, ids = load_emoji(folder, target, flags=False)
     if quick:
         text = TruncatedSVD(64, random_state=0).fit_transform(TfidfVectorizer().fit_transform(rows["text"]))

@@ -71,16 +71,22 @@ def modalities_and_weights(posts, sizes):
         right = [np.mean(net.predict(posts.X_test, head=head) == posts.y_test) for head in heads]
         return [*right, *net.loss_weights_.values()]
 
-    found = {}
-    for weights in ("uncertainty", "sum"):
-        runs = Parallel(n_jobs=2)(delayed(accuracies)(weights, seed) for seed in range(sizes.n_seeds))
-        found[weights] = over_seeds(runs, [*heads, *(f"weight of {head}" for head in heads)])
-    difference = found["uncertainty"]["mean"]["joint"] - found["sum"]["mean"]["joint"]
+    runs = {
+        weights: np.array(Parallel(n_jobs=2)(delayed(accuracies)(weights, seed) for seed in range(sizes.n_seeds)))
+        for weights in ("uncertainty", "sum")
+    }
+    names = [*heads, *(f"weight of {head}" for head in heads)]
+    found = {weights: over_seeds(of_seeds, names) for weights, of_seeds in runs.items()}
+    joint, *single = runs["uncertainty"].T[: len(heads)]
+    differences = {
+        "learnt weights above a sum, joint head": joint - runs["sum"][:, 0],
+        "joint head above the best single head": joint - np.max(single, axis=0),
+    }
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
     for ax, (weights, table) in zip(axes, found.items(), strict=True):
         draw(ax, table.loc[list(heads)], f"accuracy of each head, losses weighted by {weights}")
     tables = {f"loss_weights={weights!r}: accuracy by head": table for weights, table in found.items()}
-    return tables | {"learnt weights against a sum, joint head": pd.Series({"difference": difference})}, figure
+    return tables | {"seed by seed": over_seeds(np.transpose([*differences.values()]), [*differences])}, figure
 
 
 def batches(posts, sizes):
@@ -129,16 +135,19 @@ def batch_norm(posts, sizes):
     LearningCurveDisplay.from_comparison(comparison, ax=ax, score_name="accuracy")
     summary = comparison.summary()
 
-    first = np.random.default_rng(0).permutation(len(rows["y"]))[: sizes.n_initial]
-    proba = {}
-    for name, model in models.items():
-        net = model.set_params(random_state=0).fit(rows["X"][first], rows["y"][first])
-        proba[name] = net.sample_proba(rows["X_test"], n_samples=50, random_state=0).mean(1)
-    classes = net.classes_
-    right = {name: np.mean(classes[mean.argmax(1)] == rows["y_test"]) for name, mean in proba.items()}
+    right = {name: [] for name in models}
+    for seed in range(sizes.n_seeds):
+        first = np.random.default_rng(seed).permutation(len(rows["y"]))[: sizes.n_initial]
+        for name, model in models.items():
+            net = model.set_params(random_state=seed).fit(rows["X"][first], rows["y"][first])
+            proba = net.sample_proba(rows["X_test"], n_samples=50, random_state=seed).mean(1)
+            right[name].append(np.mean(net.classes_[proba.argmax(1)] == rows["y_test"]))
+    right["difference"] = np.subtract(*right.values())
     return {
         "gain on random": summary[GAINS],
-        f"accuracy of the mean of 50 samples, {sizes.n_initial} labels": pd.Series(right),
+        f"accuracy of the mean of 50 samples, {sizes.n_initial} labels": over_seeds(
+            np.transpose([*right.values()]), [*right]
+        ),
     }, figure
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from alkit.nets.encoders import ENCODERS, Highway, ModalityEncoder, Residual
 from alkit.nets.fusion import FUSIONS, build_fusion
+from alkit.nets.multimodal import MultimodalNet
 
 B, M, H = 6, 3, 4
 
@@ -128,6 +129,32 @@ class TestEncoders:
         gappy, present = encoder(torch.tensor([[1, 2, 3], [torch.nan] * 3]))
         torch.testing.assert_close(gappy[0], whole[0])
         assert present.tolist() == [True, False]
+
+    def test_an_embedding_of_positions_does_not_make_floats_ids(self):
+        class Places(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.place = nn.Embedding(4, 1)
+
+            def forward(self, x):
+                return x + self.place(torch.arange(4))[:, 0]
+
+        encoder = ModalityEncoder(Places(), (4,), 4, 1, 0.0)
+        x = torch.rand(2, 4)
+        torch.testing.assert_close(encoder(x)[0], encoder.encoder(x))
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+    def test_modules_of_another_dtype(self, dtype):
+        encoder = ModalityEncoder(nn.Linear(4, 5, dtype=dtype), (4,), 8, 1, 0.0)
+        assert encoder(torch.randn(2, 4))[0].dtype == torch.float32
+
+    def test_what_cannot_encode_says_whose(self):
+        with pytest.raises(ValueError, match="encoder of modality 'text': .* missing 2 required positional arguments"):
+            MultimodalNet({"text": 4}, 2, encoder=nn.Linear)
+        with pytest.raises(
+            ValueError, match=r"encoder of modality 'text': it returns a tuple, but must return a tenso"
+        ):
+            MultimodalNet({"text": 4}, 2, encoder=nn.LSTM(4, 3))
 
     def test_outputs_that_are_no_vectors(self):
         with pytest.raises(ValueError, match=r"returns \(4, 6, 6\) for a row of shape \(3, 8, 8\), but must return a"):

@@ -1,5 +1,7 @@
 """Every kind of X, and input that cannot be used."""
 
+from collections import UserDict
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,7 +88,7 @@ def test_a_dataset_brings_its_labels(form):
         net().fit(Items(1))
 
 
-@pytest.mark.parametrize("make", [dict, SliceDict])
+@pytest.mark.parametrize("make", [dict, SliceDict, UserDict])
 def test_dicts_reach_forward_by_name(make):
     rows = make(left=X[:, :1].astype(np.float64), right=X)
     model = net(TwoInputs).fit(rows, Y)

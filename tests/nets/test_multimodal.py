@@ -1,6 +1,7 @@
 """MultimodalClassifier: every form of X says the same, what is missing takes no part, heads answer alone."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ Y = np.where(TEXT[:, 0] + IMAGE[:, 0] > 0, "spam", "ham")
 X = {"text": TEXT, "image": IMAGE}
 WIDTHS = {"text": 4, "image": 6}
 SLICES = {"text": slice(0, 4), "image": slice(4, 10)}
+OPEN = SLICES | {"image": slice(4, None)}
 MATRIX = np.hstack([TEXT, IMAGE])
 HEADS = ["joint", "text", "image"]
 
@@ -80,7 +82,7 @@ FORMS = {
     "Dataset of vectors": (SLICES, lambda X: Posts(X, as_vector=True)),
     "matrix": (SLICES, lambda X: np.hstack([*X.values()])),
     "tensor": (SLICES, lambda X: torch.from_numpy(np.hstack([*X.values()]))),
-    "open slice": (SLICES | {"image": slice(4, None)}, lambda X: np.hstack([*X.values()])),
+    "open slice": (OPEN, lambda X: np.hstack([*X.values()])),
     "matrix DataFrame": (SLICES, lambda X: pd.DataFrame(np.hstack([*X.values()]))),
     "dict with slices": (SLICES, lambda X: X),
 }
@@ -97,9 +99,10 @@ class TestForms:
         np.testing.assert_allclose(net.sample_proba(make(rows), 3, 0), expected.sample_proba(rows, 3, 0), atol=1e-6)
         np.testing.assert_allclose(net.embed(make(rows)), expected.embed(rows), atol=1e-6)
 
-    def test_sparse_columns(self):
-        net = classifier(SLICES).fit(sp.csr_matrix(MATRIX), Y)
-        np.testing.assert_allclose(net.predict_proba(sp.csr_matrix(MATRIX)), classifier().fit(X, Y).predict_proba(X))
+    @pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_array, sp.coo_matrix])
+    def test_sparse_columns(self, form):
+        net = classifier(SLICES).fit(form(MATRIX), Y)
+        np.testing.assert_allclose(net.predict_proba(form(MATRIX)), classifier().fit(X, Y).predict_proba(X))
 
     def test_a_dataset_of_pairs_needs_no_labels_beside(self):
         net = classifier().fit(Posts(gappy(), Y))
@@ -131,6 +134,22 @@ class TestForms:
         file[:] = IMAGE
         net = classifier().fit(X, Y)
         np.testing.assert_array_equal(net.predict_proba({"text": TEXT, "image": file}), net.predict_proba(X))
+
+    def test_sparse_rows_are_densified_a_batch_at_a_time(self):
+        wide = sp.random_array((2_000, 50_000), density=1e-5, format="csr", rng=np.random.default_rng(0))
+        rows, y = {"text": wide, "image": np.ones((2_000, 1), np.float32)}, np.arange(2_000) % 2
+        net = classifier({"text": 50_000, "image": 1})
+        tracemalloc.start()
+        net._checked(rows, y)
+        assert tracemalloc.get_traced_memory()[1] < 2**27
+        tracemalloc.stop()
+
+    def test_nullable_numbers(self):
+        age = pd.array([1, None] * (N // 2), dtype="Int64")
+        plain = {"age": np.array([1.0, np.nan] * (N // 2)), "image": IMAGE}
+        net = classifier({"age": 1, "image": 6}).fit(plain, Y)
+        for rows in ({"age": age, "image": IMAGE}, pd.DataFrame({"age": age, "image": list(IMAGE)})):
+            np.testing.assert_allclose(net.predict_proba(rows), net.predict_proba(plain), atol=1e-6)
 
     def test_raw_pictures_token_ids_and_a_number(self):
         class CNN(nn.Sequential):
@@ -238,6 +257,13 @@ class TestHeads:
             net.predict_proba(gappy(), head="image")
         assert net.module_.asked == ("joint",)
 
+    def test_a_data_loader_checks_rows_too(self):
+        net = classifier(iterator_valid__drop_last=False, iterator_valid__batch_size=25).fit(gappy([27, 55]), Y)
+        with pytest.raises(ValueError, match=r"head 'image' reads, is missing in 1 of 25 rows of X \(first: row 27\)"):
+            net.predict_proba(gappy([27, 55]), head="image")
+        with pytest.raises(ValueError, match="modality 'text' holds infinity in row 59"):
+            net.predict({"text": np.where(np.arange(N)[:, None] == 59, np.inf, TEXT), "image": IMAGE})
+
     def test_joint_beats_both_where_both_are_needed(self):
         rng = np.random.default_rng(0)
         rows = {"text": rng.normal(size=(600, 4)), "image": rng.normal(size=(600, 6))}
@@ -301,6 +327,13 @@ class TestSklearn:
         net.sample_proba(gappy(), 3)
         net.fit(X, Y)
         assert rng_states() == before
+
+    def test_weights_are_loaded_as_in_skorch(self, tmp_path):
+        net = classifier(classes=["ham", "spam"], module__n_classes=2)
+        net.fit(X, Y).save_params(f_params=tmp_path / "weights.pt")
+        again = clone(net).initialize()
+        again.load_params(f_params=tmp_path / "weights.pt")
+        np.testing.assert_array_equal(again.predict(X), net.predict(X))
 
     def test_a_users_module_stays_as_it_was(self):
         module = nn.Linear(4, 8)
@@ -408,10 +441,19 @@ class TestErrors:
             (SLICES, np.hstack([MATRIX, TEXT]), "modality 'image' ends with column 10, but X has 14 columns"),
             (WIDTHS, X | {"text": np.full((N, 4), np.inf)}, "Input X contains NaN or infinity in 60 of 60 rows"),
             (WIDTHS, {key: values[:0] for key, values in X.items()}, "0 sample"),
+            (OPEN, TEXT, "modality 'image' begins with column 4, but X has 4 columns"),
             ({}, X, "modalities={}: give a dict of one or more"),
             ({"joint": 4}, X, "a modality cannot be called 'joint'"),
             ({"a.b": 4}, X, "a modality cannot be called 'a.b'"),
             ({"keys": 4}, X, "a modality cannot be called 'keys'"),
+            ({"training": 4}, X, "a modality cannot be called 'training'"),
+            ({"self": 4}, X, "a modality cannot be called 'self'"),
+            (WIDTHS, X | {"image": None}, "modality 'image' is a NoneType; give an array, or a list of rows"),
+            (
+                {"text": 1, "image": 6},
+                X | {"text": ["a b"] * N},
+                "'text': X holds <U3 values, but a network takes real",
+            ),
             ({"text": 0}, X, "modalities={'text': 0}: give a width"),
             ({"text": slice(4, 2)}, X, r"modalities={'text': slice\(4, 2, None\)}: give a width"),
         ],
@@ -431,10 +473,11 @@ class TestErrors:
             with pytest.raises(ValueError, match=f"all 2 modalities, 'text', 'image', are missing {first}"):
                 ask(make(rows))
 
-    def test_rows_to_score_of_another_width(self):
-        net = classifier(SLICES | {"image": slice(4, None)}).fit(MATRIX, Y)
+    @pytest.mark.parametrize("dtype", [float, int])
+    def test_rows_to_score_of_another_width(self, dtype):
+        net = classifier(OPEN).fit(MATRIX.astype(dtype), Y)
         with pytest.raises(ValueError, match=r"X has rows of shape .*\(7,\)"):
-            net.predict(np.hstack([MATRIX, TEXT[:, :1]]))
+            net.predict(np.hstack([MATRIX, TEXT[:, :1]]).astype(dtype))
         with pytest.raises(ValueError, match="modality 'text' holds infinity in row 4"):
             net.predict(np.where(np.arange(N)[:, None] == 4, np.inf, MATRIX))
 
