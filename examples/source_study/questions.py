@@ -181,7 +181,7 @@ def labels_saved(sets, sizes):
     tables = {}
     for ax, (name, posts) in zip(axes, sets.items(), strict=True):
         few = {"n_initial": 20, "n_instances": 10, "n_queries": min(sizes.n_queries, 10)} if "digits" in name else {}
-        settings = sizes.compared(f"labels_saved_{name.replace(' ', '_')}", n_seeds=2 * sizes.n_seeds, **few)
+        settings = sizes.compared(f"labels_saved_{name.replace(' ', '_')}", **few)
         comparison = compare_strategies(network(posts, sizes), **posts._asdict(), strategies=["margin"], **settings)
         LearningCurveDisplay.from_comparison(comparison, ax=ax, score_name="accuracy")
         ax.set_title(name)
