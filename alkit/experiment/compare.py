@@ -12,7 +12,6 @@ from sklearn.utils import check_scalar
 from alkit._random import RandomState, draw_seed, generator
 from alkit.checks import as_labels
 from alkit.experiment.comparison import Comparison
-from alkit.experiment.identity import described
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.runs import Data, play, seeded
 from alkit.rows import Rows
@@ -124,11 +123,18 @@ def named_strategies(strategies: Any) -> dict[str, Any]:
         return {str(name): as_strategy(strategy) for name, strategy in strategies.items()}
     if isinstance(strategies, (str, Strategy)) or callable(strategies):
         raise TypeError(f"strategies is {strategies!r}; pass a list of strategies, or a dict of name to strategy")
-    pairs = [(strategy if isinstance(strategy, str) else described(strategy), strategy) for strategy in strategies]
+    pairs = [(_name(strategy), strategy) for strategy in strategies]
     named = {name: as_strategy(strategy) for name, strategy in pairs}
     if len(named) < len(pairs):
         raise ValueError(f"strategies {[name for name, _ in pairs]} share names; pass a dict of name to strategy")
     return named
+
+
+def _name(strategy: Any) -> str:
+    """Return what a strategy without a name given is called."""
+    if isinstance(strategy, (str, Strategy)):
+        return str(strategy)
+    return getattr(strategy, "__name__", type(strategy).__name__)
 
 
 def _with_baseline(named: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -1,26 +1,18 @@
 """Comparisons: paired, reproducible, resumable, and honest about what they found."""
 
-import subprocess
-import sys
-from functools import partial
-
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy import stats
-from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
-from torch.utils.data import TensorDataset
 
 from alkit import ActiveLearningClassifier, NetClassifier, get_strategy
 from alkit.experiment import Comparison, compare_strategies, evaluate_transfer
 from alkit.experiment.curves import area_under_curve
-from alkit.experiment.identity import described, fingerprint
 from alkit.experiment.runs import Run
 from tests.experiment.test_store import contents
 
@@ -181,36 +173,6 @@ def test_two_lambdas_are_two_strategies(tmp_path):
     both["last"] = lambda learner, X, n_instances=1: np.arange(len(X) - n_instances, len(X))
     kept = compare(strategies=both, n_seeds=1, store=tmp_path)
     assert kept.runs[1].labeled_indices.tolist() != kept.runs[2].labeled_indices.tolist()
-
-
-def identities():
-    """What kinds of rows and parameters are known by, as one line."""
-    torch.manual_seed(0)
-    t = torch.arange(6.0).reshape(3, 2)
-    rows = [
-        t,
-        {"a": t, "b": ["x", "y", "z"]},
-        TensorDataset(t, t),
-        csr_matrix(t.numpy()),
-        list("abc"),
-        t.to(torch.bfloat16),
-    ]
-    params = [
-        small_net(),
-        {"weight": t, "act": torch.nn.ReLU},
-        partial(torch.nn.Linear, 3),
-        {"b", "a", "c"},
-        get_strategy("bald"),
-    ]
-    return joblib.hash([*map(fingerprint, rows), *map(described, params)])
-
-
-def test_identity_is_the_same_in_every_process():
-    program = "from tests.experiment.test_compare import identities; print(identities())"
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert other.strip() == identities()
-    assert described(small_net()) != described(small_net())  # other weights
-    assert fingerprint([torch.ones(2), torch.ones(2)]) != fingerprint([torch.ones(2), torch.zeros(2)])
 
 
 def synthetic(curves, n_labels=(10, 20, 30, 40), **kwargs):
