@@ -97,6 +97,8 @@ def compare_strategies(
     check_scalar(n_seeds, "n_seeds", Integral, min_val=1)
     named, baseline = _with_baseline(named_strategies(strategies))
     estimators = dict(estimator) if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
+    if not estimators:
+        raise ValueError("estimator is an empty dict; give a classifier, or a dict of name to classifier")
     data = Data(X, as_labels(y), X_test, as_labels(y_test))
     rng = generator(random_state)
     seeds = tuple(draw_seed(rng) for _ in range(n_seeds))
@@ -114,7 +116,7 @@ def compare_strategies(
         for model, name, seed in labels
     ]
     runs = play(loops, labels, data, scoring, n_jobs, store)
-    return Comparison(runs, baseline, estimators, seeds)
+    return Comparison(runs, baseline, estimators, seeds, scoring)
 
 
 def named_strategies(strategies: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from alkit.strategies import Strategy
 from alkit.strategies.selection import top_k
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoreGainCorrelation:
     """What groups of pool rows gave, by their mean score. Made by `score_gain_correlation`.
 
