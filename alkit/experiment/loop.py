@@ -67,8 +67,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
     stopping : object with ``update(model, X) -> bool``, optional
         Asked after each round whether to stop, on up to 1,000 rows drawn at the start: see `alkit.stopping`.
     random_state : int, RandomState or None
-        Seeds the choice of rows, the queries, every ``random_state`` inside `estimator` that is None and, while it trains
-        and rows are picked, the global generators of torch, numpy and Python; these are put back after.
+        Seeds the choice of rows, the queries, every ``random_state`` inside `estimator` that is None and, while it
+        trains and rows are picked, the global generators of torch, numpy and Python; these are put back after.
 
     Attributes
     ----------
