@@ -65,7 +65,9 @@ def as_labels(y: Any) -> Any:
         raise ValueError(f"y is {y!r}; give one label a row")
     if isinstance(y, (list, tuple)) or np.dtype(object) == getattr(y, "dtype", None) or isinstance(y, pd.Categorical):
         labels = pd.Series(list(y), dtype=object).infer_objects()
-        return labels.to_numpy() if labels.dtype.kind in "biuf" else np.asarray(y)
+        if labels.dtype.kind in "biuf" or labels.isna().any():  # numpy would make a text of NaN among texts
+            return labels.to_numpy()
+        return np.asarray(y)
     return y
 
 

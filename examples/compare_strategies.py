@@ -38,14 +38,15 @@ class ConvNet(nn.Sequential):
 
 
 rows = pictures(DATA)
+n_rows = len(rows["X"])  # of which handwritten digits are 1,078
 network = NetClassifier(ConvNet, lr=0.002, max_epochs=MAX_EPOCHS)
 comparison = compare_strategies(
     network,
     **rows,
     strategies=STRATEGIES,
     n_seeds=N_SEEDS,
-    n_initial=N_INITIAL,
-    n_instances=N_INSTANCES,
+    n_initial=min(N_INITIAL, n_rows // 20),
+    n_instances=min(N_INSTANCES, n_rows // 50),
     n_queries=N_QUERIES,
     n_jobs=2,
     store="runs",

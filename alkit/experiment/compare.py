@@ -12,7 +12,6 @@ from sklearn.utils import check_scalar
 from alkit._random import RandomState, draw_seed, generator
 from alkit.checks import as_labels
 from alkit.experiment.comparison import Comparison
-from alkit.experiment.identity import described
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.runs import Data, play, seeded
 from alkit.rows import Rows
@@ -98,6 +97,8 @@ def compare_strategies(
     check_scalar(n_seeds, "n_seeds", Integral, min_val=1)
     named, baseline = _with_baseline(named_strategies(strategies))
     estimators = dict(estimator) if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
+    if not estimators:
+        raise ValueError("estimator is an empty dict; give a classifier, or a dict of name to classifier")
     data = Data(X, as_labels(y), X_test, as_labels(y_test))
     rng = generator(random_state)
     seeds = tuple(draw_seed(rng) for _ in range(n_seeds))
@@ -115,7 +116,7 @@ def compare_strategies(
         for model, name, seed in labels
     ]
     runs = play(loops, labels, data, scoring, n_jobs, store)
-    return Comparison(runs, baseline, estimators, seeds)
+    return Comparison(runs, baseline, estimators, seeds, scoring)
 
 
 def named_strategies(strategies: Any) -> dict[str, Any]:
@@ -124,11 +125,18 @@ def named_strategies(strategies: Any) -> dict[str, Any]:
         return {str(name): as_strategy(strategy) for name, strategy in strategies.items()}
     if isinstance(strategies, (str, Strategy)) or callable(strategies):
         raise TypeError(f"strategies is {strategies!r}; pass a list of strategies, or a dict of name to strategy")
-    pairs = [(strategy if isinstance(strategy, str) else described(strategy), strategy) for strategy in strategies]
+    pairs = [(_name(strategy), strategy) for strategy in strategies]
     named = {name: as_strategy(strategy) for name, strategy in pairs}
     if len(named) < len(pairs):
         raise ValueError(f"strategies {[name for name, _ in pairs]} share names; pass a dict of name to strategy")
     return named
+
+
+def _name(strategy: Any) -> str:
+    """Return what a strategy without a name given is called."""
+    if isinstance(strategy, (str, Strategy)):
+        return str(strategy)
+    return getattr(strategy, "__name__", type(strategy).__name__)
 
 
 def _with_baseline(named: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -35,7 +35,7 @@ class _Curves(NamedTuple):
         return self.n_labels[seeds].mean(0), self.score[seeds].mean(0)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Comparison:
     """Strategies compared on the same pool, the same test set and the same initial labels, seed by seed.
 
@@ -51,12 +51,15 @@ class Comparison:
         As they were before fitting.
     seeds : tuple of int
         The random state of each seed.
+    scoring : str or callable, optional
+        What scores are.
     """
 
     runs: Sequence[Run]
     baseline: str = "random"
     estimators: dict[str, Any] | None = None
     seeds: tuple[int, ...] = ()
+    scoring: Any = None
 
     def __repr__(self) -> str:
         names, estimators = self.strategies, list(dict.fromkeys(run.estimator for run in self.runs))

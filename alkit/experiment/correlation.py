@@ -27,7 +27,7 @@ from alkit.strategies import Strategy
 from alkit.strategies.selection import top_k
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoreGainCorrelation:
     """What groups of pool rows gave, by their mean score. Made by `score_gain_correlation`.
 
@@ -168,8 +168,8 @@ def score_gain_correlation(
     by_row = {name: _by_row(name, strategy) for name, strategy in named_strategies(scores).items()}
     y, y_test = as_labels(y), None if y_test is None else as_labels(y_test)
     check_label_a_row(X, y)
-    if X_test is not None:
-        check_label_a_row(X_test, [] if y_test is None else y_test, "_test")
+    if X_test is not None or y_test is not None:
+        check_label_a_row([] if X_test is None else X_test, [] if y_test is None else y_test, "_test")
     spare = n_rows(X) - n_train - n_pool
     if spare < (X_test is None):
         raise ValueError(

@@ -123,7 +123,7 @@ def paired_test(differences: Any) -> float:
     differences = np.asarray(differences, float)
     if len(differences) < 2:
         return float("nan")
-    if np.ptp(differences) == 0:  # t is not defined: surely nothing, or surely something
+    if np.ptp(differences) <= 1e-12 * np.abs(differences).max():  # no t but of rounding: surely nothing, or something
         return float(differences[0] == 0)
     return float(stats.ttest_1samp(differences, 0).pvalue)
 
@@ -244,9 +244,11 @@ def penalty_matrix(values: Any, confidence: float = 0.95) -> np.ndarray:
            [1., 0.]])
     """
     values = np.asarray(values, float)
-    n_seeds = values.shape[1]
+    _, n_seeds, n_rounds = values.shape
     if n_seeds < 2:
         raise ValueError(f"values has {n_seeds} seed, but a paired test needs two; compare with more n_seeds")
+    if n_rounds < 1:
+        raise ValueError("values has 0 rounds (the common start is none), but a test needs one; raise n_queries")
     differences_S_S_R_T = values[:, None] - values[None]
     mean = differences_S_S_R_T.mean(2)
     error = differences_S_S_R_T.std(2, ddof=1) / np.sqrt(n_seeds)
@@ -288,10 +290,10 @@ def area_under_learning_curve(estimator: Any, X: Any, y: Any) -> float:
     >>> f"{search.best_score_:.2f}"
     '0.96'
     """
-    if not hasattr(estimator, "staged_predict") or not hasattr(estimator, "n_labels_"):
+    if not hasattr(estimator, "n_labels_") or not estimator.estimators_:
         raise TypeError(
-            f"{type(estimator).__name__} has no learning curve; area_under_learning_curve scores a fitted "
-            "ActiveLearningClassifier"
+            f"{type(estimator).__name__} has no learning curve; area_under_learning_curve scores an "
+            "ActiveLearningClassifier that fit has played to the end (compare_strategies finds the area by itself)"
         )
     accuracy = [np.mean(predicted == np.asarray(y)) for predicted in estimator.staged_predict(X)]
     return area_under_curve(estimator.n_labels_, accuracy)

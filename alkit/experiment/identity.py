@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import joblib
 import torch
+from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
 from alkit.rows import Rows, n_rows, slices, take
 from alkit.strategies import Strategy
 
 _ROWS_AT_A_TIME = 10_000
+_PLAIN = (str, bool, int, float)
 
 
 def run_keys(loops: Sequence[Any], labels: Sequence[tuple], data: Any, scoring: Any) -> list[dict[str, Any]]:
@@ -29,25 +33,65 @@ def run_keys(loops: Sequence[Any], labels: Sequence[tuple], data: Any, scoring: 
 
 def described(value: Any) -> Any:
     """Describe a parameter by plain JSON types: names of classes and functions, hashes of anything else."""
-    if isinstance(value, Strategy):
-        return repr(value)
-    if value is None or isinstance(value, (str, bool, int, float)):
+    if value is None or isinstance(value, _PLAIN):
         return value
+    if isinstance(value, Strategy):
+        return _strategy(value)
     if isinstance(value, dict):
         return {str(name): described(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple, Dataset)):
         return [described(value[i]) for i in range(n_rows(value))]
-    if isinstance(value, torch.Tensor):  # whose pickle, which joblib would hash, differs from process to process
-        as_bytes = value.detach().cpu().flatten().view(torch.uint8).numpy()
-        return [str(value.dtype), *value.shape, joblib.hash(as_bytes)]
+    if isinstance(value, torch.Tensor):
+        return _tensor(value)
     if isinstance(value, torch.nn.Module):
-        return [repr(value), joblib.hash(described(value.state_dict()))]
+        return [repr(value), joblib.hash([described(value.state_dict()), *map(_attributes, value.modules())])]
+    if isinstance(value, partial):
+        return [described(part) for part in (value.func, value.args, value.keywords)]
+    if inspect.ismethod(value):
+        return [described(value.__func__), described(value.__self__)]
     if hasattr(value, "get_params") and not isinstance(value, type):
-        params = sorted(value.get_params(deep=False).items())
-        return {"class": described(type(value)), **{name: described(param) for name, param in params}}
+        return _estimator(value)
     if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
+        return _function(value)
     return joblib.hash(value)
+
+
+def _strategy(strategy: Strategy) -> Any:
+    """Describe a strategy by its repr, which says all, unless parameters are objects."""
+    if all(value is None or isinstance(value, _PLAIN) for value in strategy.params.values()):
+        return repr(strategy)
+    return [strategy.name, described(strategy.params), described(strategy.of), strategy.part]
+
+
+def _tensor(tensor: torch.Tensor) -> Any:
+    """Describe a tensor, whose pickle, which joblib would hash, differs from process to process."""
+    if is_lazy(tensor):
+        return "uninitialized"
+    as_bytes = tensor.detach().cpu().flatten().view(torch.uint8).numpy()
+    return [str(tensor.dtype), *tensor.shape, joblib.hash(as_bytes)]
+
+
+def _attributes(module: torch.nn.Module) -> Any:
+    """Describe what neither a module's repr nor its state says: attributes that its forward may read."""
+    return described({name: value for name, value in vars(module).items() if not name.startswith("_")})
+
+
+def _estimator(estimator: Any) -> dict[str, Any]:
+    """Describe an estimator by its parameters, and by what it has learned, if it is used as it was fitted."""
+    params = sorted(estimator.get_params(deep=False).items())
+    found = {"class": described(type(estimator)), **{name: described(param) for name, param in params}}
+    learned = {name: value for name, value in vars(estimator).items() if name.endswith("_") and name[0] != "_"}
+    if learned and getattr(estimator, "initialized_", True):  # skorch's nets have such attributes before
+        found["learned"] = joblib.hash(described(learned))
+    return found
+
+
+def _function(function: Any) -> Any:
+    """Describe a class or function by its name, and by the values it was made with."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    made_with = [value for value in (*cells, *(getattr(function, "__defaults__", None) or ())) if value is not function]
+    return [name, described(made_with)] if made_with else name
 
 
 def fingerprint(rows: Rows) -> list[Any]:

@@ -12,8 +12,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import assert_all_finite, check_scalar, column_or_1d
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, process_routing
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -26,10 +28,16 @@ from alkit._inner import take_over_tags, tell_classes
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
 from alkit.checks import as_labels, check_label_a_row
 from alkit.learners import ActiveLearner, QueryStrategy
+from alkit.nets.randomness import isolated_rng
 from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
 
 _MAX_WATCHED = 1000
+
+
+def _gives_proba(loop: ActiveLearningClassifier) -> bool:
+    """Whether the estimator inside gives probabilities."""
+    return hasattr(getattr(loop, "estimator_", loop.estimator), "predict_proba")
 
 
 class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -59,7 +67,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
     stopping : object with ``update(model, X) -> bool``, optional
         Asked after each round whether to stop, on up to 1,000 rows drawn at the start: see `alkit.stopping`.
     random_state : int, RandomState or None
-        Seeds the choice of rows, the queries, and every ``random_state`` inside `estimator` that is None.
+        Seeds the choice of rows, the queries, every ``random_state`` inside `estimator` that is None and, while it
+        trains and rows are picked, the global generators of torch, numpy and Python; these are put back after.
 
     Attributes
     ----------
@@ -174,17 +183,20 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         """
         X, y = self._validate(X, y)
         rng = generator(self.random_state)
-        learner = ActiveLearner(self._seeded_clone(rng), self.query_strategy, random_state=draw_seed(rng))
+        estimator, seed = self._seeded_clone(rng), draw_seed(rng)
+        learner = ActiveLearner(estimator, self.query_strategy, random_state=seed)
         self.estimator_, self.estimators_ = learner.estimator, []
         self.n_labels_, self.query_seconds_, self.fit_seconds_ = np.empty(0, int), np.empty(0), np.empty(0)
         unlabeled = ~_is_missing(y, self.missing_label)
         started = perf_counter()
         if purchases is None:
-            purchases = self._buy(learner, X, y, unlabeled, self._buy_initial(X, y, unlabeled, rng))
+            purchases = self._buy(learner, X, y, unlabeled, self._buy_initial(X, y, unlabeled, rng), rng)
         stops = self._stopping(X, unlabeled, rng)
         for bought in purchases:
             queried = perf_counter()
-            learner.fit(take(X, bought), y[bought], **_check_method_params(y, fit_params or {}, indices=bought))
+            given = _check_method_params(y, fit_params or {}, indices=bought)
+            with isolated_rng(seed=seed):  # for networks and callables that draw from global generators
+                learner.fit(take(X, bought), y[bought], **given)
             self.labeled_indices_, self.n_labels_ = bought, np.append(self.n_labels_, len(bought))
             self.query_seconds_ = np.append(self.query_seconds_, queried - started)
             self.fit_seconds_ = np.append(self.fit_seconds_, perf_counter() - queried)
@@ -195,7 +207,13 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             started = perf_counter()
 
     def _buy(
-        self, learner: ActiveLearner, X: Rows, y: np.ndarray, labelable: np.ndarray, bought: np.ndarray
+        self,
+        learner: ActiveLearner,
+        X: Rows,
+        y: np.ndarray,
+        labelable: np.ndarray,
+        bought: np.ndarray,
+        rng: np.random.Generator,
     ) -> Iterator[np.ndarray]:
         """Yield the rows in hand after each purchase, the first one given, until enough or all are bought."""
         # a modAL callable is not offered the labels that only a simulation has
@@ -206,7 +224,14 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         yield bought
         while len(bought) < wanted and unlabeled.any():
             n = min(self.n_instances, int(unlabeled.sum()))
-            picked, _ = learner.query(X, n_instances=n, candidates=unlabeled, **known)
+            with isolated_rng(seed=draw_seed(rng)):
+                picked = np.atleast_1d(learner.query(X, n_instances=n, candidates=unlabeled, **known)[0])
+            distinct = len(np.unique(picked))
+            if not distinct == len(picked) == n:
+                raise ValueError(
+                    f"{self.query_strategy} picked {len(picked)} rows, {distinct} of them different, but "
+                    f"n_instances={n} were asked for; return as many different positions"
+                )
             unlabeled[picked] = False
             bought = np.concatenate([bought, picked])
             yield bought
@@ -223,7 +248,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             return lambda learner: False
         rows = np.flatnonzero(labelable)
         watched = take(X, rng.choice(rows, min(_MAX_WATCHED, len(rows)), replace=False))
-        stopping = clone(self.stopping)
+        stopping = clone(self.stopping, safe=False)
         return lambda learner: stopping.update(learner, watched)
 
     def predict(self, X: Rows) -> np.ndarray:
@@ -240,6 +265,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
+    @available_if(_gives_proba)
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Predict probabilities with all labels bought.
 
@@ -270,6 +296,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         for estimator in self.estimators_:
             yield estimator.predict(X)
 
+    @available_if(_gives_proba)
     def staged_predict_proba(self, X: Rows) -> Iterator[np.ndarray]:
         """Predict probabilities as the model would have after each round.
 
@@ -324,7 +351,13 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             firsts = np.sort(np.unique(y[pool], return_index=True)[1])
             return np.concatenate([pool[firsts], np.delete(pool, firsts)])[:n]
         strategy = as_strategy(self.initial)
-        return strategy.select(self.estimator, X, n, candidates=unlabeled, random_state=rng).indices
+        remedy = "pass 'random', 'stratified', or a strategy that needs none, such as 'typiclust'"
+        if not isinstance(strategy, Strategy):
+            raise TypeError(f"initial is {strategy!r}, which is given a model, but there is none yet; {remedy}")
+        try:
+            return strategy.select(self.estimator, X, n, candidates=unlabeled, random_state=rng).indices
+        except NotFittedError as error:
+            raise ValueError(f"initial is {strategy}, which asks a model, but there is none yet; {remedy}") from error
 
     def _proba(self, estimator: Any, X: Rows) -> np.ndarray:
         """Spread an estimator's columns over all classes."""

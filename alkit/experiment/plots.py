@@ -103,7 +103,8 @@ class LearningCurveDisplay:
         LearningCurveDisplay
         """
         score = [check_scoring(model, scoring)(model, X, y) for model in estimator.estimators_]
-        names = type(estimator.estimator).__name__, str(estimator.query_strategy)
+        strategy = estimator.query_strategy
+        names = type(estimator.estimator).__name__, getattr(strategy, "__name__", str(strategy))
         curve = estimator.n_labels_[None], np.array(score)[None]
         return cls({names: curve}, score_name=score_name).plot(ax=ax)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ def evaluate_transfer(
     *,
     X_test: Rows,
     y_test: Any,
-    scoring: str | Callable | None = None,
     n_jobs: int | None = None,
 ) -> pd.DataFrame:
     """Train a model on the labels that others bought, round by round, beside its own purchases.
@@ -36,8 +34,8 @@ def evaluate_transfer(
     estimator : str or classifier
         Whom to train: the name of one of the comparison's estimators, whose own purchases are then in the table, or
         another classifier.
-    X, y, X_test, y_test, scoring, n_jobs
-        As in `compare_strategies`.
+    X, y, X_test, y_test, n_jobs
+        As in `compare_strategies`; scores are those of the comparison's `scoring`.
 
     Returns
     -------
@@ -77,7 +75,7 @@ def evaluate_transfer(
         [ActiveLearningClassifier(seeded(model, seed), random_state=seed) for seed in seeds],
         [(run.estimator, run.strategy, run.seed) for run in others],
         Data(X, as_labels(y), X_test, as_labels(y_test)),
-        scoring,
+        comparison.scoring,
         n_jobs,
         purchases=[[run.labeled_indices[:n] for n in run.n_labels] for run in others],
     )

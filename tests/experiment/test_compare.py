@@ -1,26 +1,19 @@
 """Comparisons: paired, reproducible, resumable, and honest about what they found."""
 
-import subprocess
-import sys
-from functools import partial
-
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy import stats
-from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
-from torch.utils.data import TensorDataset
+from skorch import NeuralNetClassifier
 
 from alkit import ActiveLearningClassifier, NetClassifier, get_strategy
-from alkit.experiment import Comparison, compare_strategies, evaluate_transfer
+from alkit.experiment import Comparison, area_under_learning_curve, compare_strategies, evaluate_transfer
 from alkit.experiment.curves import area_under_curve
-from alkit.experiment.identity import described, fingerprint
 from alkit.experiment.runs import Run
 from tests.experiment.test_store import contents
 
@@ -32,7 +25,7 @@ TIMES = ["query_seconds", "fit_seconds"]
 
 def compare(estimator=None, strategies=("margin",), **kwargs):
     settings = {"n_seeds": 3, "n_initial": 6, "n_instances": 3, "n_queries": 4} | DATA | kwargs
-    return compare_strategies(estimator or GaussianNB(), strategies=strategies, **settings)
+    return compare_strategies(GaussianNB() if estimator is None else estimator, strategies=strategies, **settings)
 
 
 def table(comparison):
@@ -81,6 +74,23 @@ def test_results_do_not_depend_on_n_jobs():
     assert torch.get_num_threads() == torch_threads
 
 
+def draws_from_numpy(learner, X_pool, n_instances=1):
+    return np.random.choice(len(X_pool), n_instances, replace=False)
+
+
+def test_what_draws_from_global_generators_is_seeded_too():
+    net = NeuralNetClassifier(
+        torch.nn.Linear, module__in_features=4, module__out_features=3, criterion=torch.nn.CrossEntropyLoss,
+        train_split=None, max_epochs=2, verbose=0, classes=[0, 1, 2],
+    )  # fmt: skip
+    data = {"y": y[::2], "y_test": y[1::2]}
+    first, again = (compare(net, [draws_from_numpy], n_seeds=2, n_jobs=n, **data) for n in (1, 2))
+    pd.testing.assert_frame_equal(table(first), table(again), check_exact=True)
+    assert first.strategies == ["random", "draws_from_numpy"]
+    first_round, second_round = np.split(first.runs[2].labeled_indices[6:12], 2)
+    assert set(first_round) != set(second_round)
+
+
 def test_more_seeds_go_on_from_fewer():
     few, more = table(compare(n_seeds=2)), table(compare(n_seeds=3))
     pd.testing.assert_frame_equal(few, more[more.seed < 2].reset_index(drop=True))
@@ -116,6 +126,8 @@ def test_modals_callables():
         ({"y_test": y[:3]}, ValueError, "X_test has 75 rows, but y_test has 3 labels"),
         ({"y": names[:3]}, ValueError, "X has 75 rows, but y has 3 labels"),
         ({"scoring": "acuracy"}, ValueError, "acuracy"),
+        ({"estimator": {}}, ValueError, "estimator is an empty dict"),
+        ({"scoring": area_under_learning_curve}, TypeError, "compare_strategies finds the area by itself"),
     ],
 )
 def test_bad_input(kwargs, error, message):
@@ -183,36 +195,6 @@ def test_two_lambdas_are_two_strategies(tmp_path):
     assert kept.runs[1].labeled_indices.tolist() != kept.runs[2].labeled_indices.tolist()
 
 
-def identities():
-    """What kinds of rows and parameters are known by, as one line."""
-    torch.manual_seed(0)
-    t = torch.arange(6.0).reshape(3, 2)
-    rows = [
-        t,
-        {"a": t, "b": ["x", "y", "z"]},
-        TensorDataset(t, t),
-        csr_matrix(t.numpy()),
-        list("abc"),
-        t.to(torch.bfloat16),
-    ]
-    params = [
-        small_net(),
-        {"weight": t, "act": torch.nn.ReLU},
-        partial(torch.nn.Linear, 3),
-        {"b", "a", "c"},
-        get_strategy("bald"),
-    ]
-    return joblib.hash([*map(fingerprint, rows), *map(described, params)])
-
-
-def test_identity_is_the_same_in_every_process():
-    program = "from tests.experiment.test_compare import identities; print(identities())"
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert other.strip() == identities()
-    assert described(small_net()) != described(small_net())  # other weights
-    assert fingerprint([torch.ones(2), torch.ones(2)]) != fingerprint([torch.ones(2), torch.zeros(2)])
-
-
 def synthetic(curves, n_labels=(10, 20, 30, 40), **kwargs):
     """A comparison of given curves, dict of strategy to (seeds, rounds)."""
     n_labels = np.array(n_labels)
@@ -277,6 +259,14 @@ def test_penalties_do_not_count_the_common_start():
     comparison = synthetic({"random": noise[0] + 0.5, "good": noise[1] + [0.5, 0.9, 0.9, 0.9]})
     assert comparison.penalty_matrix().loc["good", "random"] == 1
     assert comparison.penalty_matrix().loc["random", "good"] == 0
+    with pytest.raises(ValueError, match="values has 0 rounds .* raise n_queries"):
+        compare(n_queries=0).penalty_matrix()
+
+
+def test_comparisons_are_compared_by_identity():
+    comparison = synthetic({"random": [[0.1, 0.2, 0.3, 0.4]] * 2})
+    assert comparison in {comparison}
+    assert comparison != synthetic({"random": [[0.1, 0.2, 0.3, 0.4]] * 2})
 
 
 def test_a_strategy_against_itself_is_rejected_as_often_as_the_level_says():
@@ -318,6 +308,14 @@ def test_transfer():
     assert mine.score.tolist() == expected
     with pytest.raises(ValueError, match="has no estimator 'forest'"):
         evaluate_transfer(comparison, "forest", **DATA)
+
+
+def test_transfer_scores_as_the_comparison_did():
+    models = {"bayes": GaussianNB(), "tree": DecisionTreeClassifier()}
+    comparison = compare(models, n_seeds=1, scoring="neg_log_loss")
+    learned = evaluate_transfer(comparison, "tree", **DATA)
+    random = learned[learned.strategy == "random"].groupby("bought_by").score.apply(list)
+    assert random["bayes"] == random["tree"]
 
 
 def test_rounds_one_at_a_time():

@@ -133,6 +133,7 @@ def test_classes_the_first_rows_lack():
         ({"n_seeds": 0}, ValueError, "n_seeds == 0"),
         ({"y": y[:5]}, ValueError, "X has 1797 rows, but y has 5 labels"),
         ({"X_test": X[:5]}, ValueError, "X_test has 5 rows, but y_test has 0 labels"),
+        ({"y_test": y[:5]}, ValueError, "X_test has 0 rows, but y_test has 5 labels"),
     ],
 )
 def test_bad_input(kwargs, error, message):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 from sklearn.datasets import load_iris
+from sklearn.ensemble import AdaBoostClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_validate
@@ -71,6 +72,7 @@ def test_paired_test():
     assert paired_test(a - b) == pytest.approx(stats.ttest_rel(a, b).pvalue)
     assert paired_test([0.0, 0.0]) == 1
     assert paired_test([0.1, 0.1]) == 0
+    assert paired_test([0.3 - 0.2, 0.1, 0.4 - 0.3]) == 0  # equal but for rounding
     assert np.isnan(paired_test([0.1]))
 
 
@@ -121,8 +123,9 @@ def test_scorer():
     accuracy = [np.mean(stage == names[1::2]) for stage in fitted.staged_predict(X[1::2])]
     expected = integrate.trapezoid(accuracy, fitted.n_labels_) / 20
     assert area_under_learning_curve(fitted, X[1::2], names[1::2]) == pytest.approx(expected)
-    with pytest.raises(TypeError, match="LogisticRegression has no learning curve"):
-        area_under_learning_curve(LogisticRegression(), X, y)
+    for no_loop in (LogisticRegression(), AdaBoostClassifier().fit(X, y)):
+        with pytest.raises(TypeError, match="has no learning curve"):
+            area_under_learning_curve(no_loop, X, y)
 
 
 def test_scorer_in_searches():

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from alkit import ActiveLearner, ActiveLearningClassifier, NetClassifier, get_strategy
@@ -112,13 +113,50 @@ def test_a_strategy_as_start():
     assert len(model.labeled_indices_) == 30
 
 
-@pytest.mark.parametrize("missing", [-1, np.nan, "?"])
-def test_rows_nobody_can_label_are_never_bought(missing):
-    labels = (names.astype(object) if missing == "?" else y.astype(float)).copy()
-    labels[::2] = missing
+@pytest.mark.parametrize(
+    ("labels", "missing"), [(y.tolist(), -1), (y.tolist(), np.nan), (names.tolist(), "?"), (names.tolist(), np.nan)]
+)
+@pytest.mark.parametrize("kind", [list, lambda labels: np.array(labels, object), pd.Series])
+def test_rows_nobody_can_label_are_never_bought(labels, missing, kind):
+    labels = kind([missing if i % 2 == 0 else label for i, label in enumerate(labels)])
     fitted = loop(missing_label=missing).fit(X, labels)
     assert (fitted.labeled_indices_ % 2 == 1).all()
     assert len(fitted.classes_) == 3
+
+
+class StopsAtOnce:
+    def update(self, model, X):
+        return True
+
+
+def test_any_object_may_stop_the_loop():
+    model = loop(stopping=StopsAtOnce()).fit(X, y)
+    assert model.stopped_
+    assert model.n_labels_.tolist() == [6]
+
+
+@pytest.mark.parametrize(("picked", "n", "distinct"), [([], 0, 0), ([0, 0, 0], 3, 1), ([0, 1, 2, 3], 4, 4), (0, 1, 1)])
+def test_a_callable_must_pick_as_many_rows_as_asked(picked, n, distinct):
+    message = f"picked {n} rows, {distinct} of them different, but n_instances=3 were asked for"
+    with pytest.raises(ValueError, match=message):
+        loop(query_strategy=lambda learner, X, n_instances: np.array(picked, int)).fit(X, y)
+    one = loop(query_strategy=lambda learner, X, n_instances: 0, n_instances=1).fit(X, y)  # as some of modAL's do
+    assert one.n_labels_.tolist() == [6, 7, 8, 9, 10]
+
+
+def test_probabilities_are_offered_where_the_estimator_has_them():
+    without = loop(LinearSVC(), query_strategy="random").fit(X, y)
+    assert not hasattr(without, "predict_proba")
+    assert not hasattr(without, "staged_predict_proba")
+    assert without.score(X, y) > 0.5
+    assert hasattr(loop(), "predict_proba")
+
+
+def test_a_start_that_asks_a_model():
+    with pytest.raises(ValueError, match="initial is margin, which asks a model, but there is none yet; pass 'random'"):
+        loop(initial="margin").fit(X, y)
+    with pytest.raises(TypeError, match="initial is <function .* pass 'random'"):
+        loop(initial=lambda learner, X, n_instances: range(n_instances)).fit(X, y)
 
 
 def test_the_pool_runs_out():

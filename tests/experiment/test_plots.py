@@ -9,6 +9,7 @@ import pytest
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from modAL.uncertainty import margin_sampling
 from sklearn.datasets import load_iris
 from sklearn.naive_bayes import GaussianNB
 
@@ -60,6 +61,9 @@ def test_one_fitted_loop():
     (line,) = LearningCurveDisplay.from_estimator(loop, X, y).lines_
     assert line.get_label() == "margin"
     assert line.get_ydata()[-1] == loop.score(X, y)
+    loop.query_strategy = margin_sampling
+    (line,) = LearningCurveDisplay.from_estimator(loop, X, y).lines_
+    assert line.get_label() == "margin_sampling"
 
 
 def test_without_matplotlib():
