@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from alkit.annotate.items import Items
 from alkit.nets import DropoutMLPClassifier
@@ -77,14 +77,20 @@ def _embed(items: Items, *, dense: bool) -> Any:
     image = make_pipeline(Thumbnails(), _Reduced(PCA)) if items.image is not None else None
     if items.rows is None and (items.text is None or image is None):
         return image if items.text is None else text
-    parts: list[tuple[Any, Any]] = [(text, "text")] if items.text is not None else []
-    parts += [(image, "image")] if image is not None else []
+    parts: list[Any] = [("text", text, "text")] if items.text is not None else []
+    parts += [("image", image, "image")] if image is not None else []
+    widths = {"image": _WIDTH}
     if items.rows is not None:
         numbers = items.rows.select_dtypes("number").columns.tolist()
-        parts += [(make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler()), numbers)]
         others = [name for name in items.rows if name not in numbers]
-        parts += [(OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=not dense), others)]
-    return make_column_transformer(*parts, sparse_threshold=0.0 if dense else 0.3)
+        scaled = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+        written = FunctionTransformer(pd.DataFrame.astype, kw_args={"dtype": str})  # lists, and numbers among words
+        known = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=not dense)
+        parts += [("numbers", scaled, numbers), ("others", make_pipeline(written, known), others)]
+        widths |= {"numbers": len(numbers), "others": len(others)}
+    # TF-IDF rows have length 1: next to pictures of length 8, a linear model would hear only those
+    weights = None if dense else {name: max(1, widths[name]) ** -0.5 for name, _, _ in parts if name in widths}
+    return ColumnTransformer(parts, sparse_threshold=0.0 if dense else 0.3, transformer_weights=weights)
 
 
 class _Reduced(TransformerMixin, BaseEstimator):

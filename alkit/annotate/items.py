@@ -57,8 +57,26 @@ class Items:
                 f"{len(self.ids)} items have only {len(counts)} different ids; {counts.index[0]!r} occurs "
                 f"{counts.iloc[0]} times: drop the copies, or take the ids from another column"
             )
+        self._check_parts()
         if self.image is not None:
             _check_pictures(self.ids, self.image)
+
+    def _check_parts(self) -> None:
+        """Refuse parts that do not fit together."""
+        parts = {"text": self.text, "image": self.image, "rows": self.rows}
+        given = {name: part for name, part in parts.items() if part is not None}
+        if not given:
+            raise ValueError(f"{len(self.ids)} items have neither text, image nor rows; there is nothing to show")
+        for name, part in given.items():
+            if len(part) != len(self.ids):
+                raise ValueError(f"{name} has {len(part)} rows, but there are {len(self.ids)} ids; pass one for each")
+        names = [name for name in given if name != "rows"] + ([] if self.rows is None else list(self.rows.columns))
+        repeated = [name for name in names if names.count(name) > 1]
+        if repeated:
+            raise ValueError(
+                f"{repeated[0]!r} names {names.count(repeated[0])} columns, text and image included; a model could not "
+                "tell them apart: rename those of the rows"
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,7 +115,8 @@ class Items:
         if self.rows is None and (self.text is None or paths is None):
             return paths if self.text is None else self.text
         parts = {name: part for name, part in (("text", self.text), ("image", paths)) if part is not None}
-        return pd.concat([pd.DataFrame(parts), self.rows], axis=1)
+        rows = [] if self.rows is None else [self.rows.reset_index(drop=True)]
+        return pd.concat([pd.DataFrame(parts), *rows], axis=1)
 
     def contents(self) -> Iterator[str]:
         """Yield what is shown of each item, as JSON: a picture by its path and size.
