@@ -20,6 +20,7 @@ from alkit.nets import DropoutMLPClassifier
 from alkit.strategies import Strategy, as_strategy
 
 _SIDE = 32  # pixels
+_TOKEN = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|\w+|[^\w\s]"  # scripts without spaces go letter by letter
 _WIDTH = 64  # numbers a picture, or a text for a network, is reduced to
 
 
@@ -38,8 +39,8 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
     Parameters
     ----------
     items : Items
-        Texts become TF-IDF of words and pairs of words, pictures principal components of thumbnails, columns scaled
-        numbers and one-hot categories.
+        Texts become TF-IDF of words and signs and pairs of them, pictures principal components of thumbnails, columns
+        scaled numbers and one-hot categories.
     strategy : str, Strategy or callable, default="margin"
         What needs only predictions gets a logistic regression; other strategies a network with dropout.
 
@@ -71,7 +72,7 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
 
 def _embed(items: Items, *, dense: bool) -> Any:
     """Return a transformer of `Items.features`."""
-    text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True)
+    text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True, token_pattern=_TOKEN)
     if dense:
         text = make_pipeline(text, _Reduced(TruncatedSVD))
     image = make_pipeline(Thumbnails(), _Reduced(PCA)) if items.image is not None else None

@@ -182,8 +182,8 @@ def _image(request: Request) -> Response:
     caller = _Caller(request)
     try:
         picture = caller.session.picture(request.path_params["item"])
-    except FileNotFoundError as error:
-        raise HTTPException(404, "the file of this item is gone") from error
+    except OSError as error:  # its message would tell the path
+        raise HTTPException(404, f"the picture of this item cannot be read: {error.strerror}") from error
     kind = picture_type(picture)
     if kind is None:
         raise HTTPException(404, "the file of this item is no picture any more")

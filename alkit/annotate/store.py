@@ -236,7 +236,8 @@ class Store:
         """
         sql = """
             UPDATE lease SET expires = ? WHERE annotator = ? AND item = (
-                SELECT item FROM lease WHERE annotator = ? AND expires > ? ORDER BY granted LIMIT 1
+                SELECT l.item FROM lease l JOIN queue q ON q.item = l.item
+                WHERE l.annotator = ? AND l.expires > ? AND q.wanted > 0 ORDER BY l.granted LIMIT 1
             ) RETURNING *
         """
         with self.transaction() as db:

@@ -112,3 +112,13 @@ def test_cells_that_are_lists_or_of_several_kinds():
     for strategy in ("margin", "bald"):
         embed, _ = default_model(Items.of(frame), strategy)
         assert embed.fit_transform(frame).shape == (30, 8)
+
+
+def test_scripts_without_spaces_and_texts_without_words():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    for marks in (("免费奖品", "午餐会议"), ("รางวัลฟรี", "ประชุมเที่ยง"), ("🙂!", "🙁?")):
+        around = ["".join(rng.choice(list("天地玄黄宇宙洪荒日月盈昃"), 6)) for _ in y]
+        texts = [some[:3] + marks[spam] + some[3:] for some, spam in zip(around, y, strict=True)]
+        assert error_of(Items.of(texts), y, 20) < 0.1
+    assert default_model(Items.of(["a", "1", "?"])).embed.fit_transform(["a", "1", "?"]).shape[0] == 3
