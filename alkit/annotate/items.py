@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -145,12 +146,13 @@ def read_items(
     id: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> Items:
-    """Read items from a CSV, TSV or JSON Lines file.
+    """Read items from a CSV, TSV or JSON Lines file, or the pictures of a folder.
 
     Parameters
     ----------
     path : str or Path
-        By its ending: ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, in UTF-8.
+        By its ending: ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, in UTF-8. Of a folder, the pictures in it and
+        below; their ids are their paths in it.
     text, image : str, optional
         Columns of texts, and of picture files, relative to the folder of the file.
     id : str, optional
@@ -169,6 +171,12 @@ def read_items(
         picture.
     """
     path = Path(path)
+    if path.is_dir():
+        if named := [name for name in (text, image, id, *(columns or ())) if name]:
+            raise ValueError(
+                f"{path} is a folder, which has no column {named[0]!r}; pass a file with it, or no columns"
+            )
+        return _read_folder(path)
     table = _read_table(path, [name for name in (text, image, id) if name])
     missing = [name for name in (text, image, id, *(columns or ())) if name and name not in table]
     if missing:
@@ -180,6 +188,16 @@ def read_items(
         image=[path.parent / name for name in table[image].astype(str)] if image else None,
         rows=table[shown] if shown else None,
     )
+
+
+def _read_folder(folder: Path) -> Items:
+    """Read the pictures of a folder, known by their endings; what is hidden is left out."""
+    inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    shown = [path for path in inside if not any(part.startswith(".") for part in path.parts)]
+    pictures = [path for path in shown if (guess_type(path.name)[0] or "").startswith("image/")]
+    if not pictures:
+        raise ValueError(f"{folder} is a folder of {len(shown)} files, none of them a picture; pass another, or a file")
+    return Items([path.as_posix() for path in pictures], image=[folder / path for path in pictures])
 
 
 def _read_table(path: Path, as_text: list[str]) -> pd.DataFrame:

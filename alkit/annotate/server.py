@@ -222,8 +222,14 @@ def serve(
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen()
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise OSError(
+            f"cannot listen on {host}, port {port}: {error}; pass an address of this machine, and a free port or 0"
+        ) from error
     called = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
         make_app(session, [called, *hosts]),

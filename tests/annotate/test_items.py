@@ -85,6 +85,19 @@ def test_pictures_are_looked_at(tmp_path):
         read_items(bad, image="file")
 
 
+def test_a_folder_of_pictures(tmp_path):
+    for name in ("b.png", "below/a.PNG", ".hidden/c.png", "._b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(PNG)
+    (tmp_path / "notes.txt").write_text("none")
+    items = read_items(tmp_path)
+    assert items.ids == ["b.png", "below/a.PNG"]
+    assert items.image == [tmp_path / name for name in items.ids]
+    (tmp_path / "broken.jpg").write_text("none")
+    with pytest.raises(ValueError, match=r"item 'broken.jpg', .*is no PNG"):
+        read_items(tmp_path)
+
+
 def test_signatures():
     heads = {b"RIFF\x00\x00\x00\x00WEBPVP8 ": "image/webp", b"\xff\xd8\xff\xe0": "image/jpeg", PNG: "image/png"}
     assert {head: picture_type(head) for head in heads} == heads
