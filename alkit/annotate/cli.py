@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from alkit.annotate.tokens import remove_tokens
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
+  alkit label photos --classes cat,dog
   alkit label photos.csv --image file --classes cat,dog --annotators ann,bob --overlap 2
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
   alkit export --db labels.db --format prodigy --output labels.jsonl
@@ -47,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="{label,export,report}")
 
     label = commands.add_parser("label", help="label items in the browser, while a model learns", **style)
-    label.add_argument("data", type=Path, help="a .csv, .tsv or .jsonl file")
+    label.add_argument("data", type=Path, help="a .csv, .tsv or .jsonl file, or a folder of pictures")
     label.add_argument("--text", metavar="COL", help="the column of texts")
     label.add_argument("--image", metavar="COL", help="the column of picture files, relative to the data's folder")
     label.add_argument("--columns", type=_names, metavar="COL,COL", help="columns shown beside (default without --text "
@@ -107,7 +109,7 @@ def _label(chosen: argparse.Namespace) -> None:
     )
     session = LabelingSession(
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
-        overlap=chosen.overlap, random_share=chosen.random_share, title=chosen.data.name,
+        overlap=chosen.overlap, random_share=chosen.random_share, title=chosen.data.resolve().name,
     )  # fmt: skip
     try:
         if chosen.revoke:
@@ -126,8 +128,11 @@ def _label(chosen: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        print("fitting the model on the last labels", file=sys.stderr)
-        if not session.close():
+        print("fitting the model on the last labels; Ctrl-C leaves that out", file=sys.stderr)
+        complete = False
+        with suppress(KeyboardInterrupt):
+            complete = session.close()
+        if not complete:
             print("the model does not have the last labels; they are safe", file=sys.stderr)
 
 
@@ -173,6 +178,8 @@ def _export(chosen: argparse.Namespace) -> None:
 def _for_prodigy(record: dict[Any, Any]) -> dict[str, Any]:
     """Return an answer as Prodigy knows it: what is absent left out, a flag as a skip with a flag on it."""
     said = {key: value for key, value in record.items() if value is not None}
+    if "label" in said:  # of all annotators together
+        said |= {"kind": "label", "value": said.pop("label")}
     if said.get("kind") in ("skip", "flag"):
         said |= {"note": said.pop("value", ""), "flagged": said["kind"] == "flag", "kind": "skip"}
     return said

@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from alkit.annotate.items import Items
 from alkit.nets import DropoutMLPClassifier
 from alkit.strategies import Strategy, as_strategy
 
 _SIDE = 32  # pixels
+_TOKEN = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|\w+|[^\w\s]"  # scripts without spaces go letter by letter
 _WIDTH = 64  # numbers a picture, or a text for a network, is reduced to
 
 
@@ -38,8 +39,8 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
     Parameters
     ----------
     items : Items
-        Texts become TF-IDF of words and pairs of words, pictures principal components of thumbnails, columns scaled
-        numbers and one-hot categories.
+        Texts become TF-IDF of words and signs and pairs of them, pictures principal components of thumbnails, columns
+        scaled numbers and one-hot categories.
     strategy : str, Strategy or callable, default="margin"
         What needs only predictions gets a logistic regression; other strategies a network with dropout.
 
@@ -71,20 +72,26 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
 
 def _embed(items: Items, *, dense: bool) -> Any:
     """Return a transformer of `Items.features`."""
-    text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True)
+    text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True, token_pattern=_TOKEN)
     if dense:
         text = make_pipeline(text, _Reduced(TruncatedSVD))
     image = make_pipeline(Thumbnails(), _Reduced(PCA)) if items.image is not None else None
     if items.rows is None and (items.text is None or image is None):
         return image if items.text is None else text
-    parts: list[tuple[Any, Any]] = [(text, "text")] if items.text is not None else []
-    parts += [(image, "image")] if image is not None else []
+    parts: list[Any] = [("text", text, "text")] if items.text is not None else []
+    parts += [("image", image, "image")] if image is not None else []
+    widths = {"image": _WIDTH}
     if items.rows is not None:
         numbers = items.rows.select_dtypes("number").columns.tolist()
-        parts += [(make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler()), numbers)]
         others = [name for name in items.rows if name not in numbers]
-        parts += [(OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=not dense), others)]
-    return make_column_transformer(*parts, sparse_threshold=0.0 if dense else 0.3)
+        scaled = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+        written = FunctionTransformer(pd.DataFrame.astype, kw_args={"dtype": str})  # lists, and numbers among words
+        known = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=not dense)
+        parts += [("numbers", scaled, numbers), ("others", make_pipeline(written, known), others)]
+        widths |= {"numbers": len(numbers), "others": len(others)}
+    # TF-IDF rows have length 1: next to pictures of length 8, a linear model would hear only those
+    weights = None if dense else {name: max(1, widths[name]) ** -0.5 for name, _, _ in parts if name in widths}
+    return ColumnTransformer(parts, sparse_threshold=0.0 if dense else 0.3, transformer_weights=weights)
 
 
 class _Reduced(TransformerMixin, BaseEstimator):

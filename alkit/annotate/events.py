@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import uuid as uuids
 from collections.abc import Sequence
 from typing import Any
 
 KINDS = ("label", "skip", "flag", "undo")
+_MAX_SECONDS = 1e9  # thirty years; SQLite takes no integer of more than 64 bits
 _MAX_TEXT = 10_000  # characters of a note or a uuid: they come from browsers
 
 
@@ -72,8 +72,8 @@ def _check_text(value: Any, what: str, *, needed: bool) -> None:
 
 def _check_seconds(seconds: Any) -> None:
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if seconds is not None and not (number and 0 <= seconds < math.inf):
-        raise ValueError(f"seconds is {seconds!r}; it must be a number from 0, or null")
+    if seconds is not None and not (number and 0 <= seconds <= _MAX_SECONDS):
+        raise ValueError(f"seconds is {seconds!r}; it must be a number from 0 to {_MAX_SECONDS:.0e}, or null")
 
 
 def new_event(kind: str, item: str | None, value: str | None = None, seconds: float | None = None) -> dict[str, Any]:

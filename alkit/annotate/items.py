@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,26 @@ class Items:
                 f"{len(self.ids)} items have only {len(counts)} different ids; {counts.index[0]!r} occurs "
                 f"{counts.iloc[0]} times: drop the copies, or take the ids from another column"
             )
+        self._check_parts()
         if self.image is not None:
             _check_pictures(self.ids, self.image)
+
+    def _check_parts(self) -> None:
+        """Refuse parts that do not fit together."""
+        parts = {"text": self.text, "image": self.image, "rows": self.rows}
+        given = {name: part for name, part in parts.items() if part is not None}
+        if not given:
+            raise ValueError(f"{len(self.ids)} items have neither text, image nor rows; there is nothing to show")
+        for name, part in given.items():
+            if len(part) != len(self.ids):
+                raise ValueError(f"{name} has {len(part)} rows, but there are {len(self.ids)} ids; pass one for each")
+        names = [name for name in given if name != "rows"] + ([] if self.rows is None else list(self.rows.columns))
+        repeated = [name for name in names if names.count(name) > 1]
+        if repeated:
+            raise ValueError(
+                f"{repeated[0]!r} names {names.count(repeated[0])} columns, text and image included; a model could not "
+                "tell them apart: rename those of the rows"
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,7 +116,8 @@ class Items:
         if self.rows is None and (self.text is None or paths is None):
             return paths if self.text is None else self.text
         parts = {name: part for name, part in (("text", self.text), ("image", paths)) if part is not None}
-        return pd.concat([pd.DataFrame(parts), self.rows], axis=1)
+        rows = [] if self.rows is None else [self.rows.reset_index(drop=True)]
+        return pd.concat([pd.DataFrame(parts), *rows], axis=1)
 
     def contents(self) -> Iterator[str]:
         """Yield what is shown of each item, as JSON: a picture by its path and size.
@@ -126,12 +146,13 @@ def read_items(
     id: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> Items:
-    """Read items from a CSV, TSV or JSON Lines file.
+    """Read items from a CSV, TSV or JSON Lines file, or the pictures of a folder.
 
     Parameters
     ----------
     path : str or Path
-        By its ending: ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, in UTF-8.
+        By its ending: ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, in UTF-8. Of a folder, the pictures in it and
+        below; their ids are their paths in it.
     text, image : str, optional
         Columns of texts, and of picture files, relative to the folder of the file.
     id : str, optional
@@ -150,6 +171,12 @@ def read_items(
         picture.
     """
     path = Path(path)
+    if path.is_dir():
+        if named := [name for name in (text, image, id, *(columns or ())) if name]:
+            raise ValueError(
+                f"{path} is a folder, which has no column {named[0]!r}; pass a file with it, or no columns"
+            )
+        return _read_folder(path)
     table = _read_table(path, [name for name in (text, image, id) if name])
     missing = [name for name in (text, image, id, *(columns or ())) if name and name not in table]
     if missing:
@@ -161,6 +188,16 @@ def read_items(
         image=[path.parent / name for name in table[image].astype(str)] if image else None,
         rows=table[shown] if shown else None,
     )
+
+
+def _read_folder(folder: Path) -> Items:
+    """Read the pictures of a folder, known by their endings; what is hidden is left out."""
+    inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    shown = [path for path in inside if not any(part.startswith(".") for part in path.parts)]
+    pictures = [path for path in shown if (guess_type(path.name)[0] or "").startswith("image/")]
+    if not pictures:
+        raise ValueError(f"{folder} is a folder of {len(shown)} files, none of them a picture; pass another, or a file")
+    return Items([path.as_posix() for path in pictures], image=[folder / path for path in pictures])
 
 
 def _read_table(path: Path, as_text: list[str]) -> pd.DataFrame:

@@ -48,15 +48,17 @@ def aggregate(store: Store, method: str = "dawid-skene") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``item``, ``label``, ``confidence``, ``n_labels``.
+        ``item``, ``text``, ``image``, ``row``, ``label``, ``confidence``, ``n_labels``.
     """
     table = label_table(store)
     if not len(table):
         raise ValueError(f"{store.path} holds no labels yet; there is nothing to aggregate")
     said = majority_vote(table, random_state=0) if method == "majority" else dawid_skene(table)
+    shown = {answer["item"]: answer for answer in read_answers(store)}
     return pd.DataFrame(
         {
             "item": table.index,
+            **{name: [shown[item][name] for item in table.index] for name in ("text", "image", "row")},
             "label": said.labels,
             "confidence": said.proba.max(1),
             "n_labels": table.notna().sum(axis=1).to_numpy(),

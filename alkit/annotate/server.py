@@ -182,8 +182,8 @@ def _image(request: Request) -> Response:
     caller = _Caller(request)
     try:
         picture = caller.session.picture(request.path_params["item"])
-    except FileNotFoundError as error:
-        raise HTTPException(404, "the file of this item is gone") from error
+    except OSError as error:  # its message would tell the path
+        raise HTTPException(404, f"the picture of this item cannot be read: {error.strerror}") from error
     kind = picture_type(picture)
     if kind is None:
         raise HTTPException(404, "the file of this item is no picture any more")
@@ -222,8 +222,14 @@ def serve(
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen()
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise OSError(
+            f"cannot listen on {host}, port {port}: {error}; pass an address of this machine, and a free port or 0"
+        ) from error
     called = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     config = uvicorn.Config(
         make_app(session, [called, *hosts]),

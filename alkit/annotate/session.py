@@ -114,9 +114,10 @@ class LabelingSession:
             seed = int(self._rng.integers(2**31 - 1))
             job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
             check_job(job)
+        path = Path(db).resolve()  # by whatever links it is called, it is one database and has one lock
         with ExitStack() as opened:
-            opened.callback(lock(Path(db)).close)
-            self.store = Store(db)
+            opened.callback(lock(path).close)
+            self.store = Store(path)
             opened.callback(self.store.close)
             self._open()
             self.trainer = None if job is None else Trainer(self.store.path, job)
@@ -361,7 +362,7 @@ class LabelingSession:
             "version": version,
             "n_labels": n_labels,
             "training": bool(state.get("training")) and death is None,
-            "error": death or state.get("error"),
+            "error": "; ".join(filter(None, (state.get("error"), death))) or None,
         }
 
     def export(self, annotator: str | None = None) -> Iterator[dict[str, Any]]:

@@ -40,12 +40,17 @@ class Store:
 
     def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True):
         self.path = Path(path)
-        if read_only and not self.path.exists():
+        if read_only and not (self.path.is_file() and self.path.stat().st_size):
             raise ValueError(f"there is no database {self.path}; label something first")
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
+        try:
+            self._db = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+        except sqlite3.OperationalError as error:
+            raise OSError(
+                f"{self.path} cannot be opened: {error}; pass the path of a file that can be written"
+            ) from error
         self._db.row_factory = sqlite3.Row
         try:
             if not read_only and self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
@@ -236,7 +241,8 @@ class Store:
         """
         sql = """
             UPDATE lease SET expires = ? WHERE annotator = ? AND item = (
-                SELECT item FROM lease WHERE annotator = ? AND expires > ? ORDER BY granted LIMIT 1
+                SELECT l.item FROM lease l JOIN queue q ON q.item = l.item
+                WHERE l.annotator = ? AND l.expires > ? AND q.wanted > 0 ORDER BY l.granted LIMIT 1
             ) RETURNING *
         """
         with self.transaction() as db:

@@ -47,11 +47,20 @@ def test_help_has_examples(capsys):
         ("posts.csv --text body --classes a,b --estimator json:nosuch", "json has no 'nosuch'"),
         ("posts.csv --text body --classes a,b --estimator json:dumps", "--estimator json:dumps"),
         ("posts.csv --text body --classes a,b --db nowhere/labels.db", "cannot be used"),
+        ("posts.csv --text body --classes a,b --db folder", "folder cannot be opened: .*; pass the path of a file"),
+        (
+            "posts.csv --text body --classes a,b --port 70000",
+            "cannot listen on 127.0.0.1, port 70000: .*free port or 0",
+        ),
+        ("posts.csv --text body --classes a,b --host 192.0.2.1", "cannot listen on 192.0.2.1, port 0: "),
+        ("folder --classes a,b", "folder of 0 files, none of them a picture"),
+        ("folder --text body --classes a,b", "is a folder, which has no column 'body'"),
     ],
 )
 def test_mistakes_are_named(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "posts.csv").write_text("body\none\ntwo\n")
+    (tmp_path / "folder").mkdir()
     with pytest.raises(SystemExit, match=message) as caught:
         cli.main(["label", *arguments.split()])
     assert str(caught.value).startswith("alkit: ")
@@ -88,6 +97,10 @@ def test_aggregated_export(folder, method):
     assert len(records) == 3
     assert all(record["label"] in ("spam", "ham") and 0.5 <= record["confidence"] <= 1 for record in records)
     assert sum(record["n_labels"] for record in records) == 5
+    assert {record["text"] for record in records} < set(TEXTS)
+    cli.main(["export", "--output", "a.prodigy", "--format", "prodigy", "--aggregate", method])
+    again = read_prodigy("a.prodigy")
+    assert [(task["text"], task["value"]) for task in again] == [(said["text"], said["label"]) for said in records]
 
 
 def test_report(folder, capsys):
@@ -107,6 +120,10 @@ def test_there_is_nothing_to_export(tmp_path, monkeypatch):
         with pytest.raises(SystemExit, match=r"there is no database labels.db"):
             cli.main(arguments)
     assert not (tmp_path / "labels.db").exists()
+    (tmp_path / "labels.db").touch()
+    with pytest.raises(SystemExit, match=r"there is no database labels.db"):
+        cli.main(["report"])
+    assert not (tmp_path / "labels.db").stat().st_size
 
 
 @pytest.mark.slow

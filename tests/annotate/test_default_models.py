@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.base import clone
 
 from alkit import ActiveLearner
 from alkit.annotate import Items
 from alkit.annotate.default_models import default_model
+from tests.annotate.pictures import hills
 
 N = 60
 SPAM = np.arange(N) % 3 == 0
@@ -68,3 +70,55 @@ def test_without_pillow_the_remedy_is_named(pictures, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ModuleNotFoundError, match="pip install pillow, or bring a model of your own"):
         default_model(Items([str(k) for k in range(N)], image=pictures))
+
+
+def error_of(items, y, n_labels, strategy="margin"):
+    """Share wrong of what is not labelled, over five draws of the labels."""
+    embed, learner = default_model(items, strategy)
+    X = embed.fit_transform(items.features())
+    errors = []
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(y))
+        labelled, rest = order[:n_labels], order[n_labels:]
+        if "random_state" in learner.get_params():
+            learner.set_params(random_state=seed)
+        errors.append(1 - clone(learner).fit(X[labelled], y[labelled]).score(X[rest], y[rest]))
+    return np.mean(errors)
+
+
+@pytest.mark.parametrize("strategy", ["margin", "bald"])
+def test_pictures_of_a_small_pool_are_learnt_from_twenty_labels(tmp_path, strategy):
+    """Components scaled each on its own would be noise, mostly: 50 to 70 % right of these pools."""
+    for k in range(40):
+        (tmp_path / f"{k}.png").write_bytes(hills(k, night=k % 2 == 0, size=(90, 60)))
+    items = Items([str(k) for k in range(40)], image=[tmp_path / f"{k}.png" for k in range(40)])
+    assert error_of(items, np.arange(40) % 2, 20, strategy) < 0.05
+
+
+def test_what_says_nothing_does_not_drown_the_text(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    words = [" ".join(rng.choice([f"word{k}" for k in range(300)], 8)) for _ in y]
+    texts = [f"{some} {'free prize' if spam else 'lunch meeting'}" for some, spam in zip(words, y, strict=True)]
+    for k in range(len(y)):
+        (tmp_path / f"{k}.png").write_bytes(hills(k, night=rng.random() < 0.5, size=(90, 60)))
+    ids, pictures = [str(k) for k in range(len(y))], [tmp_path / f"{k}.png" for k in range(len(y))]
+    assert error_of(Items(ids, text=texts), y, 30) < 0.1
+    assert error_of(Items(ids, text=texts, image=pictures), y, 30) < 0.2
+
+
+def test_cells_that_are_lists_or_of_several_kinds():
+    frame = pd.DataFrame({"tags": [["a"], ["b"], None] * 10, "mixed": [1, "x", True] * 10, "yes": [True, False] * 15})
+    for strategy in ("margin", "bald"):
+        embed, _ = default_model(Items.of(frame), strategy)
+        assert embed.fit_transform(frame).shape == (30, 8)
+
+
+def test_scripts_without_spaces_and_texts_without_words():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    for marks in (("免费奖品", "午餐会议"), ("รางวัลฟรี", "ประชุมเที่ยง"), ("🙂!", "🙁?")):
+        around = ["".join(rng.choice(list("天地玄黄宇宙洪荒日月盈昃"), 6)) for _ in y]
+        texts = [some[:3] + marks[spam] + some[3:] for some, spam in zip(around, y, strict=True)]
+        assert error_of(Items.of(texts), y, 20) < 0.1
+    assert default_model(Items.of(["a", "1", "?"])).embed.fit_transform(["a", "1", "?"]).shape[0] == 3

@@ -85,6 +85,19 @@ def test_pictures_are_looked_at(tmp_path):
         read_items(bad, image="file")
 
 
+def test_a_folder_of_pictures(tmp_path):
+    for name in ("b.png", "below/a.PNG", ".hidden/c.png", "._b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(PNG)
+    (tmp_path / "notes.txt").write_text("none")
+    items = read_items(tmp_path)
+    assert items.ids == ["b.png", "below/a.PNG"]
+    assert items.image == [tmp_path / name for name in items.ids]
+    (tmp_path / "broken.jpg").write_text("none")
+    with pytest.raises(ValueError, match=r"item 'broken.jpg', .*is no PNG"):
+        read_items(tmp_path)
+
+
 def test_signatures():
     heads = {b"RIFF\x00\x00\x00\x00WEBPVP8 ": "image/webp", b"\xff\xd8\xff\xe0": "image/jpeg", PNG: "image/png"}
     assert {head: picture_type(head) for head in heads} == heads
@@ -123,3 +136,23 @@ def test_a_picture_that_changed_is_a_difference(tmp_path):
     path.write_bytes(PNG + b"more")
     new = list(Items(["0"], image=[Path(path)]).contents())
     assert difference([("0", old[0])], [("0", new[0])]) == "bytes of item '0' was 28 and is now 32"
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({}, "neither text, image nor rows"),
+        ({"text": ["a"]}, "text has 1 rows, but there are 2 ids"),
+        ({"rows": pd.DataFrame({"a": [1]})}, "rows has 1 rows, but there are 2 ids"),
+        ({"rows": pd.DataFrame([[1, 2]] * 2, columns=["a", "a"])}, "'a' names 2 columns"),
+        ({"text": ["a", "b"], "rows": pd.DataFrame({"text": [1, 2]})}, "'text' names 2 columns, .*: rename"),
+    ],
+)
+def test_parts_fit_together(parts, message):
+    with pytest.raises(ValueError, match=message):
+        Items(["0", "1"], **parts)
+
+
+def test_rows_go_by_place_not_by_index():
+    items = Items(["0", "1"], text=["a", "b"], rows=pd.DataFrame({"size": [1, 2]}, index=[7, 5]))
+    assert items.features().to_dict("list") == {"text": ["a", "b"], "size": [1, 2]}

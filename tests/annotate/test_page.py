@@ -721,6 +721,17 @@ def test_widget(tmp_path, open_page, monkeypatch):
         playwright.expect(cell.locator(".alkit-saving")).to_have_text("All saved")
         assert page.locator("#cell[tabindex='0'][data-lm-suppress-shortcuts]").count() == 1
         assert page.evaluate("stolen") == ["1"]  # only the one pressed outside of the cell
+        undo = cell.get_by_role("button", name="Undo")
+        undo.click()
+        seen()
+        cell.get_by_role("button", name="spam").click()
+        playwright.expect(cell.locator(".alkit-saving")).to_have_text("All saved")
+        assert page.evaluate("document.querySelector('#cell').contains(document.activeElement)")
+        page.keyboard.press("Backspace")
+        assert seen() == third
+        page.keyboard.press("2")
+        playwright.expect(cell.locator(".alkit-saving")).to_have_text("All saved")
+        assert page.evaluate("stolen") == ["1"]
         page.evaluate("close()")
         assert cell.inner_text() == ""
         assert labels_of(session) == {first: "spam", third: "ham"}

@@ -74,6 +74,7 @@ def test_labelling(client, session):
         (event("b", uuid=""), 400),
         ([1], 400),
         (event("b", seconds="fast"), 400),
+        (event("b", seconds=10**400), 400),
     ],
 )
 def test_what_cannot_be_recorded(client, session, sent, status):
@@ -166,6 +167,10 @@ def test_pictures_by_id(client, session):
     assert client.get("/api/image/b").status_code == 404
     path.unlink()
     assert client.get("/api/image/b").status_code == 404
+    path.mkdir()
+    answer = client.get("/api/image/b")
+    assert answer.status_code == 404
+    assert str(path) not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def test_events_are_checked(session):
         ({"seconds": float("nan")}, "seconds is nan"),
         ({"seconds": True}, "seconds is True"),
         ({"seconds": "1"}, "seconds is '1'"),
+        ({"seconds": 10**30}, "seconds is 10+; it must be a number from 0 to 1e"),
     ]
     for change, message in wrong:
         with pytest.raises(ValueError, match=message):
@@ -190,6 +191,9 @@ def test_two_sessions_on_one_database(tmp_path):
     with LabelingSession(TEXTS, CLASSES, path) as session:
         with pytest.raises(OSError, match=r"labels.db is in use by another session or server"):
             LabelingSession(TEXTS, CLASSES, path)
+        (tmp_path / "link.db").symlink_to(path)
+        with pytest.raises(OSError, match=r"labels.db is in use by another session or server"):
+            LabelingSession(TEXTS, CLASSES, tmp_path / "link.db")
         session.label("3", "spam", "ann")
     LabelingSession(TEXTS, CLASSES, path).close()
     with pytest.raises(OSError, match="cannot be used"):

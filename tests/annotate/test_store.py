@@ -249,6 +249,16 @@ def test_labels_are_made_of_several_by_majority(filled):
     assert read_labels(store).values[2] == "y"  # the first of equally many
 
 
+def test_what_is_held_but_not_wanted_any_more_is_not_given_again(filled):
+    store = filled(n=2)
+    given_to(store, "ann")
+    given_to(store, "ann", now=1.0)
+    said(store, "flag", "i0", "torn", "bob", now=2.0)
+    assert store.renew("ann", now=3.0, lease_seconds=LEASE)["item"] == 1
+    said(store, "label", "i1", "x", "bob", now=4.0)
+    assert store.renew("ann", now=5.0, lease_seconds=LEASE) is None
+
+
 def test_an_upgrade_keeps_every_event(filled, tmp_path, monkeypatch):
     store = filled()
     said(store, "label", "i0", "x", "ann")

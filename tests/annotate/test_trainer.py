@@ -200,6 +200,16 @@ def test_the_last_label_is_in_the_final_model(tmp_path):
 
 
 @pytest.mark.slow
+def test_why_a_trainer_could_not_start_is_told(tmp_path):
+    embed = CountVectorizer(vocabulary=["a", "a"])
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", learner=LogisticRegression(), embed=embed) as session:
+        wait_for(lambda: session.trainer.error())
+        error = session.progress()["model"]["error"]
+        assert "Duplicate term in vocabulary" in error
+        assert "stopped with exit code 1" in error
+
+
+@pytest.mark.slow
 def test_an_estimator_that_only_main_knows(tmp_path):
     code = f"""
 from sklearn.dummy import DummyClassifier

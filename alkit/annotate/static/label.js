@@ -233,8 +233,8 @@ export function mount(root, transport) {
     item.unseen = false;
     shownAt = Infinity;
     root.dataset.item = "";
+    keepFocus();
     view.showItem(item);
-    if (inPage || root.contains(root.getRootNode().activeElement)) view.item.focus({ preventScroll: true });
     try {
       if (item.picture) await view.showPicture(item, await item.picture);
     } catch (failure) {
@@ -249,6 +249,11 @@ export function mount(root, transport) {
     if (mine !== turn) return;
     shownAt = performance.now();
     root.dataset.item = item.item;
+  }
+
+  function keepFocus() {
+    // on what stays: with the button that was clicked the focus would go, and with it, in a notebook, the keys
+    if (inPage || root.contains(root.getRootNode().activeElement)) view.item.focus({ preventScroll: true });
   }
 
   async function finished() {
@@ -278,6 +283,7 @@ export function mount(root, transport) {
 
   function answer(kind, value = null) {
     if (!current || performance.now() - shownAt < SEEN_MS || (kind === "label" && current.unseen)) return;
+    keepFocus();
     const item = current;
     const event = { uuid: uuid(), item: item.item, kind, value, seconds: (performance.now() - shownAt) / 1000 };
     history.push({ item, uuid: event.uuid });
