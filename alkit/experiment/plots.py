@@ -62,7 +62,7 @@ class LearningCurveDisplay:
     def from_comparison(
         cls, comparison: Comparison, *, ax: Any = None, band: str = "interval", score_name: str = "score"
     ) -> Self:
-        """Draw a comparison: a colour for each strategy, a line style for each estimator.
+        """Draw a comparison: a colour for each strategy (of one strategy, for each estimator), a line style for each estimator.
 
         Parameters
         ----------
@@ -126,15 +126,17 @@ class LearningCurveDisplay:
         self.ax_, self.figure_ = _axes(ax)
         estimators, strategies = (list(dict.fromkeys(names)) for names in zip(*self.curves, strict=True))
         others = [name for name in strategies if name != self.baseline]
-        colors = {name: f"C{i % 10}" for i, name in enumerate(others)} | {self.baseline: "grey"}
+        colors = {name: f"C{i % 10}" for i, name in enumerate(others or estimators)}
+        colors |= {self.baseline: "grey"} if others else {}
         self.lines_ = []
         for (estimator, strategy), (n_labels, score) in self.curves.items():
             style = _LINE_STYLES[estimators.index(estimator) % len(_LINE_STYLES)]
             label = f"{strategy}, {estimator}" if len(estimators) > 1 else strategy
             x, mean = n_labels.mean(0), score.mean(0)
-            self.lines_ += self.ax_.plot(x, mean, style, color=colors[strategy], label=label)
+            color = colors[strategy if others else estimator]
+            self.lines_ += self.ax_.plot(x, mean, style, color=color, label=label)
             if len(score) > 1:
-                self.ax_.fill_between(x, *_band(score, band), color=colors[strategy], alpha=0.15, linewidth=0)
+                self.ax_.fill_between(x, *_band(score, band), color=color, alpha=0.15, linewidth=0)
             if strategy == self.baseline:
                 self.ax_.axhline(mean[-1], color="grey", linestyle=":", linewidth=1)
         self.ax_.set(xlabel="labels bought", ylabel=self.score_name)

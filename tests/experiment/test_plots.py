@@ -74,3 +74,9 @@ def test_without_matplotlib():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "ImportError: plotting needs matplotlib; install it with: pip install 'alkit[plot]'" in result.stderr
+
+
+def test_estimators_with_one_strategy_have_a_colour_each():
+    curves = {(model, "random"): (np.array([[10, 20]]), np.array([[0.5, 0.6]])) for model in ("net", "forest")}
+    lines = LearningCurveDisplay(curves, baseline="random").plot().lines_
+    assert lines[0].get_color() != lines[1].get_color()
