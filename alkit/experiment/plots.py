@@ -62,7 +62,7 @@ class LearningCurveDisplay:
     def from_comparison(
         cls, comparison: Comparison, *, ax: Any = None, band: str = "interval", score_name: str = "score"
     ) -> Self:
-        """Draw a comparison: a colour for each strategy (of one strategy, for each estimator), a line style for each estimator.
+        """Draw a comparison: a colour for each strategy, or if there is one for each estimator, which have line styles.
 
         Parameters
         ----------
