@@ -64,6 +64,8 @@ def test_wordnet(tmp_path):
 def test_tables(tmp_path):
     (tmp_path / "glosses.csv").write_text("id,text,label\n1,NA,noun.food\n")
     assert load_wordnet_glosses(tmp_path)[0] == ["NA"]
+    with pytest.raises(ValueError, match=r"has columns \['id', 'text', 'label'\], but 'subject' is needed"):
+        load_spam(tmp_path)
     with pytest.raises(FileNotFoundError, match="no e-mails"):
         load_spam(tmp_path / "nowhere")
 

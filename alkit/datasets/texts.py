@@ -53,9 +53,8 @@ def load_spam(path: str | Path) -> tuple[list[str], np.ndarray]:
     (['hello\nsee you'], array(['ham'], dtype='<U3'))
     """
     path = Path(path)
-    tables = [path] if path.is_file() else sorted(path.glob("*.csv*"))
-    if tables:
-        table = pd.read_csv(tables[0], dtype=str, keep_default_na=False)
+    table = _table(path, ["subject", "body", "label"])
+    if table is not None:
         return (table["subject"] + "\n" + table["body"]).tolist(), table["label"].to_numpy(dtype=str)
     mails = sorted(path.glob("**/data/*/*.txt")) or sorted(path.glob("*am-[12]/*.txt"))
     if not mails:
@@ -109,9 +108,8 @@ def load_wordnet_glosses(path: str | Path = "/usr/share/wordnet") -> tuple[list[
     (['liquid food', 'move fast'], array(['noun.food', 'verb.motion'], dtype='<U11'))
     """
     path = Path(path)
-    tables = [path] if path.is_file() else sorted(path.glob("*.csv*"))
-    if tables:
-        table = pd.read_csv(tables[0], dtype=str, keep_default_na=False)
+    table = _table(path, ["text", "label"])
+    if table is not None:
         return table["text"].tolist(), table["label"].to_numpy(dtype=str)
     files = [path / "data.noun", path / "data.verb"]
     if not all(file.is_file() for file in files):
@@ -124,3 +122,15 @@ def load_wordnet_glosses(path: str | Path = "/usr/share/wordnet") -> tuple[list[
     lexicographers = _LEXICOGRAPHERS.split()
     labels = np.array([lexicographers[int(data.split()[1]) - 3] for data, _ in synsets])
     return [_EXAMPLE.sub("", gloss).strip(" ;") for _, gloss in synsets], labels
+
+
+def _table(path: Path, columns: list[str]) -> pd.DataFrame | None:
+    """Read the CSV file that a path is, or the first one in it; None if there is none."""
+    tables = [path] if path.is_file() else sorted(path.glob("*.csv*"))
+    if not tables:
+        return None
+    table = pd.read_csv(tables[0], dtype=str, keep_default_na=False)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"{tables[0]} has columns {list(table)}, but {missing[0]!r} is needed; rename one to it")
+    return table
