@@ -108,6 +108,19 @@ class Comparison:
         """
         return {key: (curves.n_labels, curves.score) for key, curves in self._curves().items()}
 
+    def fit_seconds(self) -> dict[tuple[str, str], np.ndarray]:
+        """Return what training took in each round, in seconds.
+
+        Returns
+        -------
+        dict of (estimator, strategy) to array (seeds, rounds)
+            For the rounds of `curves`.
+        """
+        return {
+            key: np.stack([run.fit_seconds[: curves.score.shape[1]] for run in curves.runs])
+            for key, curves in self._curves().items()
+        }
+
     def summary(self, target: float | None = None, confidence: float = 0.95) -> pd.DataFrame:
         """Return what each strategy gave and what it saved against the baseline.
 

@@ -15,7 +15,7 @@ _LINE_STYLES = ("-", "--", ":", "-.")
 
 
 class LearningCurveDisplay:
-    """Learning curves: score over labels bought, with a band over seeds.
+    """Learning curves: score over labels bought, with a band over seeds, and the seconds that training took.
 
     Made by `from_comparison` or `from_estimator`.
 
@@ -23,6 +23,8 @@ class LearningCurveDisplay:
     ----------
     curves : dict of (estimator, strategy) to (n_labels, score)
         Arrays (seeds, rounds).
+    fit_seconds : dict of (estimator, strategy) to array (seeds, rounds), optional
+        What it took to train in each round, of the same curves.
     baseline : str, optional
         The strategy drawn in grey, with a dotted line at its final score.
     score_name : str, default="score"
@@ -31,6 +33,9 @@ class LearningCurveDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        With the curves.
+    time_ax_ : matplotlib Axes or None
+        With the mean seconds of training, where they are drawn.
     figure_ : matplotlib Figure
     lines_ : list of Line2D
         One a curve.
@@ -51,24 +56,33 @@ class LearningCurveDisplay:
         self,
         curves: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]],
         *,
+        fit_seconds: dict[tuple[str, str], np.ndarray] | None = None,
         baseline: str | None = None,
         score_name: str = "score",
     ) -> None:
         self.curves = curves
+        self.fit_seconds = fit_seconds
         self.baseline = baseline
         self.score_name = score_name
 
     @classmethod
     def from_comparison(
-        cls, comparison: Comparison, *, ax: Any = None, band: str = "interval", score_name: str = "score"
+        cls,
+        comparison: Comparison,
+        *,
+        ax: Any = None,
+        time_ax: Any = None,
+        band: str = "interval",
+        score_name: str = "score",
     ) -> Self:
         """Draw a comparison: a colour for each strategy, or if there is one for each estimator, which have line styles.
 
         Parameters
         ----------
         comparison : Comparison
-        ax : matplotlib Axes, optional
-            By default a new figure's.
+        ax, time_ax : matplotlib Axes, optional
+            Where to draw the curves, and the seconds of training. By default one above the other in a new figure; of
+            a given `ax` alone, only the curves.
         band : {"interval", "std"}, default="interval"
             A 95 % confidence interval of the mean, or a standard deviation between seeds to either side.
         score_name : str, default="score"
@@ -78,12 +92,25 @@ class LearningCurveDisplay:
         -------
         LearningCurveDisplay
         """
-        display = cls(comparison.curves(), baseline=comparison.baseline, score_name=score_name)
-        return display.plot(ax=ax, band=band)
+        display = cls(
+            comparison.curves(),
+            fit_seconds=comparison.fit_seconds(),
+            baseline=comparison.baseline,
+            score_name=score_name,
+        )
+        return display.plot(ax=ax, time_ax=time_ax, band=band)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any, *, scoring: Any = None, ax: Any = None, score_name: str = "score"
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        scoring: Any = None,
+        ax: Any = None,
+        time_ax: Any = None,
+        score_name: str = "score",
     ) -> Self:
         """Draw one fitted loop.
 
@@ -94,7 +121,8 @@ class LearningCurveDisplay:
             To score each round's model on.
         scoring : str or callable, optional
             A scikit-learn scorer; accuracy by default.
-        ax : matplotlib Axes, optional
+        ax, time_ax : matplotlib Axes, optional
+            As in `from_comparison`.
         score_name : str, default="score"
             What the axis says.
 
@@ -106,14 +134,17 @@ class LearningCurveDisplay:
         strategy = estimator.query_strategy
         names = type(estimator.estimator).__name__, getattr(strategy, "__name__", str(strategy))
         curve = estimator.n_labels_[None], np.array(score)[None]
-        return cls({names: curve}, score_name=score_name).plot(ax=ax)
+        seconds = estimator.fit_seconds_[None]
+        display = cls({names: curve}, fit_seconds={names: seconds}, score_name=score_name)
+        return display.plot(ax=ax, time_ax=time_ax)
 
-    def plot(self, ax: Any = None, *, band: str = "interval") -> Self:
+    def plot(self, ax: Any = None, *, time_ax: Any = None, band: str = "interval") -> Self:
         """Draw the curves.
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
+        ax, time_ax : matplotlib Axes, optional
+            As in `from_comparison`.
         band : {"interval", "std"}, default="interval"
             As in `from_comparison`.
 
@@ -123,7 +154,7 @@ class LearningCurveDisplay:
         """
         if band not in ("interval", "std"):
             raise ValueError(f"band is {band!r}; pass 'interval' or 'std'")
-        self.ax_, self.figure_ = _axes(ax)
+        self._take_axes(ax, time_ax)
         estimators, strategies = (list(dict.fromkeys(names)) for names in zip(*self.curves, strict=True))
         others = [name for name in strategies if name != self.baseline]
         colors = {name: f"C{i % 10}" for i, name in enumerate(others or estimators)}
@@ -139,10 +170,27 @@ class LearningCurveDisplay:
                 self.ax_.fill_between(x, *_band(score, band), color=color, alpha=0.15, linewidth=0)
             if strategy == self.baseline:
                 self.ax_.axhline(mean[-1], color="grey", linestyle=":", linewidth=1)
-        self.ax_.set(xlabel="labels bought", ylabel=self.score_name)
-        self.ax_.grid(alpha=0.3)
-        self.ax_.legend(loc="lower right")
+            if self.time_ax_ is not None and self.fit_seconds is not None:
+                self.time_ax_.plot(x, self.fit_seconds[estimator, strategy].mean(0), style, color=color, linewidth=1)
+        self._label_axes()
         return self
+
+    def _take_axes(self, ax: Any, time_ax: Any) -> None:
+        """Take the axes given, or make a figure."""
+        if ax is None and time_ax is None and self.fit_seconds is not None:
+            _, (ax, time_ax) = _pyplot().subplots(2, 1, figsize=(7, 5.2), height_ratios=(4, 1), layout="constrained")
+        self.ax_, self.figure_ = _axes(ax)
+        self.time_ax_ = time_ax
+
+    def _label_axes(self) -> None:
+        """Say what the axes show."""
+        self.ax_.set(xlabel="labels bought", ylabel=self.score_name)
+        self.ax_.legend(loc="lower right")
+        self.ax_.grid(alpha=0.3)
+        if self.time_ax_ is not None:
+            self.time_ax_.set(xlabel="labels bought", ylabel="seconds\nper fit")
+            self.time_ax_.set_ylim(bottom=0)
+            self.time_ax_.grid(alpha=0.3)
 
 
 class PenaltyMatrixDisplay:

@@ -48,9 +48,9 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         Probability of dropping a hidden unit, in [0, 1).
     lr : float, default=0.003
         Learning rate of Adam.
-    max_epochs : int, default=50
-        Epochs of each fit.
-    batch_size : int, default=64
+    max_epochs : int, optional
+        Epochs of each fit. By default 20, or as many more as make `min_steps`.
+    batch_size : int, default=32
         Rows a batch.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
         What becomes of the rest that fills no batch, see :func:`alkit.nets.batching.batch_sizes`.
@@ -64,6 +64,9 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         Seeds weights, shuffling and dropout of each fit. None draws from torch's global state.
     device : str, default="cpu"
         Where the network runs, e.g. ``"cuda"``.
+    min_steps : int, optional
+        Optimizer steps that each fit takes at least, unless the training loss is flat before, see
+        :class:`NetClassifier`. By default 1,000 where `max_epochs` is left out, and none where it is given.
 
     Attributes
     ----------
@@ -97,14 +100,15 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         hidden_layer_sizes: Sequence[int] = (128,),
         dropout: float = 0.5,
         lr: float = 0.003,
-        max_epochs: int = 50,
-        batch_size: int = 64,
+        max_epochs: int | None = None,
+        batch_size: int = 32,
         batching: str = "flexible",
         warm_start: bool | str = False,
         classes: Any = None,
         class_weight: Any = None,
         random_state: Any = None,
         device: str = "cpu",
+        min_steps: int | None = None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
@@ -117,6 +121,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.random_state = random_state
         self.device = device
+        self.min_steps = min_steps
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

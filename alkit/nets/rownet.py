@@ -12,12 +12,13 @@ import numpy as np
 import skorch
 import torch
 from sklearn.utils.validation import validate_data
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, PrintLog
 from skorch.dataset import unpack_data
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from alkit.nets.batching import EpochBatches
+from alkit.nets.budget import BudgetSpent, TrainingBudget
 from alkit.nets.embedding import first_output
 from alkit.nets.inputs import (
     CheckedBatches,
@@ -37,6 +38,15 @@ from alkit.nets.inputs import (
 from alkit.nets.labels import check_labels, encode
 from alkit.nets.randomness import isolated_rng
 from alkit.rows import Rows, n_rows, slices, sums_to_finite, take
+
+
+class QuietPrintLog(PrintLog):
+    """skorch's table of epochs, which is not even made where nobody reads it: with few labels an epoch is one step."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print an epoch's line."""
+        if net.verbose or self.sink is not print:
+            super().on_epoch_end(net, **kwargs)
 
 
 class RowNet(skorch.NeuralNetClassifier):
@@ -60,6 +70,7 @@ class RowNet(skorch.NeuralNetClassifier):
     _allow_nan = False
     integer_inputs_ = False
     writes_inputs_ = False
+    budget_: TrainingBudget | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # skorch pickles weights apart, to move them between devices, and by plain pickle: that cannot send a network
@@ -71,6 +82,11 @@ class RowNet(skorch.NeuralNetClassifier):
             super().__setstate__(state)
         else:
             self.__dict__.update(state)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        callbacks = super()._default_callbacks
+        return [(name, QuietPrintLog() if name == "print_log" else callback) for name, callback in callbacks]
 
     def _get_predict_nonlinearity(self) -> Any:
         self.check_is_fitted()
@@ -228,6 +244,10 @@ class RowNet(skorch.NeuralNetClassifier):
             X, codes = unpack_data(cb_kwargs["batch"])
             cb_kwargs["batch"] = X, self.classes_[codes.cpu().numpy()]
         super().notify(method_name, **cb_kwargs)
+        # after all callbacks have seen the epoch, unlike an EarlyStopping, which keeps it from those behind it
+        if method_name == "on_epoch_end" and self.budget_ is not None:
+            if self.budget_.is_spent(self.history[-1, "batches", :, "train_loss"]):
+                raise BudgetSpent
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Run one epoch, without bookkeeping by batch unless a callback listens to batches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from alkit.nets.batching import EpochBatches, epoch_batches
+from alkit.nets.budget import TrainingBudget
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import first_output
 from alkit.nets.inputs import Tensors, fetch
@@ -24,14 +26,17 @@ _LAYERS = (nn.Linear, nn.LayerNorm, nn.BatchNorm1d)
 _MAX_WEIGHTS = 2_000_000
 # Optimizers that treat every weight alone, so that stacked weights are the same as weights apart
 _OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop)
-_FREE = ("lr", "max_epochs", "batch_size", "batching", "classes", "class_weight", "random_state", "embedding_layer")
+_FREE = (
+    "lr", "max_epochs", "min_steps", "batch_size", "batching", "classes", "class_weight", "random_state",
+    "embedding_layer",
+)  # fmt: skip
 
 
 def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> bool:
     """Fit networks together, if they allow it and it is worth while; False if they are left to be fitted in turn.
 
     Each network begins as it would alone with its own ``random_state``, and shuffles as it would if it drew nothing
-    else; dropout is drawn by `seed`.
+    else; dropout is drawn by `seed`. Where ``min_steps`` lets a flat loss end a fit, it is the mean loss of all networks.
 
     Parameters
     ----------
@@ -84,9 +89,10 @@ def _usual(net: NetClassifier) -> bool:
 
 
 def _epochs(net: NetClassifier, n: int, rng_state: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the row numbers of each batch, epoch by epoch, as the network would draw them alone."""
+    """Yield the row numbers of each batch, epoch by epoch without end, as the network would draw them alone."""
     rng = torch.Generator().set_state(rng_state)
-    return (epoch_batches(n, net.batch_size, net.batching, rng) for _ in range(net.max_epochs))
+    while True:
+        yield epoch_batches(n, net.batch_size, net.batching, rng)
 
 
 class _Team:
@@ -149,11 +155,12 @@ class _Team:
         )
 
     def train(self, epochs: Sequence[Iterator[Sequence[Tensor]]]) -> None:
-        """Take the steps of all epochs, and give the networks their weights."""
+        """Take the steps of all epochs, as many as the mean loss of the networks asks for; give them their weights."""
+        budget = TrainingBudget(self.first.max_epochs, self.first.min_steps)
         self._set_training(True)
         args, kwargs = self.first.get_params_for_optimizer("optimizer", list(self.weights.items()))
         optimizer = self.first.optimizer(*args, **kwargs)
-        for batches_of_nets in zip(*epochs, strict=True):
+        for batches_of_nets in islice(zip(*epochs, strict=True), budget.most_epochs):
             losses = []
             for rows in zip(*batches_of_nets, strict=True):
                 loss_K = self.loss(*self._outputs(torch.stack(rows)))
@@ -161,7 +168,10 @@ class _Team:
                 loss_K.sum().backward()
                 optimizer.step()
                 losses.append(loss_K.detach())
-            self._record(torch.stack(losses, 1).tolist(), [len(rows) for rows in batches_of_nets[0]])
+            losses_K_S = torch.stack(losses, 1)
+            self._record(losses_K_S.tolist(), [len(rows) for rows in batches_of_nets[0]])
+            if budget.is_spent(losses_K_S.mean(0).tolist()):
+                break
         self._set_training(False)
         with torch.no_grad():
             for k, net in enumerate(self.nets):

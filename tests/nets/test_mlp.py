@@ -19,7 +19,7 @@ from .networks import blobs, one_thread  # noqa: F401
 X, Y = blobs()
 
 
-@parametrize_with_checks([DropoutMLPClassifier()])
+@parametrize_with_checks([DropoutMLPClassifier(max_epochs=50, batch_size=64)])
 def test_scikit_learns_estimator_checks(estimator, check):
     check(estimator)
 
