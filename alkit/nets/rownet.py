@@ -244,10 +244,13 @@ class RowNet(skorch.NeuralNetClassifier):
             X, codes = unpack_data(cb_kwargs["batch"])
             cb_kwargs["batch"] = X, self.classes_[codes.cpu().numpy()]
         super().notify(method_name, **cb_kwargs)
-        # after all callbacks have seen the epoch, unlike an EarlyStopping, which keeps it from those behind it
-        if method_name == "on_epoch_end" and self.budget_ is not None:
-            if self.budget_.is_spent(self.history[-1, "batches", :, "train_loss"]):
-                raise BudgetSpent
+        if method_name == "on_epoch_end":
+            self._end_if_spent()
+
+    def _end_if_spent(self) -> None:
+        """End the fit where its budget is spent: after all callbacks have seen the epoch, unlike an EarlyStopping."""
+        if self.budget_ is not None and self.budget_.is_spent(self.history[-1, "batches", :, "train_loss"]):
+            raise BudgetSpent
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Run one epoch, without bookkeeping by batch unless a callback listens to batches."""

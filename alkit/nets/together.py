@@ -36,7 +36,7 @@ def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> b
     """Fit networks together, if they allow it and it is worth while; False if they are left to be fitted in turn.
 
     Each network begins as it would alone with its own ``random_state``, and shuffles as it would if it drew nothing
-    else; dropout is drawn by `seed`. Where ``min_steps`` lets a flat loss end a fit, it is the mean loss of all networks.
+    else; dropout is drawn by `seed`. Where a flat loss ends the fit, it is the mean loss of all networks.
 
     Parameters
     ----------
