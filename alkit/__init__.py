@@ -1,6 +1,7 @@
 """Active learning for PyTorch networks, in scikit-learn's habits."""
 
 from alkit import _modal
+from alkit._version import __version__
 
 _modal.repair()  # before anything else imports modAL
 
@@ -17,8 +18,6 @@ from alkit.nets import (  # noqa: E402
 )
 from alkit.strategies import get_strategy, get_strategy_names  # noqa: E402
 
-__version__ = "0.1.0"
-
 __all__ = [
     "ActiveLearner",
     "ActiveLearningClassifier",
@@ -32,6 +31,7 @@ __all__ = [
     "MultimodalClassifier",
     "MultimodalLearningLossClassifier",
     "NetClassifier",
+    "__version__",
     "compare_strategies",
     "get_strategy",
     "get_strategy_names",

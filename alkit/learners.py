@@ -14,7 +14,9 @@ from sklearn.exceptions import NotFittedError
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
-from alkit.checks import (
+from alkit.rows import Rows, n_rows, stack, take
+from alkit.strategies import Strategy, as_strategy
+from alkit.validation import (
     as_labels,
     candidate_rows,
     check_columns,
@@ -23,8 +25,6 @@ from alkit.checks import (
     check_same_labels,
     checked_count,
 )
-from alkit.rows import Rows, n_rows, stack, take
-from alkit.strategies import Strategy, as_strategy
 
 QueryStrategy = str | Strategy | Callable[..., Any]
 

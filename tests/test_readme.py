@@ -4,7 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
-from alkit.strategies.selection import top_k
+from alkit.strategies.picks.single import top_k
 from alkit.strategies.table import TABLE
 
 README = Path(__file__).parents[1] / "README.md"

@@ -25,7 +25,7 @@ from alkit import (
     get_strategy,
     get_strategy_names,
 )
-from alkit.strategies.selection import top_k
+from alkit.strategies.picks.single import top_k
 from alkit.strategies.table import TABLE
 from tests.fakes import LinearPosterior
 

@@ -10,7 +10,7 @@ __all__ = ["Items", "LabelingSession", "LabelingWidget", "read_items"]
 
 def __getattr__(name: str) -> Any:
     if name == "LabelingWidget":  # needs anywidget, which only notebooks have
-        from alkit.annotate.widget import LabelingWidget
+        from alkit.annotate.web.widget import LabelingWidget
 
         return LabelingWidget
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from alkit.annotate.answers import read_answers
+from alkit.annotate.database.answers import read_answers
+from alkit.annotate.database.store import Store
+from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.items import read_items
 from alkit.annotate.session import LabelingSession
-from alkit.annotate.store import Store
-from alkit.annotate.tokens import remove_tokens
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
@@ -101,7 +101,7 @@ def _names(given: str) -> list[str]:
 
 def _label(chosen: argparse.Namespace) -> None:
     from alkit.annotate.default_models import default_model
-    from alkit.annotate.server import serve
+    from alkit.annotate.web.server import serve
 
     items = read_items(chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns)
     embed, learner = (
@@ -157,8 +157,8 @@ def _load(name: str) -> Any:
 
 
 def _export(chosen: argparse.Namespace) -> None:
-    from alkit.annotate.bridges import write_csv, write_jsonl, write_prodigy
-    from alkit.annotate.report import aggregate
+    from alkit.annotate.formats.bridges import write_csv, write_jsonl, write_prodigy
+    from alkit.annotate.quality.report import aggregate
 
     store = Store(chosen.db, read_only=True)
     try:
@@ -186,7 +186,7 @@ def _for_prodigy(record: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _report(chosen: argparse.Namespace) -> None:
-    from alkit.annotate.report import report
+    from alkit.annotate.quality.report import report
 
     store = Store(chosen.db, read_only=True)
     try:

@@ -15,12 +15,12 @@ from typing import Any, Self
 import pandas as pd
 
 from alkit._random import RandomState, generator
-from alkit.annotate.answers import count_classes, read_answers, suggestion
-from alkit.annotate.curve import live_curve
-from alkit.annotate.events import UnknownItem, checked_event, new_event
+from alkit.annotate.database.answers import count_classes, read_answers, suggestion
+from alkit.annotate.database.events import UnknownItem, checked_event, new_event
+from alkit.annotate.database.store import Store, lock
+from alkit.annotate.database.tokens import new_token
 from alkit.annotate.items import Items, difference
-from alkit.annotate.store import Store, lock
-from alkit.annotate.tokens import new_token
+from alkit.annotate.quality.curve import live_curve
 from alkit.annotate.trainer import Job, Trainer, check_job, model_path
 from alkit.rows import Rows, n_rows
 

@@ -20,8 +20,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from alkit._random import draw_seed, generator
-from alkit.annotate.ranking import Labels, Ranked, last_event, put_ranking, read_labels
-from alkit.annotate.store import Store
+from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
+from alkit.annotate.database.store import Store
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, take
 from alkit.strategies import Strategy, as_strategy

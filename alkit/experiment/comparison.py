@@ -19,6 +19,7 @@ from alkit.experiment.curves import (
     paired_test,
     penalty_matrix,
 )
+from alkit.experiment.plots import LearningCurveDisplay
 from alkit.experiment.runs import Run
 
 
@@ -209,8 +210,6 @@ class Comparison:
         -------
         LearningCurveDisplay
         """
-        from alkit.experiment.plots import LearningCurveDisplay
-
         return LearningCurveDisplay.from_comparison(self, ax=ax)
 
     def _curves(self) -> dict[tuple[str, str], _Curves]:

@@ -19,12 +19,13 @@ from tqdm.auto import tqdm
 
 from alkit._inner import tell_classes
 from alkit._random import RandomState, draw_seed, generator
-from alkit.checks import as_labels, check_label_a_row
 from alkit.experiment.compare import named_strategies
+from alkit.experiment.plots import ScoreGainDisplay
 from alkit.experiment.runs import one_thread, seeded
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy
-from alkit.strategies.selection import top_k
+from alkit.strategies.picks.single import top_k
+from alkit.validation import as_labels, check_label_a_row
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +83,6 @@ class ScoreGainCorrelation:
         -------
         ScoreGainDisplay
         """
-        from alkit.experiment.plots import ScoreGainDisplay
-
         return ScoreGainDisplay.from_correlation(self, ax=ax)
 
 

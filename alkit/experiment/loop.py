@@ -25,12 +25,11 @@ from sklearn.utils.validation import (
 )
 
 from alkit._inner import take_over_tags, tell_classes
-from alkit._random import RandomState, draw_seed, generator, seed_estimator
-from alkit.checks import as_labels, check_label_a_row
+from alkit._random import RandomState, draw_seed, generator, isolated_rng, seed_estimator
 from alkit.learners import ActiveLearner, QueryStrategy
-from alkit.nets.randomness import isolated_rng
 from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
+from alkit.validation import as_labels, check_label_a_row
 
 _MAX_WATCHED = 1000
 

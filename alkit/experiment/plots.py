@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from alkit.experiment.comparison import Comparison
-from alkit.experiment.correlation import ScoreGainCorrelation
 from alkit.experiment.curves import mean_interval
+
+if TYPE_CHECKING:
+    from alkit.experiment.comparison import Comparison
+    from alkit.experiment.correlation import ScoreGainCorrelation
 
 _LINE_STYLES = ("-", "--", ":", "-.")
 

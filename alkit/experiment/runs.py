@@ -17,11 +17,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm.auto import tqdm
 
 from alkit._random import generator, seed_estimator
-from alkit.checks import check_label_a_row
-from alkit.experiment.identity import run_keys
 from alkit.experiment.loop import ActiveLearningClassifier
-from alkit.experiment.store import Store
+from alkit.experiment.run_keys import run_keys
+from alkit.experiment.run_store import Store
 from alkit.rows import Rows
+from alkit.validation import check_label_a_row
 
 
 class Run(NamedTuple):

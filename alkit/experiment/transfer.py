@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alkit.checks import as_labels
 from alkit.experiment.comparison import Comparison
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.runs import Data, play, seeded
 from alkit.rows import Rows
+from alkit.validation import as_labels
 
 
 def evaluate_transfer(

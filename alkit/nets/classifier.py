@@ -16,14 +16,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
-from alkit.nets.budget import BudgetSpent, TrainingBudget
-from alkit.nets.dropout import DropoutSampler
+from alkit._random import isolated_rng, sampling_seed
 from alkit.nets.embedding import embed_batch, first_output
-from alkit.nets.inputs import RowDataset, check_rows, labels_of, root, unwrap
-from alkit.nets.labels import check_labels, class_weights, encode
-from alkit.nets.randomness import isolated_rng, sampling_seed
-from alkit.nets.rownet import RowNet, early_stopping
-from alkit.nets.warm_start import reinitialised, shrink_perturb
+from alkit.nets.mc_dropout.sampler import DropoutSampler
+from alkit.nets.training.budget import BudgetSpent, TrainingBudget
+from alkit.nets.training.labels import check_labels, class_weights, encode
+from alkit.nets.training.skorch_net import RowNet, early_stopping
+from alkit.nets.training.tensors import RowDataset, check_rows, labels_of, root, unwrap
+from alkit.nets.training.warm_start import reinitialised, shrink_perturb
 from alkit.rows import Rows, n_rows
 
 
@@ -46,13 +46,13 @@ class NetClassifier(RowNet):
         Epochs of each fit. By default 20, or as many more as make `min_steps`.
     min_steps : int, optional
         Optimizer steps that each fit takes at least, in epochs beyond `max_epochs` where need be; these end early once
-        the training loss is flat, see :func:`alkit.nets.budget.is_flat`. By default 1,000 where `max_epochs` is left
-        out, and none where it is given. See the notes for what that costs.
+        the training loss is flat, see :func:`alkit.nets.training.budget.is_flat`. By default 1,000 where `max_epochs`
+        is left out, and none where it is given. See the notes for what that costs.
     batch_size : int, default=32
         Rows a batch; -1 for all. Scoring takes up to 4,096 vectors, 256 pictures or 32 MB at once, or
         ``iterator_valid__batch_size``.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
-        What becomes of the rest that fills no batch, see :func:`alkit.nets.batching.batch_sizes`.
+        What becomes of the rest that fills no batch, see :func:`alkit.nets.training.batches.batch_sizes`.
     classes : array-like, optional
         Every label there may be, where some may not be seen yet. Sorted, as scikit-learn does.
     class_weight : "balanced" or dict of label to weight, optional
@@ -402,7 +402,7 @@ class NetClassifier(RowNet):
             Seeds the masks: the same int draws the same masks whatever X is. None draws new ones each time, without
             touching any global random state.
         consistent : bool, optional
-            Whether all rows must share one mask a draw, see :class:`alkit.nets.dropout.DropoutSampler`.
+            Whether all rows must share one mask a draw, see :class:`alkit.nets.mc_dropout.sampler.DropoutSampler`.
 
         Returns
         -------

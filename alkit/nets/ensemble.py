@@ -13,8 +13,8 @@ from torch import nn
 
 from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
+from alkit.nets._together import fit_together
 from alkit.nets.classifier import NetClassifier
-from alkit.nets.together import fit_together
 from alkit.rows import Rows
 
 

@@ -15,12 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from alkit._inner import take_over_features, take_over_tags
-from alkit._random import RandomState, generator, seed_estimator
+from alkit._random import RandomState, generator, sampling_seed, seed_estimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import LinearCall, last_linear_call
 from alkit.nets.mlp import DropoutMLPClassifier
-from alkit.nets.randomness import sampling_seed
-from alkit.nets.rownet import softmax
+from alkit.nets.training.skorch_net import softmax
 from alkit.rows import Rows, n_rows
 
 _LOG_PRIOR_BOUNDS = math.log(1e-6), math.log(1e8)

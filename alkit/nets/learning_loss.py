@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from alkit.nets.classifier import NetClassifier
-from alkit.nets.embedding import first_output
-from alkit.nets.hidden import outputs_of
+from alkit.nets.embedding import first_output, outputs_of
 from alkit.rows import Rows, n_rows, take
 
 

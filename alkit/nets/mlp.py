@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from alkit.nets.classifier import NetClassifier
-from alkit.nets.inputs import check_shape
+from alkit.nets.training.tensors import check_shape
 from alkit.rows import Rows
 
 
@@ -53,7 +53,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
     batch_size : int, default=32
         Rows a batch.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
-        What becomes of the rest that fills no batch, see :func:`alkit.nets.batching.batch_sizes`.
+        What becomes of the rest that fills no batch, see :func:`alkit.nets.training.batches.batch_sizes`.
     warm_start : bool or "shrink_perturb", default=False
         Whether a fit goes on from the last one's weights, see :class:`NetClassifier`.
     classes : array-like, optional

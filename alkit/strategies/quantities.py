@@ -18,8 +18,8 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from alkit.checks import check_same_labels
 from alkit.rows import Rows, n_rows, sums_to_finite
+from alkit.validation import check_same_labels
 
 # Scoring sets modes of the network and seeds global generators for a while: threads of one process take turns
 _ONE_AT_A_TIME = RLock()

@@ -14,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from alkit._random import RandomState, draw_seed, generator
-from alkit.checks import candidate_rows, check_aligned, checked_count, input_tag
 from alkit.rows import Rows, n_rows, take
+from alkit.strategies.picks.single import Picks, top_k
+from alkit.strategies.pool import QUANTITIES, View
 from alkit.strategies.quantities import Quantities
-from alkit.strategies.selection import Picks, top_k
-from alkit.strategies.view import QUANTITIES, View
+from alkit.validation import candidate_rows, check_aligned, checked_count, input_tag
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,7 +1,9 @@
 """THE table: every strategy is one line. To add one, write a pure function and its line here."""
 
+from difflib import get_close_matches
+from typing import Any
+
 from alkit.strategies import picks, scores
-from alkit.strategies.epig import epig
 from alkit.strategies.strategy import Strategy
 
 TABLE = (
@@ -18,9 +20,9 @@ TABLE = (
     Strategy("bald", scores.bald, needs=("samples",)),
     Strategy("mean_std", scores.mean_std, needs=("samples",)),
     Strategy("variation_ratio", scores.variation_ratio, needs=("samples",)),
-    Strategy("power_bald", scores.bald, ("samples",), picks.stochastic),
+    Strategy("power_bald", scores.bald, ("samples",), picks.sample_by_score),
     Strategy("batch_bald", scores.bald, ("samples",), picks.batch_bald, ("samples",)),
-    Strategy("epig", epig, needs=("samples", "target_samples")),
+    Strategy("epig", scores.epig, needs=("samples", "target_samples")),
     # the same under the names committees know
     Strategy("vote_entropy", scores.vote_entropy, needs=("samples",)),
     Strategy("consensus_entropy", scores.mc_entropy, needs=("samples",)),
@@ -38,3 +40,70 @@ TABLE = (
     Strategy("learning_loss", scores.learning_loss, needs=("loss",)),
     Strategy("ideal_loss", scores.ideal_loss, needs=("true_loss",)),
 )
+
+_BY_NAME = {strategy.name: strategy for strategy in TABLE}
+
+
+def get_strategy_names() -> list[str]:
+    """Return the names of all strategies, in the order of the table.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from alkit import get_strategy_names
+    >>> "bald" in get_strategy_names()
+    True
+    """
+    return list(_BY_NAME)
+
+
+def get_strategy(name: str, **params: Any) -> Strategy:
+    """Return a strategy by name, with other parameters where given.
+
+    Parameters
+    ----------
+    name : str
+        One of `get_strategy_names`.
+    **params
+        Parameters of the strategy, such as ``n_samples`` of those that read posterior samples.
+
+    Returns
+    -------
+    Strategy
+
+    Raises
+    ------
+    ValueError
+        If there is no strategy of that name; close matches are listed.
+    TypeError
+        If the strategy has no such parameter; those it has are listed.
+
+    Examples
+    --------
+    >>> from alkit import get_strategy
+    >>> get_strategy("bald", n_samples=50)
+    bald(n_samples=50)
+    """
+    if name not in _BY_NAME:
+        close = get_close_matches(str(name), _BY_NAME)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are {', '.join(_BY_NAME)}"
+        raise ValueError(f"there is no strategy {name!r}; {hint}")
+    return _BY_NAME[name].with_params(**params)
+
+
+def as_strategy(query_strategy: Any) -> Any:
+    """Return the strategy of a name; a `Strategy` or any other callable as it is.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a name nor a callable.
+    """
+    if isinstance(query_strategy, str):
+        return get_strategy(query_strategy)
+    if not callable(query_strategy):
+        raise TypeError(f"query_strategy is {query_strategy!r}; pass a name, a Strategy or a modAL callable")
+    return query_strategy

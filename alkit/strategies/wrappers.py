@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from alkit.rows import Rows
-from alkit.strategies import selection
-from alkit.strategies.diversity import diverse
-from alkit.strategies.selection import Picks
+from alkit.strategies import picks
+from alkit.strategies.picks import Picks
 from alkit.strategies.strategy import Strategy
+from alkit.strategies.table import as_strategy
 
 
 def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1.0) -> Strategy:
@@ -22,7 +22,7 @@ def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1
         Scores the rows.
     kind : {"power", "softmax", "softrank"}, default="power"
     beta : float, default=1.0
-        See `selection.stochastic`.
+        See `picks.sample_by_score`.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1
     >>> stochastic("margin", beta=2.0)
     stochastic(margin, beta=2.0, kind='power')
     """
-    return _wrapped("stochastic", strategy, selection.stochastic, kind=kind, beta=beta)
+    return _wrapped("stochastic", strategy, picks.sample_by_score, kind=kind, beta=beta)
 
 
 def mixed(strategy: Strategy | str, *, random_share: float = 0.2) -> Strategy:
@@ -61,7 +61,7 @@ def mixed(strategy: Strategy | str, *, random_share: float = 0.2) -> Strategy:
     >>> mixed("margin", random_share=0.1)
     mixed(margin, random_share=0.1)
     """
-    return _wrapped("mixed", strategy, selection.mixed, random_share=random_share)
+    return _wrapped("mixed", strategy, picks.top_k_and_uniform, random_share=random_share)
 
 
 def cost_aware(strategy: Strategy | str, *, cost: Callable[[Rows], Any] | str | None = None) -> Strategy:
@@ -84,7 +84,7 @@ def cost_aware(strategy: Strategy | str, *, cost: Callable[[Rows], Any] | str | 
     >>> cost_aware("margin", cost="words")
     cost_aware(margin, cost='words')
     """
-    return _wrapped("cost_aware", strategy, selection.per_cost, ("cost",), cost=cost)
+    return _wrapped("cost_aware", strategy, picks.top_k_per_cost, ("cost",), cost=cost)
 
 
 def class_balanced(strategy: Strategy | str) -> Strategy:
@@ -105,7 +105,7 @@ def class_balanced(strategy: Strategy | str) -> Strategy:
     >>> class_balanced("entropy")
     class_balanced(entropy)
     """
-    return _wrapped("class_balanced", strategy, selection.evened_out, ("proba", "y_train"))
+    return _wrapped("class_balanced", strategy, picks.balance_classes, ("proba", "y_train"))
 
 
 def diversified(strategy: Strategy | str, *, by: str = "coreset", top: float = 10.0) -> Strategy:
@@ -134,7 +134,7 @@ def diversified(strategy: Strategy | str, *, by: str = "coreset", top: float = 1
     >>> diversified("margin", by="kmeans")
     diversified(margin, by='kmeans', top=10.0)
     """
-    return _wrapped("diversified", strategy, diverse, ("embedding",), by=by, top=top)
+    return _wrapped("diversified", strategy, picks.diverse, ("embedding",), by=by, top=top)
 
 
 def subsample(strategy: Strategy | str, *, size: int) -> Strategy:
@@ -167,7 +167,7 @@ def _wrapped(
     name: str, strategy: Strategy | str, pick: Callable[..., Picks], pick_needs: tuple[str, ...] = (), **params: Any
 ) -> Strategy:
     inner = _strategy(strategy)
-    if inner.score is None or inner.pick is not selection.top_k:
+    if inner.score is None or inner.pick is not picks.top_k:
         raise TypeError(f"{name} needs a strategy that picks by the scores of single rows, which {inner!r} does not")
     taken = sorted(inner.parameters().keys() & params.keys())
     if taken:
@@ -176,8 +176,6 @@ def _wrapped(
 
 
 def _strategy(strategy: Strategy | str) -> Strategy:
-    from alkit.strategies import as_strategy  # the table is made of strategies, some of them wrapped
-
     inner = as_strategy(strategy)
     if not isinstance(inner, Strategy):
         raise TypeError(f"{inner!r} is no Strategy, whose scores could be picked from; pass the name of one, or one")

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from alkit.annotate import LabelingSession
-from alkit.annotate.events import Conflict, UnknownItem
-from alkit.annotate.ranking import Ranked, put_ranking, read_labels
+from alkit.annotate.database.events import Conflict, UnknownItem
+from alkit.annotate.database.ranking import Ranked, put_ranking, read_labels
 
 TEXTS = [f"text {k}" for k in range(20)]
 CLASSES = ["spam", "ham"]

@@ -23,7 +23,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from alkit import DropoutMLPClassifier
 from alkit.annotate import LabelingSession
-from alkit.annotate.server import serve
+from alkit.annotate.web.server import serve
 
 CLASSES = ["spam", "ham"]
 N_ANNOTATORS = 4

@@ -28,7 +28,7 @@ from torch import nn
 
 from alkit import NetClassifier
 
-MODULE = import_module("alkit.strategies.batch_bald")
+MODULE = import_module("alkit.strategies.picks.batch_bald")
 K, C, PICKS, CONFIGURATIONS = 50, 10, 10, 10_000
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from memory import MB, PeakMemory, anonymous_bytes
 
-from alkit.strategies import coldstart, density, diversity
+from alkit.strategies.picks import cold_start, density, diversity
 
 
 def normal(n, d, seed=0):
@@ -134,17 +134,17 @@ CASES = {
     "typiclust": (
         features(10_000),
         100,
-        {"alkit": alkit(coldstart.typiclust), "scikit-activeml": activeml_typiclust},
+        {"alkit": alkit(cold_start.typiclust), "scikit-activeml": activeml_typiclust},
         "<= 2 s, < 300 MB",
     ),
     "probcover": (
         features(10_000),
         100,
-        {"alkit": alkit(coldstart.probcover), "scikit-activeml": activeml_probcover},
+        {"alkit": alkit(cold_start.probcover), "scikit-activeml": activeml_probcover},
         "<= 2 s, < 300 MB",
     ),
-    "typiclust 100,000": (features(100_000), 100, {"alkit": alkit(coldstart.typiclust)}, "runs"),
-    "probcover 100,000": (features(100_000), 100, {"alkit": alkit(coldstart.probcover)}, "runs"),
+    "typiclust 100,000": (features(100_000), 100, {"alkit": alkit(cold_start.typiclust)}, "runs"),
+    "probcover 100,000": (features(100_000), 100, {"alkit": alkit(cold_start.probcover)}, "runs"),
     "kmeans": (embeddings, 100, {"alkit": lambda X, _, k, rng: diversity.kmeans(X, k=k, rng=rng).indices}, ""),
     "information_density": (
         lambda: scored(10_000, with_labelled=False),

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from alkit import ActiveLearner, NetClassifier, get_strategy
-from alkit.nets.dropout import DropoutSampler
+from alkit.nets.mc_dropout.sampler import DropoutSampler
 
 BATCHES = 250, 500, 1000, 2000
 SLOW_REPEATS = 1

@@ -15,7 +15,7 @@ from alkit import ActiveLearningClassifier, NetClassifier, get_strategy
 from alkit.experiment import Comparison, area_under_learning_curve, compare_strategies, evaluate_transfer
 from alkit.experiment.curves import area_under_curve
 from alkit.experiment.runs import Run
-from tests.experiment.test_store import contents
+from tests.experiment.test_run_store import contents
 
 X, y = load_iris(return_X_y=True)
 X, names = X.astype(np.float32), np.array(["setosa", "versicolor", "virginica"])[y]

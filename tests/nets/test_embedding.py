@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from alkit.nets.embedding import embed_batch
-
-from .networks import MLP, TokenNet, blobs, net, one_thread  # noqa: F401
+from tests.nets.networks import MLP, TokenNet, blobs, net, one_thread  # noqa: F401
 
 X, Y = blobs()
 

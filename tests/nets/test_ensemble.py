@@ -23,10 +23,9 @@ from alkit import (
     EnsembleClassifier,
     NetClassifier,
 )
-from alkit.nets import together
-from alkit.nets.together import fit_together
-
-from .networks import MLP, TokenNet, TwoInputs, blobs, net, one_thread, rng_states  # noqa: F401
+from alkit.nets import _together
+from alkit.nets._together import fit_together
+from tests.nets.networks import MLP, TokenNet, TwoInputs, blobs, net, one_thread, rng_states  # noqa: F401
 
 X, Y = blobs()
 
@@ -85,13 +84,13 @@ class TestTogether:
         rng = torch.get_rng_state()
         team = members(**params)
         assert fit_together(team, X, Y, seed=0)
-        for together_, alone in zip(team, members(**params), strict=True):
+        for of_team, alone in zip(team, members(**params), strict=True):
             alone.fit(X, Y)
-            np.testing.assert_allclose(together_.predict_proba(X), alone.predict_proba(X), atol=2e-4)
-            np.testing.assert_allclose(together_.history[:, "train_loss"], alone.history[:, "train_loss"], rtol=1e-3)
+            np.testing.assert_allclose(of_team.predict_proba(X), alone.predict_proba(X), atol=2e-4)
+            np.testing.assert_allclose(of_team.history[:, "train_loss"], alone.history[:, "train_loss"], rtol=1e-3)
             for name, value in alone.module_.state_dict().items():
-                torch.testing.assert_close(together_.module_.state_dict()[name], value, rtol=1e-3, atol=1e-4)
-            assert not together_.module_.training
+                torch.testing.assert_close(of_team.module_.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+            assert not of_team.module_.training
         assert torch.equal(torch.get_rng_state(), rng)
 
     def test_dropout_is_drawn_apart_for_each_member(self):
@@ -138,7 +137,7 @@ class TestTogether:
         assert not fit_together(members(Choosy), X, Y, seed=0)
 
     def test_large_networks_are_faster_in_turn(self, monkeypatch):
-        monkeypatch.setattr(together, "_MAX_WEIGHTS", 100)
+        monkeypatch.setattr(_together, "_MAX_WEIGHTS", 100)
         assert not fit_together(members(), X, Y, seed=0)
 
     def test_a_diverged_fit(self):

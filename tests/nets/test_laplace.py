@@ -14,8 +14,7 @@ from torch import nn
 
 from alkit import ActiveLearner, DropoutMLPClassifier, LaplaceClassifier, NetClassifier
 from alkit.nets.laplace import log_evidence
-
-from .networks import MLP, blobs, net, one_thread, rng_states  # noqa: F401
+from tests.nets.networks import MLP, blobs, net, one_thread, rng_states  # noqa: F401
 
 X, Y = blobs()
 

@@ -106,7 +106,7 @@ def test_learners_take_them():
 )
 def test_first_draws_follow_the_weights(kind, weights):
     rng = np.random.default_rng(0)
-    firsts = [picks.stochastic([1.0, 2.0, 3.0], k=2, rng=rng, kind=kind, beta=2.0).indices[0] for _ in range(6000)]
+    firsts = [picks.sample_by_score([1.0, 2.0, 3.0], k=2, rng=rng, kind=kind, beta=2.0).indices[0] for _ in range(6000)]
     expected = np.array(weights) / np.sum(weights)
     error = 5 * np.sqrt(expected * (1 - expected) / 6000)
     assert (np.abs(np.bincount(firsts, minlength=3) / 6000 - expected) < error).all()
@@ -114,15 +114,15 @@ def test_first_draws_follow_the_weights(kind, weights):
 
 def test_infinite_beta_is_top_k_and_zero_scores_come_last():
     rng = np.random.default_rng(0)
-    assert picks.stochastic([3.0, 1.0, 2.0], k=3, rng=rng, beta=1e6).indices.tolist() == [0, 2, 1]
-    assert all(picks.stochastic([0.0, 0, 0.1], k=1, rng=rng).indices[0] == 2 for _ in range(50))
+    assert picks.sample_by_score([3.0, 1.0, 2.0], k=3, rng=rng, beta=1e6).indices.tolist() == [0, 2, 1]
+    assert all(picks.sample_by_score([0.0, 0, 0.1], k=1, rng=rng).indices[0] == 2 for _ in range(50))
     with pytest.raises(ValueError, match="the lowest is -1"):
-        picks.stochastic([-1.0, 1], k=1, rng=rng)
+        picks.sample_by_score([-1.0, 1], k=1, rng=rng)
     for beta in (-1.0, np.inf, np.nan):
         with pytest.raises(ValueError, match=f"beta={beta}; it must be 0 or more"):
-            picks.stochastic([1.0, 2], k=1, rng=rng, beta=beta)
+            picks.sample_by_score([1.0, 2], k=1, rng=rng, beta=beta)
     with pytest.raises(ValueError, match="choose 'power'"):
-        picks.stochastic([1.0], k=1, rng=rng, kind="flat")
+        picks.sample_by_score([1.0], k=1, rng=rng, kind="flat")
 
 
 # ---- mixed
@@ -130,7 +130,7 @@ def test_infinite_beta_is_top_k_and_zero_scores_come_last():
 
 def test_inclusion_probabilities_are_those_of_the_draw():
     scores, rng = np.array([5.0, 4, 3, 2, 1, 0]), np.random.default_rng(0)
-    draws = [picks.mixed(scores, k=4, rng=rng, random_share=0.5) for _ in range(6000)]
+    draws = [picks.top_k_and_uniform(scores, k=4, rng=rng, random_share=0.5) for _ in range(6000)]
     drawn = np.bincount(np.concatenate([d.indices for d in draws]), minlength=6) / 6000
     assert drawn[:2].tolist() == [1, 1]
     np.testing.assert_allclose(drawn[2:], 0.5, atol=5 * np.sqrt(0.25 / 6000))
@@ -146,7 +146,7 @@ def test_a_share_that_is_no_whole_number_is_kept_in_the_long_run(k, random_share
     drawn, probability = np.zeros(6), np.zeros(6)
     estimates = []
     for _ in range(n):
-        got = picks.mixed(scores, k=k, rng=rng, random_share=random_share)
+        got = picks.top_k_and_uniform(scores, k=k, rng=rng, random_share=random_share)
         assert len(set(got.indices)) == k
         drawn[got.indices] += 1 / n
         probability[got.indices] = got.probability
@@ -157,10 +157,10 @@ def test_a_share_that_is_no_whole_number_is_kept_in_the_long_run(k, random_share
 
 def test_all_or_none_at_random():
     rng = np.random.default_rng(0)
-    assert picks.mixed([1.0, 2, 3], k=2, rng=rng, random_share=0).indices.tolist() == [2, 1]
-    assert picks.mixed([1.0, 2, 3], k=3, rng=rng, random_share=1).probability.tolist() == [1, 1, 1]
+    assert picks.top_k_and_uniform([1.0, 2, 3], k=2, rng=rng, random_share=0).indices.tolist() == [2, 1]
+    assert picks.top_k_and_uniform([1.0, 2, 3], k=3, rng=rng, random_share=1).probability.tolist() == [1, 1, 1]
     with pytest.raises(ValueError, match="random_share=2"):
-        picks.mixed([1.0], k=1, rng=rng, random_share=2)
+        picks.top_k_and_uniform([1.0], k=1, rng=rng, random_share=2)
 
 
 # ---- costs
@@ -170,7 +170,7 @@ def test_all_or_none_at_random():
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.1, 5)), min_size=1, max_size=20), st.floats(5, 20))
 def test_a_budget_is_kept_and_used_up(rows, budget):
     utility, cost = map(np.array, zip(*rows, strict=True))
-    got = picks.per_cost(utility, cost, k=len(rows), rng=np.random.default_rng(0), budget=budget)
+    got = picks.top_k_per_cost(utility, cost, k=len(rows), rng=np.random.default_rng(0), budget=budget)
     spent = cost[got.indices].sum()
     assert spent <= budget + 1e-9
     left = np.delete(cost, got.indices)
@@ -220,9 +220,9 @@ def test_bad_costs():
 def test_classes_short_of_labels_are_preferred():
     rng = np.random.default_rng(0)
     proba = np.where(np.arange(100)[:, None] < 90, [0.9, 0.1], [0.1, 0.9])
-    got = picks.evened_out(np.ones(100), proba, np.zeros(20, int), k=10, rng=rng)
+    got = picks.balance_classes(np.ones(100), proba, np.zeros(20, int), k=10, rng=rng)
     assert (got.indices >= 90).sum() == 10
-    even = picks.evened_out(np.ones(100), proba, [], k=10, rng=rng)
+    even = picks.balance_classes(np.ones(100), proba, [], k=10, rng=rng)
     assert (even.indices >= 90).sum() == 5
 
 

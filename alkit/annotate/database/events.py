@@ -1,0 +1,92 @@
+"""Events: what an annotator can say, and what is refused before it reaches the database."""
+
+from __future__ import annotations
+
+import uuid as uuids
+from collections.abc import Sequence
+from typing import Any
+
+KINDS = ("label", "skip", "flag", "undo")
+_MAX_SECONDS = 1e9  # thirty years; SQLite takes no integer of more than 64 bits
+_MAX_TEXT = 10_000  # characters of a note or a uuid: they come from browsers
+
+
+class Conflict(ValueError):  # noqa: N818
+    """What was sent does not fit what is in the database."""
+
+
+class UnknownItem(LookupError):  # noqa: N818
+    """No item has this id."""
+
+
+def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
+    """Return an event with all its keys and no others, or refuse it.
+
+    Parameters
+    ----------
+    event : dict
+        ``uuid``, ``item``, ``kind``, ``value``, ``seconds``; see `LabelingSession.record`.
+    classes : sequence of str
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If it is malformed; a `Conflict` if the label is no class.
+
+    Examples
+    --------
+    >>> from alkit.annotate.database.events import checked_event
+    >>> checked_event({"uuid": "1f", "item": "7", "kind": "label", "value": "ham"}, ["spam", "ham"])
+    {'uuid': '1f', 'item': '7', 'kind': 'label', 'value': 'ham', 'seconds': None}
+    """
+    if not isinstance(event, dict):
+        raise ValueError(f"an event is an object, got {type(event).__name__}")
+    kind = event.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+    needed = {"uuid"} | ({"item"} if kind != "undo" else set()) | ({"value"} if kind in ("label", "undo") else set())
+    for name in ("uuid", "item", "value"):
+        _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
+    _check_seconds(event.get("seconds"))
+    if kind == "label" and event["value"] not in classes:
+        raise Conflict(f"{event['value']!r} is not one of the classes {list(classes)}")
+    return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds")}
+
+
+def _check_text(value: Any, what: str, *, needed: bool) -> None:
+    if value is None and not needed:
+        return
+    if not isinstance(value, str) or (needed and not value):
+        raise ValueError(f"{what} is {value!r}; it must be a text")
+    if len(value) > _MAX_TEXT:
+        raise ValueError(f"{what} has {len(value)} characters; at most {_MAX_TEXT} are kept")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{what} holds half of a surrogate pair: {error}") from error
+
+
+def _check_seconds(seconds: Any) -> None:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (number and 0 <= seconds <= _MAX_SECONDS):
+        raise ValueError(f"seconds is {seconds!r}; it must be a number from 0 to {_MAX_SECONDS:.0e}, or null")
+
+
+def new_event(kind: str, item: str | None, value: str | None = None, seconds: float | None = None) -> dict[str, Any]:
+    """Return an event with a uuid of its own.
+
+    Parameters
+    ----------
+    kind : str
+    item, value : str or None
+    seconds : float, optional
+
+    Returns
+    -------
+    dict
+    """
+    return {"uuid": str(uuids.uuid4()), "item": item, "kind": kind, "value": value, "seconds": seconds}

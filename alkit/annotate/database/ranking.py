@@ -1,0 +1,126 @@
+"""What passes between store and trainer: labels to learn from, rankings to hand out by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from alkit.annotate.database.store import Store
+
+_CHUNK = 500  # rows a transaction: a longer one would keep labels waiting
+_PAUSE_SECONDS = 0.02  # between transactions: whoever waits for the next lock sleeps, and would miss a short gap
+
+_MAJORITY = """
+    SELECT item, value FROM (
+        SELECT item, value, ROW_NUMBER() OVER (PARTITION BY item ORDER BY COUNT(*) DESC, MIN(event)) AS place
+        FROM answer WHERE kind = 'label' GROUP BY item, value
+    ) WHERE place = 1 ORDER BY item
+"""
+
+
+class Labels(NamedTuple):
+    """What a model is to learn from, and what it may rank."""
+
+    items: list[int]
+    """Items with a label."""
+    values: list[str]
+    """Their labels; where annotators differ that of most of them, or the first of equally many."""
+    n_labels: int
+    """How many labels these are made from."""
+    fresh: list[int]
+    """Items open to labelling that nobody has labelled: no ranking can tell one annotator what another said."""
+    last_event: int
+    """The last event they follow from."""
+
+
+class Ranked(NamedTuple):
+    """A row of a ranking."""
+
+    item: int
+    position: int | None
+    """Place, from 0; None for an item that is only predicted."""
+    utility: float | None
+    prediction: str | None
+    confidence: float | None
+
+
+def read_labels(store: Store) -> Labels:
+    """Return labels and open items as of one moment.
+
+    Parameters
+    ----------
+    store : Store
+
+    Returns
+    -------
+    Labels
+    """
+    with store.transaction("DEFERRED"):
+        said = store.query(_MAJORITY)
+        fresh = store.query("SELECT item FROM queue WHERE wanted > 0 AND n_labels = 0 ORDER BY item")
+        return Labels(
+            items=[row["item"] for row in said],
+            values=[row["value"] for row in said],
+            n_labels=store.count("SELECT COUNT(*) FROM answer WHERE kind = 'label'"),
+            fresh=[row["item"] for row in fresh],
+            last_event=last_event(store),
+        )
+
+
+def last_event(store: Store) -> int:
+    """Return the number of the last event, 0 where there is none.
+
+    Parameters
+    ----------
+    store : Store
+
+    Returns
+    -------
+    int
+    """
+    return store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
+
+
+def put_ranking(store: Store, rows: Iterable[Ranked], n_labels: int, now: float) -> int:
+    """Swap in a new ranking; until it is complete, the old one counts.
+
+    Parameters
+    ----------
+    store : Store
+    rows : iterable of Ranked
+    n_labels : int
+        Labels the model was fitted on.
+    now : float
+        Unix time, in seconds.
+
+    Returns
+    -------
+    int
+        The version of the model.
+    """
+    version = store.count("SELECT COALESCE(MAX(version), 0) + 1 FROM model")
+    _forget(store, "model_version >= ?", version)  # what a killed trainer left
+    rows = list(rows)
+    for start in range(0, len(rows), _CHUNK):
+        chunk = [(version, *row) for row in rows[start : start + _CHUNK]]
+        with store.transaction() as db:
+            db.executemany("INSERT INTO ranking VALUES (?, ?, ?, ?, ?, ?)", chunk)
+        time.sleep(_PAUSE_SECONDS)
+    with store.transaction() as db:
+        db.execute("INSERT INTO model VALUES (?, ?, ?)", (version, n_labels, now))
+    _forget(store, "model_version < ?", version)
+    return version
+
+
+def _forget(store: Store, which: str, version: int) -> None:
+    sql = f"""
+        DELETE FROM ranking WHERE (model_version, item) IN (
+            SELECT model_version, item FROM ranking WHERE {which} LIMIT {_CHUNK}
+        )
+    """
+    deleted = 1
+    while deleted:
+        with store.transaction() as db:
+            deleted = db.execute(sql, (version,)).rowcount
+        time.sleep(_PAUSE_SECONDS if deleted else 0.0)

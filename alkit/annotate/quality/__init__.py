@@ -1,0 +1,1 @@
+"""Quality of labels: agreement, aggregation, report and the live learning curve."""

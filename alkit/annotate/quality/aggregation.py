@@ -1,0 +1,193 @@
+"""One label an item out of several annotators' labels: by majority, or by how reliable each annotator proves to be.
+
+Labels are an ``(N, R)`` array as in `alkit.annotate.quality.agreement`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
+
+from alkit._random import RandomState, generator
+from alkit.annotate.quality.agreement import count_labels, encode_labels
+
+
+class MajorityVote(NamedTuple):
+    """What the most annotators say.
+
+    Attributes
+    ----------
+    labels : array (N,)
+    proba : array (N, C)
+        Shares of the votes.
+    classes : array (C,)
+    """
+
+    labels: np.ndarray
+    proba: np.ndarray
+    classes: np.ndarray
+
+
+class DawidSkene(NamedTuple):
+    """What annotators say together, each believed as far as his confusion matrix goes.
+
+    Attributes
+    ----------
+    labels : array (N,)
+        The most probable class of each item.
+    proba : array (N, C)
+        Posterior of the true class.
+    classes : array (C,)
+    prior : array (C,)
+        Frequencies of the true classes.
+    confusion : array (R, C, C)
+        Annotator r, true class j, label l: how often r says l of an item of class j. A row is uniform where r saw no
+        item of the class.
+    log_likelihood : float
+        Of all labels, in nats.
+    n_iter : int
+    """
+
+    labels: np.ndarray
+    proba: np.ndarray
+    classes: np.ndarray
+    prior: np.ndarray
+    confusion: np.ndarray
+    log_likelihood: float
+    n_iter: int
+
+
+def majority_vote(labels: Any, random_state: RandomState = None) -> MajorityVote:
+    """Take the class most annotators gave.
+
+    Parameters
+    ----------
+    labels : array (N, R) or DataFrame
+        None or NaN: not given.
+    random_state : None, int, RandomState or Generator
+        Decides between classes with equally many votes.
+
+    Returns
+    -------
+    MajorityVote
+
+    Raises
+    ------
+    ValueError
+        If an item has no label.
+
+    Examples
+    --------
+    >>> from alkit.annotate.quality.aggregation import majority_vote
+    >>> majority_vote([["spam", "spam", "ham"], ["ham", "ham", None]]).labels.tolist()
+    ['spam', 'ham']
+    """
+    codes, classes = encode_labels(labels)
+    proba_N_C = _vote_shares(codes, len(classes))
+    best_N_C = proba_N_C == proba_N_C.max(1, keepdims=True)
+    keys_N_C = generator(random_state).random(proba_N_C.shape)
+    return MajorityVote(classes[(best_N_C * (1 + keys_N_C)).argmax(1)], proba_N_C, classes)
+
+
+def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSkene:
+    """Estimate true classes and annotators' confusion matrices together, by expectation maximisation.
+
+    Annotators are taken to err independently of each other, given the true class. EM starts from the shares of the
+    votes, as in the paper, and finds the maximum of the likelihood near it. It works on logarithms: a hundred labels
+    an item do not underflow.
+
+    Parameters
+    ----------
+    labels : array (N, R) or DataFrame
+        None or NaN: not given.
+    max_iter : int, default=1000
+    tol : float, default=1e-7
+        Stop when an iteration raises the log-likelihood by less than this, in nats a label.
+
+    Returns
+    -------
+    DawidSkene
+
+    Raises
+    ------
+    ValueError
+        If an item has no label, or `max_iter` is below 1.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` iterations were not enough.
+
+    References
+    ----------
+    Dawid & Skene (1979), Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm.
+
+    Examples
+    --------
+    >>> from alkit.annotate.quality.aggregation import dawid_skene
+    >>> found = dawid_skene([["a", "a", "b"], ["b", "b", "a"], ["a", "a", "a"], ["b", "b", "a"]])
+    >>> found.labels.tolist()
+    ['a', 'b', 'a', 'b']
+    >>> found.confusion[2].round(2)  # the third annotator says a or b of an a, and a of every b
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    if max_iter < 1:
+        raise ValueError(f"max_iter={max_iter}, but EM needs at least 1 iteration")
+    codes, classes = encode_labels(labels)
+    proba_N_C = _vote_shares(codes, len(classes))
+    before = -np.inf
+    for n_iter in count(1):
+        prior_C, confusion_R_C_C = _maximise(codes, proba_N_C)
+        proba_N_C, log_likelihood = _expect(codes, prior_C, confusion_R_C_C)
+        if log_likelihood - before < tol * np.count_nonzero(codes >= 0):
+            break
+        if n_iter == max_iter:
+            message = f"Dawid-Skene did not converge in max_iter={max_iter} iterations; raise max_iter or tol"
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+            break
+        before = log_likelihood
+    return DawidSkene(
+        classes[proba_N_C.argmax(1)], proba_N_C, classes, prior_C, confusion_R_C_C, log_likelihood, n_iter
+    )
+
+
+def _maximise(codes: np.ndarray, proba_N_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Most likely prior (C,) and confusion (R, C, C), were the true classes distributed as `proba_N_C`."""
+    n_classes = proba_N_C.shape[1]
+    item, annotator = np.nonzero(codes >= 0)
+    weight_R_L_C = np.zeros((codes.shape[1], n_classes, n_classes))
+    np.add.at(weight_R_L_C, (annotator, codes[item, annotator]), proba_N_C[item])
+    weight_R_C_L = weight_R_L_C.swapaxes(1, 2)
+    seen_R_C_1 = weight_R_C_L.sum(2, keepdims=True)
+    confusion = np.divide(weight_R_C_L, seen_R_C_1, out=np.full_like(weight_R_C_L, 1 / n_classes), where=seen_R_C_1 > 0)
+    return proba_N_C.mean(0), confusion
+
+
+def _expect(codes: np.ndarray, prior_C: np.ndarray, confusion_R_C_C: np.ndarray) -> tuple[np.ndarray, float]:
+    """Posterior (N, C) of the true classes, and the log-likelihood of the labels."""
+    item, annotator = np.nonzero(codes >= 0)  # sorted by item: each has a run of labels, which reduceat adds up
+    with np.errstate(divide="ignore"):  # what never happened has logarithm -inf: never to be believed
+        log_prior_C, log_confusion = np.log(prior_C), np.log(confusion_R_C_C)
+    log_label_M_C = log_confusion[annotator, :, codes[item, annotator]]
+    starts = np.flatnonzero(np.diff(item, prepend=-1))
+    log_joint_N_C = log_prior_C + np.add.reduceat(log_label_M_C, starts)
+    log_evidence_N_1 = logsumexp(log_joint_N_C, axis=1, keepdims=True)
+    return np.exp(log_joint_N_C - log_evidence_N_1), float(log_evidence_N_1.sum())
+
+
+def _vote_shares(codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Share of each class in an item's labels: (N, C)."""
+    votes_N_C = count_labels(codes, n_classes)
+    unlabelled = np.flatnonzero(votes_N_C.sum(1) == 0)
+    if unlabelled.size or not len(codes):
+        raise ValueError(
+            f"{unlabelled.size} of {len(codes)} items have no label (rows {unlabelled[:3].tolist()} first); "
+            "give items that have one"
+        )
+    return votes_N_C / votes_N_C.sum(1, keepdims=True)

@@ -1,0 +1,135 @@
+"""Report: how much was labelled, how long it took and cost, how far annotators agree, what they say together."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alkit.annotate.database.answers import read_answers
+from alkit.annotate.database.store import Store
+from alkit.annotate.quality.aggregation import dawid_skene, majority_vote
+from alkit.annotate.quality.agreement import cohen_kappa, krippendorff_alpha
+
+
+def label_table(store: Store) -> pd.DataFrame:
+    """Return all labels, a row an item and a column an annotator; None where there is no label.
+
+    Parameters
+    ----------
+    store : Store
+
+    Returns
+    -------
+    DataFrame (N, R)
+    """
+    said = pd.DataFrame(
+        [
+            (answer["item"], answer["annotator"], answer["value"])
+            for answer in read_answers(store)
+            if answer["kind"] == "label"
+        ],
+        columns=["item", "annotator", "label"],
+    )
+    table = said.pivot(index="item", columns="annotator", values="label").astype(object)
+    return table.where(table.notna(), None)
+
+
+def aggregate(store: Store, method: str = "dawid-skene") -> pd.DataFrame:
+    """Return one label an item, made of all annotators'.
+
+    Parameters
+    ----------
+    store : Store
+    method : {"dawid-skene", "majority"}, default="dawid-skene"
+
+    Returns
+    -------
+    DataFrame
+        ``item``, ``text``, ``image``, ``row``, ``label``, ``confidence``, ``n_labels``.
+    """
+    table = label_table(store)
+    if not len(table):
+        raise ValueError(f"{store.path} holds no labels yet; there is nothing to aggregate")
+    said = majority_vote(table, random_state=0) if method == "majority" else dawid_skene(table)
+    shown = {answer["item"]: answer for answer in read_answers(store)}
+    return pd.DataFrame(
+        {
+            "item": table.index,
+            **{name: [shown[item][name] for item in table.index] for name in ("text", "image", "row")},
+            "label": said.labels,
+            "confidence": said.proba.max(1),
+            "n_labels": table.notna().sum(axis=1).to_numpy(),
+        }
+    )
+
+
+def report(store: Store, cost_per_hour: float | None = None) -> str:
+    """Return a report to read.
+
+    Parameters
+    ----------
+    store : Store
+    cost_per_hour : float, optional
+        What an annotator's hour costs; adds the cost of labels.
+
+    Returns
+    -------
+    str
+    """
+    answers = pd.DataFrame(read_answers(store))
+    n_items = store.count("SELECT COUNT(*) FROM item")
+    if not len(answers):
+        return f"{n_items} items, no labels yet"
+    labels = answers[answers["kind"] == "label"]
+    parts = [
+        f"{n_items} items, {labels['item'].nunique()} labelled; {len(labels)} labels, {labels['late'].sum()} late",
+        _table(_by_annotator(answers, cost_per_hour)),
+        _table(labels["value"].value_counts().rename_axis("class").reset_index(name="labels")),
+    ]
+    table = label_table(store)
+    if table.shape[1] > 1:
+        parts.append(_agreement(table))
+    return "\n\n".join(parts)
+
+
+def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.DataFrame:
+    """Return counts, times and costs by annotator, and of all; times and costs over all they did, skips as well."""
+    rows = []
+    for name, own in [*answers.groupby("annotator"), ("all", answers)]:
+        n = (own["kind"] == "label").sum()
+        hours = own["seconds"].sum() / 3600
+        row: dict[str, Any] = {
+            "annotator": name,
+            "labels": n,
+            "skips": (own["kind"] == "skip").sum(),
+            "flags": (own["kind"] == "flag").sum(),
+            "hours": hours,
+            "median s": own.loc[own["kind"] == "label", "seconds"].astype(float).median(),
+            "s per label": hours * 3600 / n if n else np.nan,
+        }
+        if cost_per_hour is not None:
+            row |= {"cost": hours * cost_per_hour, "cost per label": hours * cost_per_hour / n if n else np.nan}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _agreement(table: pd.DataFrame) -> str:
+    """Return Krippendorff's alpha of all, and Cohen's kappa of each pair."""
+    if not (table.notna().sum(axis=1) > 1).any():
+        return "no item has two labels yet: nothing is known about agreement"
+    pairs = []
+    for first, second in combinations(table.columns, 2):
+        both = table[table[first].notna() & table[second].notna()]
+        if len(both):
+            kappa = cohen_kappa(both[first].to_numpy(), both[second].to_numpy())
+            same = (both[first] == both[second]).mean()
+            pairs.append({"pair": f"{first}, {second}", "items": len(both), "same": same, "Cohen's kappa": kappa})
+    alpha = krippendorff_alpha(table)
+    return f"Krippendorff's alpha {alpha:.3f}\n\n{_table(pd.DataFrame(pairs))}"
+
+
+def _table(frame: pd.DataFrame) -> str:
+    return frame.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-")

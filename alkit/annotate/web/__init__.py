@@ -1,0 +1,1 @@
+"""The labelling page, over HTTP and in a notebook."""

@@ -1,0 +1,243 @@
+"""HTTP over a LabelingSession: a token an annotator, pictures by id, labels acknowledged when they are durable."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alkit.annotate.database.events import Conflict, UnknownItem
+from alkit.annotate.database.tokens import holder
+from alkit.annotate.items import picture_type
+from alkit.annotate.session import LabelingSession
+
+STATIC = Path(str(resources.files("alkit.annotate.web"))) / "static"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_MAX_BODY = 65_536  # bytes of an event
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",  # the address of the page holds a token
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
+    """Return the web application of a session.
+
+    Parameters
+    ----------
+    session : LabelingSession
+    hosts : sequence of str
+        Names and addresses it may be called by, beside those of the loopback. Requests for others are refused: a
+        foreign page could otherwise rebind its own name to this address, and read along.
+
+    Returns
+    -------
+    Starlette
+    """
+    routes = [
+        Route("/", _index),
+        Route("/health", _health),
+        Route("/api/next", _next),
+        Route("/api/events", _events, methods=["POST"]),
+        Route("/api/progress", _progress),
+        Route("/api/export", _export),
+        Route("/api/image/{item:path}", _image),
+        Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
+    ]
+    allowed = [*_LOOPBACK, *hosts]
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(_Guarded),
+            Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False),
+        ],
+        exception_handlers={
+            HTTPException: lambda request, error: _refusal(error.status_code, error.detail),
+            Conflict: lambda request, error: _refusal(409, error),
+            ValueError: lambda request, error: _refusal(400, error),
+            UnknownItem: lambda request, error: _refusal(404, error),
+            OSError: _disk,
+        },
+    )
+    app.state.session = session
+    return app
+
+
+class _Guarded:
+    """Headers that keep browsers from doing what they should not, on every answer."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await self.app(scope, receive, guarded if scope["type"] == "http" else send)
+
+
+def _refusal(status: int, reason: object) -> JSONResponse:
+    return JSONResponse({"error": str(reason)}, status)
+
+
+def _disk(request: Request, error: Exception) -> JSONResponse:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return _refusal(507 if full else 500, error)
+
+
+class _Caller:
+    """Who is asking: an annotator by name, or the owner."""
+
+    def __init__(self, request: Request):
+        """Look a token up, or refuse the request."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            token = request.query_params.get("token", "")
+        self.session: LabelingSession = request.app.state.session
+        found = holder(self.session.store, token)
+        if found is None:
+            raise HTTPException(401, "no valid token; open the address you were given")
+        self.name: str | None = found["name"]
+
+    def annotator(self) -> str:
+        if self.name is None:
+            raise HTTPException(403, "the owner's token is for looking; label with an annotator's")
+        return self.name
+
+
+def _index(request: Request) -> Response:
+    return FileResponse(STATIC / "index.html")
+
+
+def _health(request: Request) -> Response:
+    return JSONResponse({"status": "UP"})
+
+
+def _next(request: Request) -> Response:
+    caller = _Caller(request)
+    item = caller.session.next(caller.annotator(), resume=request.query_params.get("resume", "0") not in ("", "0"))
+    return Response(status_code=204) if item is None else JSONResponse(item)
+
+
+async def _events(request: Request) -> Response:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise HTTPException(413, f"an event may have {_MAX_BODY} bytes")
+    return await run_in_threadpool(_record, request, body)
+
+
+def _record(request: Request, body: bytes) -> Response:
+    caller = _Caller(request)
+    annotator = caller.annotator()
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"the body is not JSON: {error}") from error
+    return JSONResponse(caller.session.record(event, annotator))
+
+
+def _progress(request: Request) -> Response:
+    caller = _Caller(request)
+    return JSONResponse(caller.session.progress(caller.name))
+
+
+def _export(request: Request) -> Response:
+    """Send labels: to annotators their own, to the owner all."""
+    caller = _Caller(request)
+    answers = caller.session.export(caller.name)
+    lines = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
+    return StreamingResponse(lines, media_type="application/jsonl")
+
+
+def _image(request: Request) -> Response:
+    """Send the picture of an item; what it is called on disk is never asked nor told."""
+    caller = _Caller(request)
+    try:
+        picture = caller.session.picture(request.path_params["item"])
+    except OSError as error:  # its message would tell the path
+        raise HTTPException(404, f"the picture of this item cannot be read: {error.strerror}") from error
+    kind = picture_type(picture)
+    if kind is None:
+        raise HTTPException(404, "the file of this item is no picture any more")
+    return Response(picture, media_type=kind)
+
+
+def serve(
+    session: LabelingSession,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    hosts: Sequence[str] = (),
+    ready: Callable[[str], Any] = print,
+) -> None:
+    """Serve a session until interrupted.
+
+    Parameters
+    ----------
+    session : LabelingSession
+    host : str, default="127.0.0.1"
+        The address to listen on: by default nobody but this machine can reach it.
+    port : int, default=0
+        0: any that is free.
+    hosts : sequence of str
+        More names this server is called by.
+    ready : callable, default=print
+        Called with the URL once connections are accepted.
+
+    Raises
+    ------
+    OSError
+        If the address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # of this very protocol, or asyncio leaves Nagle's algorithm on, which delays short answers by 40 ms
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if os.name == "posix":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise OSError(
+            f"cannot listen on {host}, port {port}: {error}; pass an address of this machine, and a free port or 0"
+        ) from error
+    called = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    config = uvicorn.Config(
+        make_app(session, [called, *hosts]),
+        log_level="warning",
+        access_log=False,  # its lines would hold tokens
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    ready(f"http://{called}:{listener.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listener])

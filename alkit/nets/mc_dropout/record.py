@@ -1,0 +1,293 @@
+"""Record a pass of a network op by op: what random draws have touched, and what else later passes will need."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from alkit.nets.mc_dropout.draws import Draws, SharedMask, is_draw, run_on_masks, shared_mask
+from alkit.nets.mc_dropout.trace import (
+    External,
+    FoldedTail,
+    Kind,
+    Label,
+    Product,
+    Step,
+    Trace,
+    labels_in,
+    save_once,
+    tensors_in,
+)
+
+aten = torch.ops.aten
+
+_BLANKS = {
+    aten.empty.memory_format,
+    aten.empty_like.default,
+    aten.empty_strided.default,
+    aten.new_empty.default,
+    aten.new_empty_strided.default,
+}
+_LINEARS = {aten.addmm.default, aten.mm.default}
+_SOFTMAX = {aten._softmax.default, aten._log_softmax.default}
+_DATA_DEPENDENT = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+_CONSTANT_SIZE = 64
+
+
+@cache
+def _written_arguments(func: OpOverload) -> tuple[tuple[int, str], ...]:
+    return tuple((i, a.name) for i, a in enumerate(func._schema.arguments) if a.is_write)
+
+
+@cache
+def _follows_data(func: OpOverload) -> bool:
+    return not _DATA_DEPENDENT.isdisjoint(func.tags) or func is aten._pack_padded_sequence.default
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def run_op(step: Step, args: tuple, kwargs: dict, inputs: list[Tensor], draws: Draws) -> Any:
+    """Run an op, serving random numbers and shared masks."""
+    if step.drawn:
+        return draws.draw(step.func, args, kwargs, step.blank)
+    for tensor in inputs:
+        if shared_mask(tensor) is not None:
+            return run_on_masks(step.func, args, kwargs, inputs)
+    return step.func(*args, **kwargs)
+
+
+class TracedPass(TorchDispatchMode):
+    """Names the values of a pass."""
+
+    def __init__(self, draws: Draws, trace: Trace):
+        super().__init__()
+        self.draws, self.trace, self.token = draws, trace, object()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled during a pass; loading the compiler takes a second and slows down every op."""
+        return False
+
+    def label(self, tensor: Tensor) -> Label | External:
+        """Name a value by the step that made it; what was made elsewhere is named by its identity."""
+        token, label = getattr(tensor, "_alkit_label", (None, None))
+        if label is not None and (token is self.token or token is self.trace.token):
+            return label
+        external = External(id(tensor))
+        self.trace.externals.setdefault(external, tensor)
+        return external
+
+    def _sign(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return self.label(value)
+        if isinstance(value, list | tuple):
+            return [self._sign(item) for item in value]
+        return value
+
+    def signature(self, func: OpOverload, args: tuple, kwargs: dict) -> tuple[tuple, tuple]:
+        """Arguments of an op, with labels for tensors."""
+        if func is aten.lift_fresh.default and args[0].device.type == "cpu" and args[0].numel() <= _CONSTANT_SIZE:
+            return (args[0].dtype, args[0].tolist()), ()  # a constant written in the module, made anew by each pass
+        signed = tuple([self._sign(arg) for arg in args])
+        return signed, tuple([(name, self._sign(value)) for name, value in kwargs.items()]) if kwargs else ()
+
+
+def write_out(output: Tensor) -> Tensor:
+    """Return the module's output, with its values written out if it is a mask."""
+    mask = shared_mask(output)
+    if mask is not None:
+        mask.write(output)
+    return output
+
+
+class Recorder(TracedPass):
+    """Records a pass.
+
+    ``plan``, the trace of the same path for fewer rows, tells which results its program will read: only those are kept.
+    With ``keep=False`` none are; if the plan ends in a folded tail, that is not even computed.
+    """
+
+    def __init__(self, draws: Draws, plan: Trace | None = None, keep: bool = True):
+        super().__init__(draws, Trace(replayable=keep, complete=keep))
+        self._plan, self._keep = plan, keep
+        self._folds = plan is not None and plan.tail is not None and not keep
+        self._blank: Tensor | None = None
+        self._made: dict[int, int] = {}  # storage -> the step that made it
+        self._touched: set[int] = set()  # storages that hold drawn values
+        self._fresh: set[int] = set()  # storages with nothing worth restoring
+        self._read: set[int] = set()  # untouched storages that touched ops have read
+        self._dropped: set[int] = set()  # steps whose results were not kept
+        self._products: dict[Label, Product] = {}
+        self._linears: dict[Label, tuple] = {}  # operands of linear layers that read such a product
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        """Run an op and record it."""
+        kwargs = kwargs or {}
+        inputs = tensors_in(*args, *kwargs.values())
+        storages = [_storage(tensor) for tensor in inputs]
+        if func is aten.lift_fresh.default:
+            self._touched.discard(storages[0])  # new from outside, at the address of a value that is gone
+        step = Step(func, self.signature(func, args, kwargs), drawn=is_draw(func, args, kwargs))
+        step.blank = step.drawn and self._blank is not None and args[0] is self._blank
+        places = _written_arguments(func)
+        written = tensors_in(*[args[i] if i < len(args) else kwargs.get(name) for i, name in places]) if places else []
+        # Where touched ops have read what is now overwritten, later passes must overwrite it anew.
+        late = not self._read.isdisjoint(map(_storage, written))
+        if step.drawn or late or not self._touched.isdisjoint(storages):
+            step.kind = Kind.RUN
+            self._mark_read(inputs, storages)
+        for tensor in written:
+            self._save(tensor, step.kind is Kind.RUN)
+            self._products = {k: v for k, v in self._products.items() if v.storage != _storage(tensor)}
+        self._note_linear(func, args, kwargs)
+        outputs = self._left_out(func, args) if self._folds else None
+        if outputs is None:
+            outputs = run_op(step, args, kwargs, inputs, self.draws)
+        self._blank = outputs if func is aten.empty_like.default else None
+        if _follows_data(func):
+            self.trace.data_dependent = True
+            self.trace.steered = self.trace.steered or step.kind is Kind.RUN
+        self._follow(outputs, inputs, storages, step)
+        self.trace.steps.append(step)
+        return outputs
+
+    def _planned(self, func: OpOverload) -> Step | None:
+        """Return the step of the plan that stands at this place, as long as plan and pass agree."""
+        position = len(self.trace.steps)
+        if self._plan is not None and position < len(self._plan.steps) and self._plan.steps[position].func is func:
+            return self._plan.steps[position]
+        self._plan = None
+        return None
+
+    def _left_out(self, func: OpOverload, args: tuple) -> Tensor | None:
+        """Stand-in for what the folded tail will compute."""
+        planned = self._planned(func)
+        if planned is not None and planned.kind is Kind.SKIP:
+            return torch.empty_like(args[0])
+        if planned is not None and planned.kind is Kind.FOLD:
+            return args[-1].new_empty(len(args[-2]), args[-1].shape[1])
+        return None
+
+    def _mark_read(self, inputs: list[Tensor], storages: list[int]) -> None:
+        """Note what a touched op reads of untouched values."""
+        for tensor, storage in zip(inputs, storages, strict=True):
+            if storage not in self._touched:
+                self._read.add(storage)
+                label = self.label(tensor)
+                needed = {label.step, self._made.get(storage, label.step)} if isinstance(label, Label) else set()
+                self.trace.needed |= needed
+                self.trace.replayable = self.trace.replayable and self._dropped.isdisjoint(needed)
+
+    def _save(self, tensor: Tensor, touched: bool) -> None:
+        """Keep what is about to be overwritten."""
+        storage = _storage(tensor)
+        if storage not in self._made:
+            save_once(self.trace.originals, tensor)
+        if not touched:
+            self._fresh.discard(storage)
+            return
+        if storage not in self._fresh and self._keep:
+            save_once(self.trace.overwritten, tensor)
+        self._touched.add(storage)
+
+    def _follow(self, outputs: Any, inputs: list[Tensor], storages: list[int], step: Step) -> None:
+        """Label what an op made, and keep it for later passes where they will need it."""
+        position, touched = len(self.trace.steps), step.kind is Kind.RUN
+        token = self.token if touched else self.trace.token
+        made = new_storage = False
+        for i, output in enumerate(outputs if isinstance(outputs, list | tuple) else (outputs,)):
+            if not isinstance(output, Tensor) or any(output is tensor for tensor in inputs):
+                continue
+            made = True
+            output._alkit_label = (token, Label(position, i))  # type: ignore[attr-defined]
+            storage = _storage(output)
+            if storage not in storages:
+                new_storage = True
+                self._start_storage(storage, position, touched, step.func)
+        if touched:
+            return
+        step.kind = Kind.VIEW if made and not new_storage else Kind.KEEP
+        if self._keep or not inputs:  # torch detaches a factory's result if others hold it, so hold it in every pass
+            planned = self._planned(step.func)
+            dropped = bool(inputs) and planned is not None and position not in self._plan.needed  # type: ignore
+            if dropped:
+                self._dropped.add(position)
+                self.trace.complete = False
+            else:
+                step.outputs = _keep(outputs, inputs)
+
+    def _start_storage(self, storage: int, position: int, touched: bool, func: OpOverload) -> None:
+        self._made[storage] = position
+        for group in (self._touched, self._fresh, self._read):
+            group.discard(storage)
+        if touched:
+            self._touched.add(storage)
+        if touched or func in _BLANKS:
+            self._fresh.add(storage)
+
+    def _note_linear(self, func: OpOverload, args: tuple, kwargs: dict) -> None:
+        """Remember x (n, H) * mask (1, H), and linear layers of it."""
+        label = Label(len(self.trace.steps), 0)
+        if func is aten.mul.Tensor and isinstance(args[1], Tensor) and args[0].shape == args[1].shape:
+            mask = shared_mask(args[1])
+            if mask is not None and args[0].ndim == 2 and mask.values.shape == (1, args[0].shape[1]):
+                storage = _storage(args[0])
+                self._products[label] = Product(None if storage in self._touched else args[0], storage, mask)
+        elif func in _LINEARS and not kwargs and self.label(args[-2]) in self._products:
+            others = [*args[:-2], args[-1]]
+            if self._touched.isdisjoint(map(_storage, others)):
+                self._linears[label] = args
+
+    def finish(self, output: Tensor) -> Trace:
+        """End the pass; find what may be folded, now that all readers of each value are known."""
+        trace = self.trace
+        trace.output = self.label(output)
+        trace.output_touched = _storage(output) in self._touched
+        write_out(output)
+        for label, args in self._linears.items():
+            product = self.label(args[-2])
+            read = labels_in([step.signature for step in trace.steps] + [trace.output])
+            if product in self._products and read.count(product) == 1:
+                x, _, mask = self._products[product]
+                if x is not None:
+                    trace.tail = self._tail(x, mask, label, args)
+                trace.steps[product.step].kind = Kind.SKIP
+                trace.steps[label.step].kind = Kind.FOLD
+        return trace
+
+    def _tail(self, x: Tensor, mask: SharedMask, label: Label, args: tuple) -> FoldedTail | None:
+        """Everything that draws touch, if it is dropout -> linear (-> softmax) -> output."""
+        touched = [(i, step) for i, step in enumerate(self.trace.steps) if step.kind is Kind.RUN]
+        position, last = touched[-1]
+        softmax = last.func if last.func in _SOFTMAX else None
+        chain = 3 + len(mask.updates) + (softmax is not None)  # draw, multiply, linear; scale; softmax
+        along_classes = softmax is None or last.signature[0] in ((label, 1, False), (label, -1, False))
+        bias = args[0] if len(args) == 3 else None
+        if len(touched) != chain or self.trace.output != Label(position, 0) or not along_classes:
+            return None
+        return FoldedTail(x, mask, args[-1], bias, softmax) if bias is None or bias.ndim == 1 else None
+
+
+class _Input(NamedTuple):
+    """Stands for a result that is one of the op's own inputs."""
+
+    place: int
+
+
+def _keep(output: Any, inputs: list[Tensor]) -> Any:
+    if isinstance(output, list | tuple):
+        return type(output)([_keep(item, inputs) for item in output])
+    places = [i for i, tensor in enumerate(inputs) if output is tensor]
+    return _Input(places[0]) if places else output
+
+
+def hand_back(kept: Any, inputs: list[Tensor]) -> Any:
+    """Results of a recorded op."""
+    if isinstance(kept, _Input):
+        return inputs[kept.place]
+    return type(kept)([hand_back(item, inputs) for item in kept]) if isinstance(kept, list | tuple) else kept

@@ -1,0 +1,152 @@
+"""Encoders of one modality: from its rows to vectors of one width, with zeros for the rows that lack it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from alkit.nets.multimodal.rows import Shape, present_rows
+
+
+class Residual(nn.Module):
+    """A residual block [1]_, normalised first: x + f(norm(x)), f a linear layer, ReLU and dropout; keeps (n, width).
+
+    References
+    ----------
+    .. [1] K. He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016.
+    """
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.change = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add a change to x."""
+        return x + self.change(x)
+
+
+class Highway(nn.Module):
+    """A highway layer [1]_: t(x) f(x) + (1 - t(x)) x, which begins by carrying most of x; keeps (n, width).
+
+    References
+    ----------
+    .. [1] R. K. Srivastava, K. Greff and J. Schmidhuber, "Highway Networks", ICML workshop on deep learning 2015.
+    """
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.change = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout))
+        self.gate = nn.Linear(width, width)
+        nn.init.constant_(self.gate.bias, -1.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Mix x and a change of it."""
+        return torch.lerp(x, self.change(x), torch.sigmoid(self.gate(x)))
+
+
+def mlp(width: int, depth: int, dropout: float) -> list[nn.Module]:
+    """Return plain layers: (n, width) -> (n, width)."""
+    return [layer for _ in range(depth) for layer in (nn.Dropout(dropout), nn.Linear(width, width), nn.ReLU())]
+
+
+def residual(width: int, depth: int, dropout: float) -> list[nn.Module]:
+    """Return residual blocks: (n, width) -> (n, width)."""
+    return [nn.Dropout(dropout), *(Residual(width, dropout) for _ in range(depth))]
+
+
+def highway(width: int, depth: int, dropout: float) -> list[nn.Module]:
+    """Return highway layers: (n, width) -> (n, width)."""
+    return [nn.Dropout(dropout), *(Highway(width, dropout) for _ in range(depth))]
+
+
+ENCODERS: dict[str, Callable[[int, int, float], list[nn.Module]]] = {
+    "residual": residual,
+    "highway": highway,
+    "mlp": mlp,
+}
+
+
+class ModalityEncoder(nn.Module):
+    """The encoder of one modality, which knows what rows have it.
+
+    Parameters
+    ----------
+    encoder : {"mlp", "residual", "highway"}, Module or callable
+        A module is copied, a callable without arguments builds one; its weights become floats of torch's default
+        dtype, its output (n, D) is brought to `width` by a linear layer if D is another. One that holds an
+        ``nn.Embedding`` and refuses floats gets its rows as int64, any other as floats.
+    shape : tuple of int
+        Shape of a row.
+    width, depth, dropout : int, int, float
+        Width of the output; of an encoder given by name, blocks after its first layer, which may be none; and what
+        share of units dropout drops there and of the output.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.nets.multimodal.encoders import ModalityEncoder
+    >>> encoder = ModalityEncoder("mlp", (3,), width=8, depth=1, dropout=0.5)
+    >>> encoding, present = encoder(torch.tensor([[1.0, 2.0, torch.nan]]))
+    >>> encoding.sum().item(), present
+    (0.0, tensor([False]))
+    """
+
+    def __init__(self, encoder: Any, shape: Shape, width: int, depth: int, dropout: float):
+        super().__init__()
+        self.encoder = _build(encoder, shape, width, depth, dropout).to(torch.get_default_dtype())
+        self.takes_ids = False
+        found = self._output_shape(shape)
+        if len(found) != 1:
+            raise ValueError(f"it returns {found} for a row of shape {shape}, but must return a vector")
+        self.resize = nn.Identity() if found == (width,) else nn.Linear(found[0], width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return encodings (n, width), zeros where the modality is missing, and where it is present (n,)."""
+        present_B = present_rows(values)
+        known = values.masked_fill(~present_B.view(-1, *[1] * (values.ndim - 1)), 0)
+        encoding_B_H = self.resize(self.encoder(self._cast(known)))
+        return self.dropout(encoding_B_H.masked_fill(~present_B[:, None], 0)), present_B
+
+    def _cast(self, values: torch.Tensor) -> torch.Tensor:
+        """Cast rows to what the encoder takes."""
+        if self.takes_ids:
+            return values.long()
+        floats = (p.dtype for p in self.encoder.parameters() if p.is_floating_point())
+        return values.to(next(floats, torch.get_default_dtype()))
+
+    @torch.no_grad()
+    def _output_shape(self, shape: Shape) -> Shape:
+        """Run two rows of zeros, as floats or, if an encoder with an embedding refuses these, as ids."""
+        weights = next(self.encoder.parameters(), torch.empty(0))
+        rows = torch.zeros(2, *shape, device=weights.device)
+        self.encoder.eval()
+        try:
+            encoded = self.encoder(self._cast(rows))
+        except RuntimeError:
+            self.takes_ids = any(isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in self.encoder.modules())
+            if not self.takes_ids:
+                raise
+            encoded = self.encoder(self._cast(rows))
+        self.encoder.train()
+        if not isinstance(encoded, torch.Tensor):
+            raise TypeError(f"it returns a {type(encoded).__name__}, but must return a tensor (n, D)")
+        return tuple(encoded.shape[1:])
+
+
+def _build(encoder: Any, shape: Shape, width: int, depth: int, dropout: float) -> nn.Module:
+    """Build an encoder by its name, copy a module, or call what builds one."""
+    if isinstance(encoder, nn.Module):
+        return copy.deepcopy(encoder)
+    if callable(encoder):
+        return encoder()
+    if encoder not in ENCODERS:
+        raise ValueError(f"encoder={encoder!r} is unknown; choose {', '.join(map(repr, ENCODERS))}, or give a module")
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(math.prod(shape), width), nn.ReLU(), *ENCODERS[encoder](width, depth, dropout)
+    )

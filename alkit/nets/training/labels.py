@@ -1,0 +1,128 @@
+"""Class labels of any kind to codes 0 ... C - 1 and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import type_of_target
+
+
+def check_labels(y: Any, n: int) -> np.ndarray:
+    """Return y as a 1-D array of n labels, dtype kept.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Numbers, bools or strings.
+    n : int
+        Number of rows of X.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, continuous, or not as many as rows.
+
+    Examples
+    --------
+    >>> from alkit.nets.training.labels import check_labels
+    >>> check_labels(["spam", "ham"], 2)
+    array(['spam', 'ham'], dtype='<U4')
+    """
+    y = column_or_1d(y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y, warn=True)
+    if len(y) != n:
+        raise ValueError(f"X has {n} rows, but y has {len(y)} labels; give every row one label")
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise ValueError(
+            f"Input y contains NaN or None in {len(missing)} of {n} rows (first: row {missing[0]}); "
+            "drop rows without label"
+        )
+    if type_of_target(y, input_name="y") not in ("binary", "multiclass"):
+        raise ValueError(
+            f"Unknown label type: {type_of_target(y)}. A classifier takes classes, such as ints or strings"
+        )
+    return y
+
+
+def encode(y: np.ndarray, classes: np.ndarray) -> torch.Tensor:
+    """Return the position of each label in `classes`.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Labels.
+    classes : ndarray of shape (n_classes,)
+        Known labels, sorted and distinct.
+
+    Returns
+    -------
+    int64 tensor of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If a label is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.nets.training.labels import encode
+    >>> encode(np.array(["ham", "spam"]), np.array(["eggs", "ham", "spam"]))
+    tensor([1, 2])
+    """
+    codes = pd.Index(classes).get_indexer(pd.Index(y))
+    if (codes < 0).any():
+        unknown = np.unique(y[codes < 0]).tolist()
+        raise ValueError(
+            f"y holds labels {unknown[:10]} outside the known classes {classes.tolist()[:50]}; "
+            "declare every label there may be with classes=[...]"
+        )
+    return torch.from_numpy(codes.astype(np.int64))
+
+
+def class_weights(class_weight: str | dict | None, classes: np.ndarray, y: np.ndarray) -> torch.Tensor | None:
+    """Return the weight of each class in the loss.
+
+    Parameters
+    ----------
+    class_weight : None, "balanced" or dict of label to weight
+        As in scikit-learn. A label without an entry weighs 1, and so does a class not seen yet.
+    classes : ndarray of shape (n_classes,)
+        Known labels.
+    y : ndarray of shape (n,)
+        Training labels.
+
+    Returns
+    -------
+    tensor of shape (n_classes,) or None
+
+    Raises
+    ------
+    ValueError
+        If `class_weight` is neither, or names unknown labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.nets.training.labels import class_weights
+    >>> class_weights("balanced", np.array(["a", "b", "c"]), np.array(["a", "a", "a", "b"]))
+    tensor([0.6667, 2.0000, 1.0000])
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, dict):
+        encode(np.array(list(class_weight)), classes)
+        return torch.tensor([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
+    seen = np.unique(y)
+    weights = torch.ones(len(classes))
+    weights[encode(seen, classes)] = torch.from_numpy(compute_class_weight(class_weight, classes=seen, y=y)).float()
+    return weights

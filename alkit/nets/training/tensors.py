@@ -1,0 +1,297 @@
+"""Rows of any kind, batch by batch, as the tensors a network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import skorch.dataset
+import torch
+from torch.utils.data import Dataset, Subset, default_collate
+
+from alkit.rows import Rows, n_rows, non_finite_rows, on_disk, row_shape, take
+
+SCORING_ROWS = 4096
+SCORING_BYTES = 2**25
+
+Tensors = torch.Tensor | dict[str, Any]
+
+
+def to_tensors(X: Rows) -> Tensors:
+    """Return rows as tensors of the same dtype, densified where sparse.
+
+    Parameters
+    ----------
+    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
+        The rows. Of a Dataset's items ``x`` or ``(x, ...)``, x.
+
+    Returns
+    -------
+    tensor of shape (n, ...), or dict of these
+
+    Raises
+    ------
+    ValueError
+        If the rows are not numbers.
+
+    Examples
+    --------
+    >>> from alkit.nets.training.tensors import to_tensors
+    >>> to_tensors([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    if isinstance(X, torch.Tensor):
+        return X.detach()  # gradients of the user's tensors are not ours to write
+    if isinstance(X, Mapping):
+        return {key: _entry(key, X.get(key)) for key in X}
+    if isinstance(X, Dataset):
+        return default_collate([_first(X[i]) for i in range(n_rows(X))])
+    values = X.toarray() if sp.issparse(X) else np.asarray(take(X, slice(None)) if on_disk(X) else X)
+    if values.dtype.kind == "O":
+        values = _as_numbers(values)
+    if values.dtype.kind not in "fiub":
+        raise ValueError(
+            f"X holds {values.dtype} values, but a network takes real numbers; turn text or categories into numbers "
+            "first (e.g. TfidfVectorizer, OneHotEncoder). Complex data not supported"
+        )
+    if values.dtype in (np.uint16, np.uint32, np.uint64):
+        values = values.astype(np.int64)
+    readable = values.flags.writeable and all(stride >= 0 for stride in values.strides) and values.dtype.isnative
+    return torch.from_numpy(values if readable else values.astype(values.dtype.newbyteorder("=")))
+
+
+def _entry(key: str, values: Rows) -> Tensors:
+    """Convert one entry of a dict, which an error names."""
+    try:
+        return to_tensors(values)
+    except ValueError as error:
+        raise ValueError(f"{key!r}: {error}") from error
+
+
+def _first(item: Any) -> Any:
+    """Return x of an item x or (x, ...)."""
+    return item[0] if isinstance(item, (tuple, list)) else item
+
+
+def _as_numbers(values: np.ndarray) -> np.ndarray:
+    """Convert an object array to float64, or say which value is no number."""
+    try:
+        return np.where(pd.isna(values), np.nan, values).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"X has dtype object and holds something that is no number ({error}); "
+            "turn text or categories into numbers first, or pass a dict of arrays"
+        ) from error
+
+
+def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
+    """Return the number of rows after checking that a network can take them.
+
+    Parameters
+    ----------
+    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
+        The rows.
+    allow_nan : bool, default=False
+        Whether NaN may stand for a missing value.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If X is empty, 1-D, has no features or duplicate column names, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> from alkit.nets.training.tensors import check_rows
+    >>> check_rows([[1.0, 2.0]])
+    1
+    """
+    check_shape(X)
+    bad = non_finite_rows(X, allow_nan=allow_nan)
+    if len(bad):
+        raise _non_finite_error(int(bad[0]), f"{len(bad)} of {n_rows(X)} rows")
+    return n_rows(X)
+
+
+def check_shape(X: Rows) -> None:
+    """Raise ValueError if X is empty, 1-D, or has no features or duplicate column names."""
+    n, shape = n_rows(X), row_shape(X)
+    if n == 0:
+        raise ValueError(f"Found array with 0 sample(s) (rows of shape {shape}) while a minimum of 1 is required")
+    if shape == () or (isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))):
+        raise ValueError(
+            "Expected 2D array, got 1D array instead. Reshape your data either using X.reshape(-1, 1) if it has a "
+            "single feature or X.reshape(1, -1) if it is a single row"
+        )
+    if isinstance(shape, tuple) and 0 in shape:
+        raise ValueError(f"Found array with 0 feature(s) (shape={(n, *shape)}) while a minimum of 1 is required.")
+    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(f"X has duplicate column names {twice}; rename or drop them")
+
+
+def check_finite(batch: Tensors, first_row: int) -> None:
+    """Raise ValueError if a row-batch holds NaN or infinity: one finite sum clears a whole batch at once."""
+    for values in batch.values() if isinstance(batch, dict) else (batch,):
+        if values.is_floating_point() and not torch.isfinite(values.sum()):
+            bad = (~torch.isfinite(values)).flatten(1 if values.ndim > 1 else 0)
+            rows = (bad.any(1) if bad.ndim > 1 else bad).nonzero()
+            if len(rows):
+                raise _non_finite_error(first_row + int(rows[0]), "X")
+
+
+def _non_finite_error(row: int, where: str) -> ValueError:
+    """Say where the first bad row is, and what to do."""
+    return ValueError(
+        f"Input X contains NaN or infinity in {where} (first: row {row}); impute or drop such rows, "
+        "e.g. by sklearn.impute.SimpleImputer"
+    )
+
+
+def input_shape(X: Rows) -> Any:
+    """Return the shape of one row: a tuple, a dict of tuples; of lists and Datasets, that of the first row."""
+    if isinstance(X, (list, Dataset)):
+        return row_shape(to_tensors(take(X, slice(0, 1))))
+    return row_shape(X)
+
+
+def unwrap(X: Rows, y: Any = None) -> tuple[Rows, Any]:
+    """Return the X and y that a skorch Dataset holds; anything else unchanged."""
+    if type(X) is skorch.dataset.Dataset:
+        return X.X, X.y if y is None else y
+    return X, y
+
+
+class RowDataset(skorch.dataset.Dataset):
+    """Rows and labels, fetched a batch at a time: what the classifier iterates over.
+
+    A subclass of skorch's, so that skorch's splits and scoring callbacks find ``X`` and ``y`` in it.
+
+    Parameters
+    ----------
+    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
+        The rows.
+    y : ndarray of shape (n,), optional
+        Labels as the user knows them. With labels, rows in memory are turned into tensors once; without, batch by
+        batch.
+    codes : int64 tensor of shape (n,), optional
+        The labels' positions in ``classes_``.
+    """
+
+    def __init__(self, X: Rows, y: np.ndarray | None = None, codes: torch.Tensor | None = None):
+        self.X = X
+        self.y = y
+        self.codes = codes
+        self.rows = in_memory(X, lazily=y is None)
+        self._len = n_rows(X)
+
+    def __len__(self) -> int:
+        return self._len
+
+    def batch(self, rows: torch.Tensor | slice) -> tuple[Tensors, torch.Tensor | None]:
+        """Return the tensors and the codes of some rows."""
+        foreign = isinstance(rows, torch.Tensor) and not isinstance(self.rows, torch.Tensor)
+        return to_tensors(
+            take(self.rows, np.asarray(rows) if foreign else rows)
+        ), None if self.codes is None else self.codes[rows]
+
+    def __getitem__(self, i: int) -> tuple[Tensors, torch.Tensor]:
+        X, codes = self.batch(slice(int(i), int(i) + 1))
+        row = {key: value[0] for key, value in X.items()} if isinstance(X, dict) else X[0]
+        return row, torch.tensor(0) if codes is None else codes[0]
+
+
+def in_memory(X: Rows, lazily: bool = False) -> Rows:
+    """Return rows fast to index: tensors, unless lazily, but leave sparse rows, Datasets and all on disk for later."""
+    if isinstance(X, Mapping):
+        return {key: in_memory(X.get(key), lazily) for key in X}
+    if sp.issparse(X):
+        return X.tocsr()
+    return X if lazily or isinstance(X, (np.memmap, Dataset)) or on_disk(X) else to_tensors(X)
+
+
+def fetch(dataset: Any, rows: torch.Tensor | slice) -> tuple[Tensors, torch.Tensor | None]:
+    """Return a batch of a RowDataset or of a (nested) Subset of one."""
+    if isinstance(dataset, Subset):
+        return fetch(dataset.dataset, torch.as_tensor(np.asarray(dataset.indices))[rows])
+    return dataset.batch(rows)
+
+
+def root(dataset: Any) -> Any:
+    """Return the dataset that a (nested) Subset is a subset of."""
+    return root(dataset.dataset) if isinstance(dataset, Subset) else dataset
+
+
+def scoring_rows(dataset: Dataset) -> int:
+    """Return how many rows to score at once: 4,096 vectors or 256 pictures, or as many as take 32 MB as tensors.
+
+    What a convolution makes of a picture is many times its size: larger batches of those leave the cache.
+    """
+    row, _ = fetch(dataset, slice(0, 1))
+    values = row.values() if isinstance(row, dict) else (row,)
+    rows = SCORING_ROWS if all(v.ndim <= 2 for v in values) else SCORING_ROWS // 16
+    return max(1, min(rows, SCORING_BYTES // max(1, sum(v.numel() * v.element_size() for v in values))))
+
+
+class RowBatches:
+    """An iterator in place of a DataLoader: takes whole batches by index, collates nothing, draws no random numbers.
+
+    Parameters
+    ----------
+    dataset : RowDataset or Subset of one
+        The rows.
+    batches : iterable of slice or int64 tensor
+        Rows of each batch.
+    """
+
+    def __init__(self, dataset: Dataset, batches: Iterable):
+        self.dataset = dataset
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[tuple[Tensors, torch.Tensor | None]]:
+        return (fetch(self.dataset, rows) for rows in self.batches)
+
+
+class CheckedBatches:
+    """Batches of rows in order, each checked as it is read.
+
+    Parameters
+    ----------
+    batches : RowBatches or DataLoader
+        Pairs of rows and codes.
+    check : callable
+        Called with each batch's rows and the position of the first.
+    """
+
+    def __init__(self, batches: Any, check: Callable[[Tensors, int], None]):
+        self.batches = batches
+        self.check = check
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensors, torch.Tensor | None]]:
+        first_row = 0
+        for X, codes in self.batches:
+            self.check(X, first_row)
+            first_row += n_rows(X)
+            yield X, codes
+
+
+def labels_of(dataset: Dataset) -> list:
+    """Return the labels of a Dataset that yields (x, y)."""
+    items = (dataset[i] for i in range(n_rows(dataset)))
+    labels = [item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None for item in items]
+    if any(label is None for label in labels):
+        raise ValueError("y is None and X yields no labels; pass y, or a Dataset whose items are (x, y)")
+    return [label.item() if isinstance(label, torch.Tensor) else label for label in labels]

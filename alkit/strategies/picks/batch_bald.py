@@ -1,0 +1,156 @@
+"""BatchBALD: rows that are informative together, so that a batch does not ask the same question k times."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alkit.strategies.picks.single import Picks
+from alkit.strategies.scores.by_row import entropy
+from alkit.strategies.scores.joint_entropy import FLOOR, Configurations, conditional_entropy
+
+# rows looked at closely between two looks at the best so far
+_LAZY_ROWS = 64
+
+
+def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configurations: int = 10_000) -> Picks:
+    """Pick k rows whose labels together tell most about the model: greedily maximal I(y_1, ..., y_k; w).
+
+    Each step picks the row with the largest I(y; w | labels of the rows picked so far). That is exact as long as those
+    labels have at most `n_configurations` joint outcomes (configurations) of positive probability. From then on it is
+    an estimate from `n_configurations` of them, drawn without replacement. Rows that gain as much within rounding are
+    drawn at random, and what is lost in rounding counts as zero (in float32 with ten classes, 1e-5 nats).
+
+    Parameters
+    ----------
+    samples : Tensor (N, K, C)
+        Class probabilities under K posterior samples, sample k being the same model for every row; on the CPU.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Breaks ties and draws configurations.
+    n_configurations : int, default=10_000
+        Most joint outcomes of the picked rows to work with. Time is proportional to it.
+
+    Returns
+    -------
+    Picks
+        In the order chosen; scores are the gains in nats, and add up to the estimate of I(y_1, ..., y_k; w).
+
+    Raises
+    ------
+    ValueError
+        If `n_configurations` is below 1.
+
+    References
+    ----------
+    Kirsch, van Amersfoort & Gal (2019), BatchBALD: Efficient and Diverse Batch Acquisition for Deep Bayesian Active
+    Learning. Configurations are thinned as particles are in Fearnhead & Clifford (2003), On-line inference for hidden
+    Markov models via particle filters.
+
+    Examples
+    --------
+    Rows 0 and 1 ask the same question; row 2, a weaker one, asks another:
+
+    >>> import numpy as np, torch
+    >>> from alkit.strategies.picks.batch_bald import batch_bald
+    >>> same = [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
+    >>> other = [[0.1, 0.9], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]]
+    >>> picks = batch_bald(torch.tensor([same, same, other]), k=2, rng=np.random.default_rng(0))
+    >>> sorted(picks.indices.tolist())
+    [0, 2]
+    >>> picks.scores.round(3)
+    array([0.693, 0.368])
+    """
+    if n_configurations < 1:
+        raise ValueError(f"n_configurations={n_configurations}; at least 1 must be kept")
+    N, K, _ = samples.shape
+    ambiguity_N = torch.cat([entropy(block).mean(1) for block in samples.split(256)])
+    keys_N = torch.from_numpy(rng.random(N))
+    labels = Configurations(torch.ones(1, dtype=torch.float64), torch.full((1, K), 1 / K, dtype=torch.float64))
+    picked: list[int] = []
+    gains: list[float] = []
+    for _ in range(k):
+        if picked:
+            labels = _extended(labels, samples[picked[-1]].double(), n_configurations, rng)
+        row, gain = _best_row(samples, ambiguity_N, labels, picked, keys_N)
+        picked.append(row)
+        gains.append(max(0.0, gain))
+    return Picks(np.array(picked), np.array(gains))
+
+
+def _best_row(
+    samples: Tensor, ambiguity_N: Tensor, labels: Configurations, picked: list[int], keys_N: Tensor
+) -> tuple[int, float]:
+    """Return the row that gains most, ties going to the largest key, and its gain."""
+    # Lazy, yet the answer of a full scan: what a row gains given only the group a configuration is in is at least what
+    # it gains given the configuration itself. (Last step's gains, the usual bounds, are bounds no more once
+    # configurations are sampled: the step's estimates then err independently. These bounds hold for the estimate.)
+    bounds_N = conditional_entropy(samples, _grouped(labels)).sub_(ambiguity_N)
+    bounds_N[picked] = -torch.inf
+    tolerance = 16 * torch.finfo(samples.dtype).eps * max(1.0, math.log(samples.shape[2]))
+    if bounds_N.max() <= 3 * tolerance:  # rounding is all that is left to tell rows apart
+        return int(keys_N.where(bounds_N > -torch.inf, -1).argmax()), 0.0
+    gains_N = torch.full_like(bounds_N, -torch.inf)
+    best = -math.inf
+    for rows in bounds_N.argsort(descending=True)[: len(samples) - len(picked)].split(_LAZY_ROWS):
+        if bounds_N[rows[0]] < best - 2 * tolerance:
+            break
+        gains_N[rows] = conditional_entropy(samples[rows], labels).sub_(ambiguity_N[rows])
+        best = gains_N.max().item()
+    ties = (gains_N >= best - tolerance).nonzero()[:, 0]
+    row = int(ties[keys_N[ties].argmax()])
+    return row, gains_N[row].item()
+
+
+def _grouped(labels: Configurations) -> Configurations:
+    """Merge S configurations into about 2 sqrt(S) groups of similar posteriors by a few rounds of k-means."""
+    joint_S_K = labels.weight[:, None] * labels.posterior
+    points_S_K = labels.posterior.float().sqrt_()
+    n_groups = min(len(points_S_K), math.ceil(2 * math.sqrt(len(points_S_K))))
+    posterior_G_K = labels.posterior[torch.linspace(0, len(points_S_K) - 1, n_groups).long()]
+    for _ in range(3):
+        group_S = torch.cdist(points_S_K, posterior_G_K.float().sqrt_()).argmin(1)
+        joint_G_K = torch.zeros_like(posterior_G_K).index_add_(0, group_S, joint_S_K)
+        joint_G_K = joint_G_K[joint_G_K.sum(1) > 0]
+        posterior_G_K = joint_G_K / joint_G_K.sum(1, keepdim=True)
+    return Configurations(joint_G_K.sum(1), posterior_G_K)
+
+
+def _extended(
+    labels: Configurations, proba_K_C: Tensor, n_configurations: int, rng: np.random.Generator
+) -> Configurations:
+    """Extend every configuration by every label of one more row, and thin them out where there are too many."""
+    K, C = proba_K_C.shape
+    proba_K_C = proba_K_C.clamp_min(FLOOR)
+    weight_SC = (labels.posterior @ proba_K_C).mul_(labels.weight[:, None]).flatten()
+    kept, weight_S = _thinned(weight_SC, n_configurations, rng)
+    joint_S_K = labels.posterior[kept // C] * proba_K_C.T[kept % C]
+    joint_S_K *= (weight_S / joint_S_K.sum(1))[:, None]
+    # A draw changes how probable the models are on average; giving each its 1 / K back makes the estimate a true
+    # mutual information (0 <= gain <= BALD) and two to three times more precise.
+    joint_S_K *= (1 / K) / joint_S_K.sum(0)
+    weight_S = joint_S_K.sum(1)
+    return Configurations(weight_S, (joint_S_K / weight_S[:, None]).clamp_min_(FLOOR))
+
+
+def _thinned(weight_S: Tensor, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Draw n configurations without bias: those heavier than a cut stay, the others stay with probability weight / cut.
+
+    Neighbours stand for each other, because the draw is systematic and they share all labels but the last few.
+    Returns which configurations stay, and their weights.
+    """
+    possible_S = weight_S > torch.finfo(weight_S.dtype).eps
+    if possible_S.sum() <= n:
+        kept = possible_S.nonzero()[:, 0]
+        return kept, weight_S[kept]
+    cut, n_above = weight_S.sum() / n, 0
+    while n_above < (n_heavy := int((weight_S >= cut).sum())) < n:
+        cut, n_above = weight_S[weight_S < cut].sum() / (n - n_heavy), n_heavy
+    chances_S = (weight_S / cut).clamp_max_(1)
+    evenly_spaced = torch.arange(n, dtype=torch.float64) + rng.random()
+    kept = torch.searchsorted(chances_S.cumsum_(0), evenly_spaced).clamp_max_(len(weight_S) - 1)
+    return kept, weight_S[kept].clamp_min(cut)

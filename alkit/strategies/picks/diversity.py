@@ -1,0 +1,248 @@
+"""Diversity: picks whose rows differ from each other, and from those labelled.
+
+``proba`` is ``(N, C)``, ``embedding`` ``(N, D)`` and ``train_embedding``, of the labelled rows, ``(M, D)``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from alkit.strategies.picks.geometry import (
+    check_rows,
+    distance_to,
+    k_means,
+    nearest_distance,
+    rank_within,
+    seeded_argmax,
+)
+from alkit.strategies.picks.single import Picks, top_k
+
+
+def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
+    """Pick the row farthest from all labelled and picked rows, k times: greedy k-centre.
+
+    The largest distance of a row to its nearest centre ends within twice the smallest possible. Costs one product of
+    pool and labelled rows, in blocks, and one pass over the pool per pick.
+
+    Parameters
+    ----------
+    embedding : Tensor (N, D)
+        Rows of the pool.
+    train_embedding : Tensor (M, D)
+        Labelled rows. Without any (M = 0) the first centre is a random row.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Breaks ties.
+
+    Returns
+    -------
+    Picks
+        Scored by the distance to the nearest centre when picked, infinite where there was none.
+
+    Raises
+    ------
+    ValueError
+        If pool and labelled rows differ in width, or there are fewer than k rows.
+
+    References
+    ----------
+    Sener & Savarese (2018), Active Learning for Convolutional Neural Networks: A Core-Set Approach; Gonzalez (1985),
+    Clustering to Minimize the Maximum Intercluster Distance.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from alkit.strategies.picks.diversity import coreset
+    >>> pool, labelled = torch.tensor([[1.0], [2.0], [9.0], [5.0]]), torch.tensor([[0.0]])
+    >>> coreset(pool, labelled, k=2, rng=np.random.default_rng(0)).indices
+    array([2, 3])
+    """
+    check_rows(k, embedding, train_embedding)
+    nearest = nearest_distance(embedding, train_embedding)
+    indices, scores = np.empty(k, np.intp), np.empty(k)
+    for t in range(k):
+        i = seeded_argmax(nearest, rng)
+        indices[t], scores[t] = i, nearest[i]
+        torch.minimum(nearest, distance_to(embedding, embedding[i]), out=nearest)
+        nearest[i] = -torch.inf
+    return Picks(indices, scores)
+
+
+def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
+    """Pick rows by k-means++ among gradients of the last layer: large (uncertain) and far apart (diverse).
+
+    A row's gradient under its most probable label is the outer product of ``proba - onehot(argmax proba)`` and its
+    embedding. As in the authors' code the largest one is picked first; each further row is drawn with probability
+    proportional to the squared distance to the nearest picked gradient. Gradients stay factored: a pick costs a pass
+    over the two factors, and memory stays at a few numbers a row.
+
+    Parameters
+    ----------
+    proba : Tensor (N, C)
+        Class probabilities.
+    embedding : Tensor (N, D)
+        What the last layer reads.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Draws the rows. Once every row left repeats a picked gradient, rows are drawn evenly.
+
+    Returns
+    -------
+    Picks
+        Scored by the squared distance to the nearest picked gradient when drawn, the first by its squared length.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many probabilities as embeddings, or fewer than k rows.
+
+    References
+    ----------
+    Ash et al. (2020), Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from alkit.strategies.picks.diversity import badge
+    >>> proba = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.5, 0.5], [0.0, 1.0]])
+    >>> embedding = torch.tensor([[9.0], [2.0], [-1.0], [9.0]])
+    >>> badge(proba, embedding, k=2, rng=np.random.default_rng(0)).indices
+    array([1, 2])
+    """
+    check_rows(k, proba)
+    check_rows(k, embedding)
+    if len(proba) != len(embedding):
+        raise ValueError(f"proba has {len(proba)} rows, but embedding has {len(embedding)}; pass both of the same rows")
+    error = proba.scatter_add(1, proba.argmax(1, keepdim=True), -torch.ones_like(proba[:, :1]))
+    squares = error.square().sum(1) * embedding.square().sum(1)
+    nearest, left = squares, torch.ones_like(squares)
+    indices, scores = np.empty(k, np.intp), np.empty(k)
+    for t in range(k):
+        i = _draw(nearest if nearest.any() else left, rng) if t else seeded_argmax(squares, rng)
+        indices[t], scores[t] = i, nearest[i]
+        distance = _squared_gradient_distance(error, embedding, squares, i)
+        nearest = torch.minimum(nearest, distance) if t else distance
+        left[i] = 0
+    return Picks(indices, scores)
+
+
+def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
+    """Pick from each of k k-means clusters the row nearest its centre.
+
+    Clusters are found by Lloyd's algorithm, by mini-batches from 50,000 rows on. Where fewer than k are found (fewer
+    distinct rows), the second nearest rows follow, and so on.
+
+    Parameters
+    ----------
+    embedding : Tensor (N, D)
+        Rows of the pool.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Seeds k-means and breaks ties.
+
+    Returns
+    -------
+    Picks
+        Largest cluster first, scored by minus the distance to the centre.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than k rows.
+
+    References
+    ----------
+    Zhdanov (2019), Diverse Mini-Batch Active Learning.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from alkit.strategies.picks.diversity import kmeans
+    >>> pool = torch.tensor([[0.0], [1.0], [2.0], [3.0], [4.0], [90.0], [91.0], [92.0]])
+    >>> kmeans(pool, k=2, rng=np.random.default_rng(0)).indices
+    array([2, 6])
+    """
+    check_rows(k, embedding)
+    clusters = k_means(embedding, k, rng)
+    labels = clusters.labels_.astype(np.intp)
+    distance = nearest_distance(embedding, torch.from_numpy(clusters.cluster_centers_)).numpy()
+    ranks, sizes = rank_within(labels, distance, rng), np.bincount(labels)
+    indices = np.lexsort((-sizes[labels], ranks))[:k]
+    return Picks(indices, -distance[indices])
+
+
+def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor, i: int) -> Tensor:
+    """Squared distance of each row's gradient, error x embedding, to row i's: (N, C), (N, D), (N,) -> (N,)."""
+    scale = squares + squares[i]
+    distance = scale - 2 * (error @ error[i]) * (embedding @ embedding[i])
+    # a small difference of large numbers has no digits left: there, expand in the differences of the factors, which
+    # are exact, and exactly zero for duplicates
+    close = (distance <= 0.01 * scale).nonzero()[:, 0]
+    e, d_e = error[i], error[close] - error[i]
+    d_h = embedding[close] - embedding[i]
+    squared_h = embedding[close].square().sum(1)
+    cross = 2 * (d_e @ e) * (embedding[close] * d_h).sum(1)
+    distance[close] = d_e.square().sum(1) * squared_h + (e @ e) * d_h.square().sum(1) + cross
+    return distance.clamp_min_(0)
+
+
+def _draw(weights: Tensor, rng: np.random.Generator) -> int:
+    """Draw a position with probability proportional to its weight, never one of weight zero."""
+    cumulative = np.cumsum(weights.numpy(), dtype=np.float64)
+    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+
+
+def diverse(
+    scores: ArrayLike, embedding: Tensor, *, k: int, rng: np.random.Generator, by: str = "coreset", top: float = 10.0
+) -> Picks:
+    """Pick rows that are spread over the best-scored part of the pool.
+
+    Parameters
+    ----------
+    scores : array (N,)
+        Utility of each row.
+    embedding : Tensor (N, D)
+        Where rows are spread.
+    k : int
+        Number of rows.
+    rng : numpy.random.Generator
+        Breaks ties.
+    by : {"coreset", "kmeans"}, default="coreset"
+        How they are spread.
+    top : float, default=10.0
+        Size of that part, in multiples of k.
+
+    Returns
+    -------
+    Picks
+        `scores` are the utilities.
+
+    References
+    ----------
+    Zhdanov (2019), Diverse Mini-Batch Active Learning.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from alkit.strategies.picks.diversity import diverse
+    >>> embedding = torch.tensor([[0.0], [0.1], [5.0], [99.0]])
+    >>> picks = diverse([1.0, 0.9, 0.8, 0.0], embedding, k=2, rng=np.random.default_rng(0), top=1.5)
+    >>> 2 in picks.indices, 3 in picks.indices
+    (True, False)
+    """
+    if by not in ("coreset", "kmeans"):
+        raise ValueError(f"by={by!r}; choose 'coreset' or 'kmeans'")
+    if top < 1:
+        raise ValueError(f"top={top}; it must be at least 1, so that there are k rows to pick from")
+    scores = np.asarray(scores)
+    part = top_k(scores, k=min(scores.size, int(top * k)), rng=rng).indices
+    rows = embedding[torch.from_numpy(part)]
+    spread = kmeans(rows, k=k, rng=rng) if by == "kmeans" else coreset(rows, rows[:0], k=k, rng=rng)
+    indices = part[spread.indices]
+    return Picks(indices, scores[indices])

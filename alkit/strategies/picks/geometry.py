@@ -1,0 +1,83 @@
+"""Distances and clusters of rows, block by block: memory grows with the rows, never with pairs of rows."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from alkit._random import draw_seed
+from alkit.validation import checked_count
+
+_BLOCK_NUMBERS = 2**21
+"""Numbers in one block of rows or distances, 16 MB of float64: few blocks, as threads meet after each."""
+_MINI_BATCH_FROM = 50_000
+"""Rows from which mini-batches stand in for Lloyd's algorithm."""
+
+
+def check_rows(k: int, rows: Tensor, labelled: Tensor | None = None) -> None:
+    """Refuse rows that k cannot be picked from, and labelled rows of another width."""
+    checked_count(k, len(rows))
+    for matrix in (rows,) if labelled is None else (rows, labelled):
+        if matrix.ndim != 2:
+            raise ValueError(f"rows have shape {tuple(matrix.shape)}; pass a matrix, one row of numbers each")
+    if labelled is not None and rows.shape[1] != labelled.shape[1]:
+        raise ValueError(
+            f"rows of the pool have {rows.shape[1]} numbers, labelled rows {labelled.shape[1]}; "
+            "embed both by the same model"
+        )
+
+
+def row_blocks(rows: Tensor, width: int) -> tuple[Tensor, ...]:
+    """Split rows so that a block by `width` numbers stays small."""
+    return rows.split(max(1, _BLOCK_NUMBERS // max(1, width)))
+
+
+def distance_to(rows: Tensor, centre: Tensor) -> Tensor:
+    """Euclidean distance of each row to one centre, (N, D), (D,) -> (N,); exactly 0 for its duplicates."""
+    distance = rows.new_empty(len(rows))
+    for block, out in zip(row_blocks(rows, rows.shape[1]), row_blocks(distance, rows.shape[1]), strict=True):
+        torch.linalg.vector_norm(block - centre, dim=1, out=out)
+    return distance
+
+
+def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
+    """Euclidean distance of each row to its nearest centre, (N, D), (M, D) -> (N,); infinite where M = 0."""
+    if len(centres) == 0:
+        return rows.new_full((len(rows),), torch.inf)
+    centres = centres.to(rows)
+    origin = centres.mean(0)  # far from the origin the product below would lose its digits
+    shifted = centres - origin
+    half_squares = shifted.square().sum(1) / 2
+    distance = rows.new_empty(len(rows))
+    for block, out in zip(row_blocks(rows, len(centres)), row_blocks(distance, len(centres)), strict=True):
+        nearest = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1).argmin(1)
+        torch.linalg.vector_norm(block - centres[nearest], dim=1, out=out)
+    return distance
+
+
+def k_means(rows: Tensor, n_clusters: int, rng: np.random.Generator) -> KMeans | MiniBatchKMeans:
+    """Fit k-means: Lloyd's algorithm, or mini-batches from 50,000 rows on."""
+    algorithm = KMeans if len(rows) < _MINI_BATCH_FROM else MiniBatchKMeans
+    with warnings.catch_warnings():  # fewer distinct rows than clusters leave clusters empty, which callers expect
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return algorithm(n_clusters, random_state=draw_seed(rng)).fit(rows.numpy())
+
+
+def rank_within(groups: np.ndarray, cost: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Position of each row in its group by increasing cost, ties in random order: (N,), (N,) -> (N,) from 0."""
+    order = np.lexsort((rng.permutation(len(groups)), cost, groups))
+    sizes = np.bincount(groups)
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(len(groups)) - (np.cumsum(sizes) - sizes)[groups[order]]
+    return ranks
+
+
+def seeded_argmax(values: Tensor, rng: np.random.Generator) -> int:
+    """Position of the largest value, one of them at random where several are equal."""
+    ties = (values == values.max()).nonzero()[:, 0]
+    return int(ties[rng.integers(len(ties))])

@@ -1,0 +1,144 @@
+"""Aggregation: against EM written out label by label, on crowds with known truth, and beside crowd-kit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from alkit.annotate.quality.aggregation import dawid_skene, majority_vote
+
+
+def synthetic_crowd(n_items, n_annotators, n_classes, per_item, seed, spammers=0.0):
+    """Labels (N, R) of annotators with confusion matrices of their own, and the truth (N,)."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(n_classes, size=n_items, p=rng.dirichlet(np.full(n_classes, 5.0)))
+    confusion = np.empty((n_annotators, n_classes, n_classes))
+    for r in range(n_annotators):
+        skill = 0 if rng.random() < spammers else rng.uniform(0.4, 0.9)
+        noise = rng.dirichlet(np.ones(n_classes), size=n_classes)
+        confusion[r] = skill * np.eye(n_classes) + (1 - skill) * noise
+    labels = np.full((n_items, n_annotators), None, object)
+    for i in range(n_items):
+        for r in rng.choice(n_annotators, per_item, replace=False):
+            labels[i, r] = f"c{rng.choice(n_classes, p=confusion[r, truth[i]]):02d}"
+    return labels, np.array([f"c{t:02d}" for t in truth], object)
+
+
+def em_reference(labels, classes, n_iter):
+    """Dawid & Skene's equations (2.3) to (2.5) in plain probabilities, one label at a time."""
+    n_items, n_annotators = labels.shape
+    proba = [[sum(x == c for x in row) / sum(x is not None for x in row) for c in classes] for row in labels]
+    for _ in range(n_iter):
+        prior = [sum(proba[i][j] for i in range(n_items)) / n_items for j in range(len(classes))]
+        confusion = np.zeros((n_annotators, len(classes), len(classes)))
+        for r in range(n_annotators):
+            for j in range(len(classes)):
+                given = [i for i in range(n_items) if labels[i, r] is not None]
+                seen = sum(proba[i][j] for i in given)
+                for k, label in enumerate(classes):
+                    said = sum(proba[i][j] for i in given if labels[i, r] == label)
+                    confusion[r, j, k] = said / seen if seen else 1 / len(classes)
+        for i in range(n_items):
+            joint = list(prior)
+            for r in range(n_annotators):
+                if labels[i, r] is not None:
+                    joint = [p * confusion[r, j, classes.index(labels[i, r])] for j, p in enumerate(joint)]
+            proba[i] = [p / sum(joint) for p in joint]
+    return np.array(proba), np.array(prior), confusion
+
+
+@pytest.mark.parametrize(("n_classes", "seed"), [(2, 0), (3, 1), (5, 2)])
+@pytest.mark.parametrize("n_iter", [1, 7])
+def test_em_against_reference(n_classes, seed, n_iter):
+    labels, _ = synthetic_crowd(40, 6, n_classes, per_item=4, seed=seed)
+    with pytest.warns(ConvergenceWarning, match=f"max_iter={n_iter}"):
+        found = dawid_skene(labels, max_iter=n_iter)
+    proba, prior, confusion = em_reference(labels, found.classes.tolist(), n_iter)
+    np.testing.assert_allclose(found.proba, proba, atol=1e-9)
+    np.testing.assert_allclose(found.prior, prior, atol=1e-9)
+    np.testing.assert_allclose(found.confusion, confusion, atol=1e-9)
+    assert found.n_iter == n_iter
+
+
+def test_recovers_the_annotators():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(2, size=4000)
+    confusion = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.1, 0.9]], [[0.1, 0.9], [0.7, 0.3]]])
+    labels = (rng.random((4000, 3)) < confusion[:, truth, 1].T).astype(int)
+    found = dawid_skene(np.column_stack([labels, labels[:, :1] * 0 + truth[:, None]]))
+    np.testing.assert_allclose(found.confusion[:3], confusion, atol=0.04)
+    np.testing.assert_allclose(found.confusion[3], np.eye(2), atol=0.02)
+    assert found.labels.dtype == int
+    assert (found.labels == truth).mean() > 0.99
+
+
+def test_likelihood_rises():
+    labels, _ = synthetic_crowd(60, 5, 3, per_item=3, seed=4)
+    values = []
+    for n_iter in range(1, 15):
+        with pytest.warns(ConvergenceWarning):
+            values.append(dawid_skene(labels, max_iter=n_iter, tol=0).log_likelihood)
+    assert (np.diff(values) >= -1e-9).all()
+
+
+def test_beats_the_majority_among_spammers():
+    labels, truth = synthetic_crowd(500, 20, 4, per_item=5, seed=0, spammers=0.5)
+    assert (dawid_skene(labels).labels == truth).mean() > (majority_vote(labels, 0).labels == truth).mean() + 0.05
+
+
+def test_many_labels_do_not_underflow():
+    labels, truth = synthetic_crowd(20, 3000, 2, per_item=3000, seed=0)
+    found = dawid_skene(labels)
+    assert np.isfinite(found.proba).all()
+    assert (found.labels == truth).all()
+
+
+def test_unanimous_and_unseen():
+    found = dawid_skene([["a", "a", None], ["a", "a", None], ["b", None, "b"]])
+    assert found.labels.tolist() == ["a", "a", "b"]
+    np.testing.assert_allclose(found.confusion[1], [[1, 0], [0.5, 0.5]])  # the second saw no b
+    np.testing.assert_allclose(found.confusion[2], [[0.5, 0.5], [0, 1]])
+    assert dawid_skene([["a"]]).proba.tolist() == [[1.0]]
+
+
+def test_majority():
+    labels = [["a", "b", "b"], ["a", None, None], ["c", "c", "c"]]
+    found = majority_vote(labels)
+    assert found.labels.tolist() == ["b", "a", "c"]
+    np.testing.assert_allclose(found.proba, [[1 / 3, 2 / 3, 0], [1, 0, 0], [0, 0, 1]])
+
+
+def test_ties_are_drawn():
+    ties = [["a", "b", "c", "c", "b"]] * 2000
+    drawn = majority_vote(ties, random_state=0).labels
+    assert 0.45 < (drawn == "b").mean() < 0.55
+    assert set(drawn) == {"b", "c"}
+    np.testing.assert_array_equal(drawn, majority_vote(ties, random_state=0).labels)
+
+
+@pytest.mark.parametrize("aggregate", [majority_vote, dawid_skene])
+def test_bad_input(aggregate):
+    with pytest.raises(ValueError, match=r"2 of 3 items have no label \(rows \[1, 2\] first\)"):
+        aggregate([["a", "b"], [None, None], [np.nan, None]])
+    with pytest.raises(ValueError, match="0 of 0 items"):
+        aggregate(np.empty((0, 3), object))
+    with pytest.raises(ValueError, match="dimensions"):
+        aggregate(["a", "b"])
+
+
+def test_no_iterations():
+    with pytest.raises(ValueError, match="max_iter=0"):
+        dawid_skene([["a"]], max_iter=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("n_classes", "per_item", "spammers"), [(2, 3, 0.2), (5, 5, 0.4), (10, 7, 0.3)])
+def test_beside_crowd_kit(n_classes, per_item, spammers, seed):
+    peers = pytest.importorskip("crowdkit.aggregation", reason="crowd-kit is not installed")
+    labels, truth = synthetic_crowd(1000, 30, n_classes, per_item, seed, spammers)
+    item, annotator = np.nonzero(labels != None)  # noqa: E711
+    votes = pd.DataFrame({"task": item, "worker": annotator, "label": labels[item, annotator]})
+    theirs = peers.DawidSkene(n_iter=300).fit_predict(votes).sort_index().to_numpy()
+    ours = dawid_skene(labels).labels
+    assert abs((ours == truth).mean() - (theirs == truth).mean()) < 0.01
