@@ -18,7 +18,8 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from alkit.rows import Rows, n_rows, sums_to_finite
+from alkit._finite import sums_to_finite
+from alkit.rows import Rows, n_rows
 from alkit.validation import check_same_labels
 
 # Scoring sets modes of the network and seeds global generators for a while: threads of one process take turns

@@ -17,6 +17,7 @@ from skorch.dataset import unpack_data
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from alkit._finite import sums_to_finite
 from alkit._random import isolated_rng
 from alkit.nets.embedding import first_output
 from alkit.nets.training.batches import EpochBatches
@@ -37,7 +38,7 @@ from alkit.nets.training.tensors import (
     to_tensors,
     unwrap,
 )
-from alkit.rows import Rows, n_rows, slices, sums_to_finite, take
+from alkit.rows import Rows, n_rows, slices, take
 
 
 class QuietPrintLog(PrintLog):

@@ -10,9 +10,9 @@ import pandas as pd
 import scipy.sparse as sp
 import skorch.dataset
 import torch
-from torch.utils.data import Dataset, Subset, default_collate
+from torch.utils.data import Dataset, Subset
 
-from alkit.rows import Rows, n_rows, non_finite_rows, on_disk, row_shape, take
+from alkit.rows import Rows, dense, is_lazy, n_rows, non_finite_rows, row_shape, take
 
 SCORING_ROWS = 4096
 SCORING_BYTES = 2**25
@@ -44,13 +44,11 @@ def to_tensors(X: Rows) -> Tensors:
     tensor([[1, 2],
             [3, 4]])
     """
-    if isinstance(X, torch.Tensor):
-        return X.detach()  # gradients of the user's tensors are not ours to write
     if isinstance(X, Mapping):
         return {key: _entry(key, X.get(key)) for key in X}
-    if isinstance(X, Dataset):
-        return default_collate([_first(X[i]) for i in range(n_rows(X))])
-    values = X.toarray() if sp.issparse(X) else np.asarray(take(X, slice(None)) if on_disk(X) else X)
+    values = dense(X)
+    if isinstance(values, (torch.Tensor, dict)):  # what a Dataset makes may be a dict of tensors
+        return values
     if values.dtype.kind == "O":
         values = _as_numbers(values)
     if values.dtype.kind not in "fiub":
@@ -70,11 +68,6 @@ def _entry(key: str, values: Rows) -> Tensors:
         return to_tensors(values)
     except ValueError as error:
         raise ValueError(f"{key!r}: {error}") from error
-
-
-def _first(item: Any) -> Any:
-    """Return x of an item x or (x, ...)."""
-    return item[0] if isinstance(item, (tuple, list)) else item
 
 
 def _as_numbers(values: np.ndarray) -> np.ndarray:
@@ -214,7 +207,7 @@ def in_memory(X: Rows, lazily: bool = False) -> Rows:
         return {key: in_memory(X.get(key), lazily) for key in X}
     if sp.issparse(X):
         return X.tocsr()
-    return X if lazily or isinstance(X, (np.memmap, Dataset)) or on_disk(X) else to_tensors(X)
+    return X if lazily or is_lazy(X) else to_tensors(X)
 
 
 def fetch(dataset: Any, rows: torch.Tensor | slice) -> tuple[Tensors, torch.Tensor | None]:
