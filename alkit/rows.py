@@ -418,12 +418,22 @@ def register(of: type, kind: RowKind) -> None:
     kind_of.register(of, lambda X: kind)
 
 
-for _of, _is in {
-    np.ndarray: RowKind(), torch.Tensor: _Tensor(), pd.DataFrame: _DataFrame(), pd.Series: _Series(),
-    sp.spmatrix: _Sparse(), sp.sparray: _Sparse(), list: _List(), Mapping: _Mapping(), SliceDict: _SliceDict(),
+_KINDS: dict[type, RowKind] = {
+    np.ndarray: RowKind(),
+    torch.Tensor: _Tensor(),
+    pd.DataFrame: _DataFrame(),
+    pd.Series: _Series(),
+    sp.spmatrix: _Sparse(),
+    sp.sparray: _Sparse(),
+    sp.dok_matrix: _Sparse(),  # these two are dicts as well
+    sp.dok_array: _Sparse(),
+    list: _List(),
+    Mapping: _Mapping(),  # type: ignore[type-abstract]
+    SliceDict: _SliceDict(),
     Dataset: _Dataset(),
-}.items():  # fmt: skip
-    register(_of, _is)
+}
+for _type, _row_kind in _KINDS.items():
+    register(_type, _row_kind)
 
 
 def _read(X: Rows, rows: Any) -> np.ndarray:

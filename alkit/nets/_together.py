@@ -64,9 +64,9 @@ def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> b
         return False
     epochs = []
     for net in nets:
-        with net._seeded(0):
-            rows, labels = net._prepare(X, y)
-            net._check_batch_norm(EpochBatches(n_rows(rows), net.batch_size, net.batching))
+        with net.seeded(0):
+            rows, labels = net.prepare(X, y)
+            net.check_batch_norm(EpochBatches(n_rows(rows), net.batch_size, net.batching))
             epochs.append(_epochs(net, n_rows(rows), torch.get_rng_state()))
     with isolated_rng(nets[0].device, seed):
         team = _Team(nets, rows, labels)
@@ -116,7 +116,7 @@ class _Team:
     def _outputs(self, rows_K_B: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (K, B, C) of each network for its own batch, and labels (K, B)."""
         batch, codes = fetch(self.dataset, rows_K_B.flatten())
-        batch = self.first._cast(batch)
+        batch = self.first.cast(batch)
         stacked = (
             {name: values.unflatten(0, rows_K_B.shape) for name, values in batch.items()}
             if isinstance(batch, dict)
@@ -193,7 +193,7 @@ class _Team:
                 {"train_loss": loss, "train_batch_size": size} for loss, size in zip(of_net, sizes, strict=True)
             ]
             net.history.record("train_loss", float(np.average(of_net, weights=sizes)))
-            net._check_losses()
+            net.check_losses()
 
 
 def _attributes(module: nn.Module) -> list[dict[str, Any]]:

@@ -21,13 +21,13 @@ from alkit.nets.embedding import embed_batch, first_output
 from alkit.nets.mc_dropout.sampler import DropoutSampler
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
 from alkit.nets.training.labels import check_labels, class_weights, encode
-from alkit.nets.training.skorch_net import RowNet, early_stopping
-from alkit.nets.training.tensors import RowDataset, check_rows, labels_of, root, unwrap
+from alkit.nets.training.skorch_net import SkorchNet, early_stopping
+from alkit.nets.training.tensors import RowDataset, labels_of, root, unwrap
 from alkit.nets.training.warm_start import reinitialised, shrink_perturb
 from alkit.rows import Rows, n_rows
 
 
-class NetClassifier(RowNet):
+class NetClassifier(SkorchNet):
     """A torch network as a scikit-learn classifier: skorch's, made for small, growing label sets.
 
     Parameters
@@ -168,7 +168,7 @@ class NetClassifier(RowNet):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self._allow_nan
+        tags.input_tags.allow_nan = self.row_adapter.allow_nan
         return tags
 
     def fit(self, X: Rows, y: Any = None, **fit_params: Any) -> NetClassifier:
@@ -195,11 +195,11 @@ class NetClassifier(RowNet):
         if self.warm_start not in (False, True, "shrink_perturb"):
             raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
         warm = bool(self.warm_start) and self.initialized_
-        with self._seeded(len(self.history_ or ()) if warm else 0):
-            X, y = self._prepare(X, y, warm, **fit_params)
+        with self.seeded(len(self.history_ or ()) if warm else 0):
+            X, y = self.prepare(X, y, warm, **fit_params)
             return self._train(X, y, TrainingBudget(self.max_epochs, self.min_steps), **fit_params)
 
-    def _prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
+    def prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
         """Do what comes before the first epoch of a fit; return checked rows and labels."""
         before = self._signature() if warm else None
         X, y = self._checked(X, y)
@@ -234,7 +234,7 @@ class NetClassifier(RowNet):
         -------
         self
         """
-        with self._seeded(len(self.history_ or ())):
+        with self.seeded(len(self.history_ or ())):
             X, y = self._checked(X, y)
             first = not (self.initialized_ and "classes_inferred_" in vars(self))
             if first:
@@ -251,7 +251,8 @@ class NetClassifier(RowNet):
     def _checked(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
         """Return checked rows, and y, or the labels that X yields, as an array."""
         X, y = unwrap(X, y)
-        n = check_rows(X, allow_nan=self._allow_nan)
+        X = self.row_adapter.arrange(X)
+        n = self.row_adapter.check(X)
         if y is None and isinstance(X, Dataset):
             y = labels_of(X)
         if y is None:
@@ -274,10 +275,10 @@ class NetClassifier(RowNet):
 
     def _signature(self) -> tuple:
         """Return what must stay the same for weights to be kept."""
-        shape = getattr(self, "input_shape_", None) if self._sized else None
+        shape = getattr(self, "input_shape_", None) if self.row_adapter.is_sized(self.integer_inputs_) else None
         return shape, self.classes_.tolist()
 
-    def _seeded(self, n_epochs: int) -> AbstractContextManager[None]:
+    def seeded(self, n_epochs: int) -> AbstractContextManager[None]:
         """Isolate and seed global random states, unless random_state is None; later epochs draw other numbers."""
         if self.random_state is None:
             return nullcontext()
@@ -366,11 +367,11 @@ class NetClassifier(RowNet):
             If X is not like the rows fitted, or the network returns NaN.
         """
         nonlinearity = self._get_predict_nonlinearity()
-        with self._scoring():
+        with self.scoring():
             outs = (nonlinearity(first_output(out)) for out in self.forward_iter(X))
             if isinstance(root(X), RowDataset):  # a scoring callback's cache: upsampling makes it longer than X
                 return torch.cat(list(outs)).numpy()
-            return self._gather(n_rows(X), outs)
+            return self.gather(n_rows(X), outs)
 
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row, of the dtype fitted.
@@ -414,13 +415,13 @@ class NetClassifier(RowNet):
         """
         nonlinearity = self._get_predict_nonlinearity()
         seed = sampling_seed(random_state)
-        module = getattr(self.module_, "_orig_mod", self.module_)
+        module = self.network
         with (
-            self._scoring(),
+            self.scoring(),
             DropoutSampler(module, n_samples=n_samples, seed=seed, consistent=consistent) as sampler,
         ):
-            outs = (sampler(*args, **kwargs) for args, kwargs in self._calls(X))
-            return self._gather(n_rows(X), (nonlinearity(first_output(out)) for out in outs))
+            outs = (sampler(*args, **kwargs) for args, kwargs in self.batches(X))
+            return self.gather(n_rows(X), (nonlinearity(first_output(out)) for out in outs))
 
     def embed(self, X: Rows, layer: str | None = None) -> np.ndarray:
         """Return an embedding of each row: the input of the last linear layer.
@@ -442,10 +443,10 @@ class NetClassifier(RowNet):
             If the network has no linear layer, or no submodule of that name.
         """
         self.check_is_fitted()
-        module = getattr(self.module_, "_orig_mod", self.module_)
+        module = self.network
         name = layer or self.embedding_layer
-        with self._scoring():
-            return self._gather(n_rows(X), (embed_batch(module, *call, name) for call in self._calls(X)))
+        with self.scoring():
+            return self.gather(n_rows(X), (embed_batch(module, *call, name) for call in self.batches(X)))
 
 
 def _forget_graphs(module: nn.Module) -> None:

@@ -171,7 +171,7 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _fit_posterior(self, net: NetClassifier, X: Rows) -> KroneckerPosterior:
         """Sum up the two factors batch by batch, and choose the prior."""
         sums: list[Tensor] = []
-        with net._scoring():
+        with net.scoring():
             for embedding_N_D, call in _last_layer(net, X):
                 phi, p = embedding_N_D.double(), call.output.double().softmax(1)
                 parts = [phi.t() @ phi, p.sum(0).diag() - p.t() @ p]
@@ -223,8 +223,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 logits = embedding_N_D @ weights_K_C_D.flatten(0, 1).t().to(embedding_N_D)
                 yield softmax(logits.unflatten(1, (n_samples, -1)))
 
-        with net._scoring():
-            return net._gather(n_rows(X), samples())
+        with net.scoring():
+            return net.gather(n_rows(X), samples())
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities, averaged over the posterior by the probit approximation (MacKay 1992).
@@ -246,8 +246,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 variance_N_C = self.posterior_.like(phi).variance(phi)
                 yield softmax(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
 
-        with net._scoring():
-            return net._gather(n_rows(X), averages())
+        with net.scoring():
+            return net.gather(n_rows(X), averages())
 
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row.
@@ -282,8 +282,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 def _last_layer(net: NetClassifier, X: Rows) -> Iterator[tuple[Tensor, LinearCall]]:
     """Yield what the last layer is given, with a 1 for its bias, and what it makes of it, batch by batch."""
-    module = getattr(net.module_, "_orig_mod", net.module_)
-    for args, kwargs in net._calls(X):
+    module = net.network
+    for args, kwargs in net.batches(X):
         call = last_linear_call(module, args, kwargs)
         phi = call.input
         yield (phi if call.bias is None else torch.cat([phi, torch.ones_like(phi[:, :1])], 1)), call

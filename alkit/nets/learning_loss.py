@@ -191,7 +191,7 @@ class LearningLossClassifier(NetClassifier):
     def _probe(self, X: Rows, **fit_params: Any) -> None:
         """Run the first rows, on which the module that predicts learns the widths of the layers it reads."""
         super()._probe(X, **fit_params)
-        with self._scoring():
+        with self.scoring():
             self._predicted(*self._call(take(X, slice(0, min(2, n_rows(X))))))
 
     def predict_loss(self, X: Rows) -> np.ndarray:
@@ -207,8 +207,8 @@ class LearningLossClassifier(NetClassifier):
         ndarray of shape (n,), float32
         """
         self.check_is_fitted()
-        with self._scoring():
-            return self._gather(n_rows(X), (self._predicted(*call) for call in self._calls(X)))
+        with self.scoring():
+            return self.gather(n_rows(X), (self._predicted(*call) for call in self.batches(X)))
 
     def _predicted(self, args: tuple, kwargs: dict) -> torch.Tensor:
         with outputs_of(self.module_, self.loss_head_.layers) as hidden:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.multimodal.encoders import ModalityEncoder
@@ -18,14 +17,12 @@ from alkit.nets.multimodal.losses import FixedWeightLoss, UncertaintyWeightedLos
 from alkit.nets.multimodal.rows import (
     JOINT,
     Modalities,
+    ModalityRows,
     Shape,
-    by_modality,
     check_modalities,
-    check_present,
     present_rows,
 )
-from alkit.nets.training.tensors import RowDataset, Tensors, check_shape, root, scoring_rows, unwrap
-from alkit.rows import Rows, slices
+from alkit.rows import Rows
 
 
 class MultimodalNet(nn.Module):
@@ -162,9 +159,6 @@ class MultimodalClassifier(NetClassifier):
     ((60, 2), (60, 2), ['joint', 'text', 'image'])
     """
 
-    _allow_nan = True
-    _sized = True
-
     def __init__(
         self,
         modalities: Modalities,
@@ -186,6 +180,11 @@ class MultimodalClassifier(NetClassifier):
         self.depth = depth
         self.dropout = dropout
         self.loss_weights = loss_weights
+
+    @property
+    def row_adapter(self) -> ModalityRows:
+        """Rows by modality, of which the head that is asked must find something to read."""
+        return ModalityRows(self.modalities, self.network.asked[0] if self.initialized_ else JOINT)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; skorch would take a module given as `encoder` for a part already fitted, and refuse it."""
@@ -246,39 +245,6 @@ class MultimodalClassifier(NetClassifier):
             loss = super().get_loss(logits[rows], y_true[rows]) if counted else logits.new_zeros(())
             losses.append(loss)
         return self.multitask_loss_(torch.stack(losses), counted_T)
-
-    def _checked(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
-        """Return checked rows by modality, and labels."""
-        check_modalities(self.modalities)
-        X, y = unwrap(X, y)
-        X, y = super()._checked(by_modality(X, self.modalities), y)
-        if not isinstance(X, Dataset):  # whose items are checked as they are read
-            rows = RowDataset(X)
-            for part in slices(len(rows), scoring_rows(rows)):
-                check_present(rows.batch(part)[0], part.start)
-        return X, y
-
-    def get_dataset(self, X: Rows, y: Any = None) -> Dataset:
-        """Return rows by modality that are fetched a batch at a time."""
-        if isinstance(root(X), RowDataset):
-            return X
-        X, y = unwrap(X, y)
-        X = by_modality(X, self.modalities)
-        check_shape(X)
-        super()._check_width(X)
-        return super().get_dataset(X, y)
-
-    def _check_width(self, X: Rows, reset: bool = False) -> None:
-        """Check the shapes of modalities, or remember them."""
-        super()._check_width(by_modality(X, self.modalities), reset)
-
-    def _check_scorable(self, X: Rows) -> None:
-        """Leave the checks to `get_dataset`, which takes rows apart."""
-        self.check_is_fitted()
-
-    def _check_batch(self, batch: Tensors, first_row: int) -> None:
-        """Check that the head asked has something to read in each row."""
-        check_present(batch, first_row, self._network().asked[0])
 
     def predict_proba(self, X: Rows, head: str = JOINT) -> np.ndarray:
         """Return class probabilities.
@@ -352,14 +318,11 @@ class MultimodalClassifier(NetClassifier):
         with self._asking(head):
             return super().embed(X, layer)
 
-    def _network(self) -> Any:
-        return getattr(self.module_, "_orig_mod", self.module_)
-
     @contextmanager
     def _asking(self, *heads: str) -> Iterator[None]:
         """Have the network answer by some of its heads for a while."""
         self.check_is_fitted()
-        net, known = self._network(), (JOINT, *self.modalities)
+        net, known = self.network, (JOINT, *self.modalities)
         unknown = [head for head in heads if head not in known]
         if unknown:
             raise ValueError(f"head={unknown[0]!r} is unknown; choose one of {', '.join(map(repr, known))}")

@@ -12,8 +12,8 @@ import torch
 from pandas.api.extensions import ExtensionArray
 from torch.utils.data import Dataset
 
-from alkit.nets.training.tensors import Tensors, to_tensors
-from alkit.rows import Rows, n_rows, row_shape, take
+from alkit.nets.training.tensors import RowAdapter, RowDataset, Tensors, scoring_rows, to_tensors
+from alkit.rows import Rows, n_rows, row_shape, slices, take
 
 Shape = tuple[int, ...]
 Modalities = Mapping[str, int | Shape | slice]
@@ -165,6 +165,46 @@ def _stack_cells(name: str, cells: list, shape: Shape | None) -> np.ndarray:
     if known:
         stacked[~missing] = known
     return stacked
+
+
+class ModalityRows(RowAdapter):
+    """How rows of several modalities reach a network: by modality, each row with something that a head can read.
+
+    Parameters
+    ----------
+    modalities : dict of str to int, tuple of int or slice
+        See :func:`by_modality`.
+    head : str
+        The head that is asked, see :func:`check_present`.
+    """
+
+    allow_nan = True
+
+    def __init__(self, modalities: Modalities, head: str):
+        self.modalities = modalities
+        self.head = head
+
+    def arrange(self, X: Rows) -> Rows:
+        """Return rows as a dict with an array for each modality."""
+        check_modalities(self.modalities)
+        return by_modality(X, self.modalities)
+
+    def check(self, X: Rows) -> int:
+        """Return how many rows there are, after checking that none lacks every modality."""
+        n = super().check(X)
+        if not isinstance(X, Dataset):  # whose items are checked as they are read
+            rows = RowDataset(X)
+            for part in slices(n, scoring_rows(rows)):
+                check_present(rows.batch(part)[0], part.start)
+        return n
+
+    def check_batch(self, batch: Tensors, first_row: int) -> None:
+        """Check that the head has something to read in each row."""
+        check_present(batch, first_row, self.head)
+
+    def is_sized(self, takes_integers: bool) -> bool:
+        """Rows have the shapes declared, whatever they hold."""
+        return True
 
 
 class ModalityDataset(Dataset):

@@ -25,11 +25,10 @@ from alkit.nets.training.budget import BudgetSpent, TrainingBudget
 from alkit.nets.training.labels import check_labels, encode
 from alkit.nets.training.tensors import (
     CheckedBatches,
+    RowAdapter,
     RowBatches,
     RowDataset,
     Tensors,
-    check_finite,
-    check_rows,
     check_shape,
     input_shape,
     labels_of,
@@ -50,7 +49,7 @@ class QuietPrintLog(PrintLog):
             super().on_epoch_end(net, **kwargs)
 
 
-class RowNet(skorch.NeuralNetClassifier):
+class SkorchNet(skorch.NeuralNetClassifier):
     """skorch's classifier with its iterators, casts and bookkeeping replaced: how `NetClassifier` trains and scores.
 
     Training takes whole batches by index instead of collating rows, and keeps no books by batch unless a callback
@@ -68,7 +67,7 @@ class RowNet(skorch.NeuralNetClassifier):
         Shape of a row, as fitted.
     """
 
-    _allow_nan = False
+    batching = "flexible"
     integer_inputs_ = False
     writes_inputs_ = False
     budget_: TrainingBudget | None = None
@@ -89,6 +88,16 @@ class RowNet(skorch.NeuralNetClassifier):
         callbacks = super()._default_callbacks
         return [(name, QuietPrintLog() if name == "print_log" else callback) for name, callback in callbacks]
 
+    @property
+    def row_adapter(self) -> RowAdapter:
+        """What takes X apart for the network; a subclass that reads other rows hands in another."""
+        return RowAdapter()
+
+    @property
+    def network(self) -> Any:
+        """The module itself, where it is compiled too."""
+        return getattr(self.module_, "_orig_mod", self.module_)
+
     def _get_predict_nonlinearity(self) -> Any:
         self.check_is_fitted()
         # modules return logits whatever the criterion is; of torch's, only NLLLoss is given probabilities by skorch
@@ -104,6 +113,9 @@ class RowNet(skorch.NeuralNetClassifier):
         if isinstance(root(X), RowDataset):
             return X
         X, y = unwrap(X, y)
+        X = self.row_adapter.arrange(X)
+        check_shape(X)
+        self._check_width(X)
         if self.dataset is not skorch.dataset.Dataset:
             X = super().get_dataset(X, y)
         return RowDataset(X, y, None if y is None else encode(np.asarray(y), self.classes_))
@@ -113,8 +125,8 @@ class RowNet(skorch.NeuralNetClassifier):
         train, valid = super().get_split_datasets(X, y, **fit_params)
         if valid is not None and not isinstance(root(valid), RowDataset):
             X, y = unwrap(valid)
-            self._check_width(X)
-            y = check_labels(labels_of(X) if y is None else y, check_rows(X, allow_nan=self._allow_nan))
+            X = self.row_adapter.arrange(X)
+            y = check_labels(labels_of(X) if y is None else y, self.row_adapter.check(X))
             valid = self.get_dataset(X, y)
         return train, valid
 
@@ -125,27 +137,30 @@ class RowNet(skorch.NeuralNetClassifier):
         if iterator is not DataLoader or not isinstance(root(dataset), RowDataset):
             return super().get_iterator(dataset, training)
         size = options.pop("batch_size", None)
-        if training:
-            shuffle = options.pop("shuffle", True)
-            batches = EpochBatches(n_rows(dataset), size or self.batch_size, self.batching, shuffle)
-            self._check_batch_norm(batches)
-            return DataLoader(dataset, batch_sampler=batches, **options) if options else RowBatches(dataset, batches)
+        batches = self._training_batches if training else self._scoring_batches
+        return batches(dataset, size, options)
+
+    def _training_batches(self, dataset: Dataset, size: int | None, options: dict[str, Any]) -> Any:
+        """Return batches to train on, shuffled unless told otherwise."""
+        shuffle = options.pop("shuffle", True)
+        batches = EpochBatches(n_rows(dataset), size or self.batch_size, self.batching, shuffle)
+        self.check_batch_norm(batches)
+        return DataLoader(dataset, batch_sampler=batches, **options) if options else RowBatches(dataset, batches)
+
+    def _scoring_batches(self, dataset: Dataset, size: int | None, options: dict[str, Any]) -> Any:
+        """Return batches to score, in order, each looked at as it is read."""
         size = n_rows(dataset) if size == -1 else size or scoring_rows(dataset)
         if "collate_fn" in options:  # what it makes only the network knows
             return DataLoader(dataset, batch_size=size, **options)
         ours = RowBatches(dataset, list(slices(n_rows(dataset), size)))
-        return CheckedBatches(DataLoader(dataset, batch_size=size, **options) if options else ours, self._check_batch)
-
-    def _check_batch(self, batch: Tensors, first_row: int) -> None:
-        """Check rows to score, as they are read."""
-        if not self._allow_nan:
-            check_finite(batch, first_row)
+        batches = DataLoader(dataset, batch_size=size, **options) if options else ours
+        return CheckedBatches(batches, self.row_adapter.check_batch)
 
     def _probe(self, X: Rows, **fit_params: Any) -> None:
         """Run the first rows: find out how the network treats its inputs, and check its outputs."""
         rows = to_tensors(take(X, slice(0, min(8, n_rows(X)))))
         self.integer_inputs_ = any(not values.is_floating_point() for values in _values(rows))
-        with self._scoring():
+        with self.scoring():
             try:
                 out = self._try(rows, **fit_params)
             except (RuntimeError, TypeError, NotImplementedError) as error:
@@ -161,7 +176,7 @@ class RowNet(skorch.NeuralNetClassifier):
     def _try(self, rows: Tensors, **fit_params: Any) -> Any:
         """Run the network on a copy of rows, and see whether it changes them in place."""
         self.writes_inputs_ = True
-        batch = self._cast(rows)
+        batch = self.cast(rows)
         self.writes_inputs_ = False
         versions = [values._version for values in _values(batch)]
         out = self.infer(batch, **fit_params)
@@ -185,7 +200,7 @@ class RowNet(skorch.NeuralNetClassifier):
                 stacklevel=2,
             )
 
-    def _check_batch_norm(self, batches: EpochBatches) -> None:
+    def check_batch_norm(self, batches: EpochBatches) -> None:
         """Raise if BatchNorm would see a batch of one row."""
         norms = (m for m in self.module_.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
         if min(batches.sizes) == 1 and any(norms):
@@ -209,21 +224,21 @@ class RowNet(skorch.NeuralNetClassifier):
 
     def _call(self, x: Any) -> tuple[tuple, dict]:
         """Return the arguments to call the network with: one tensor, or a dict's entries by name."""
-        batch = self._cast(x)
+        batch = self.cast(x)
         return ((), batch) if isinstance(batch, dict) else ((batch,), {})
 
-    def _cast(self, x: Any) -> Tensors:
+    def cast(self, x: Any) -> Tensors:
         """Cast floats (and integers, unless the network takes them) to the network's dtype, on its device."""
         batch = to_tensors(x)
         if isinstance(batch, dict):
-            return {key: self._cast(values) for key, values in batch.items()}
+            return {key: self.cast(values) for key, values in batch.items()}
         if self.writes_inputs_:
             batch = batch.clone()
         if batch.is_floating_point() or not self.integer_inputs_:
             return batch.to(self.device, self.dtype_)
         return batch.to(self.device, batch.dtype if batch.dtype == torch.bool else torch.int64)
 
-    def _initialize_module(self, reason: str | None = None) -> RowNet:
+    def _initialize_module(self, reason: str | None = None) -> SkorchNet:
         """Build the network and note its floating dtype."""
         super()._initialize_module(reason)
         floats = (p.dtype for p in self.module_.parameters() if p.is_floating_point())
@@ -269,9 +284,9 @@ class RowNet(skorch.NeuralNetClassifier):
             ]
             self.history.record(f"{prefix}_batch_count", len(steps))
         if training:
-            self._check_losses()
+            self.check_losses()
 
-    def _check_losses(self) -> None:
+    def check_losses(self) -> None:
         """Raise if a loss of the last epoch is not finite."""
         losses = self.history[-1, "batches", :, "train_loss"]
         bad = [loss for loss in losses if not math.isfinite(loss)]
@@ -283,35 +298,23 @@ class RowNet(skorch.NeuralNetClassifier):
 
     def forward_iter(self, X: Rows, training: bool = False, device: str = "cpu") -> Iterator[Any]:
         """Yield the network's outputs batch by batch, after checking X. See skorch."""
-        self._check_scorable(X)
+        self.check_is_fitted()
         return super().forward_iter(X, training=training, device=device)
 
-    def _calls(self, X: Rows) -> Iterator[tuple[tuple, dict]]:
-        """Yield what the network is to be called with, batch by batch."""
-        self._check_scorable(X)
+    def batches(self, X: Rows) -> Iterator[tuple[tuple, dict]]:
+        """Yield what the network is to be called with, args and kwargs, batch by batch."""
+        self.check_is_fitted()
         for batch, _ in self.get_iterator(self.get_dataset(X)):
             yield self._call(batch)
 
-    def _check_scorable(self, X: Rows) -> None:
-        """Check the shape of rows to score."""
-        self.check_is_fitted()
-        if not isinstance(root(X), RowDataset):
-            check_shape(X)
-            self._check_width(X)
-
-    @property
-    def _sized(self) -> bool:
-        """Whether rows must have the shape of those fitted; sequences of tokens may be longer."""
-        return not self.integer_inputs_
-
     def _check_width(self, X: Rows, reset: bool = False) -> None:
-        """Check that rows look as those fitted, or remember how they look."""
+        """Check that rows, as the adapter arranges them, look as those fitted, or remember how they look."""
         shape = input_shape(X)
         if reset:
             self.input_shape_ = shape
             self.__dict__.pop("n_features_in_", None)
             self.__dict__.pop("feature_names_in_", None)
-        sized = reset or self._sized
+        sized = reset or self.row_adapter.is_sized(self.integer_inputs_)
         if sized and isinstance(shape, tuple) and len(shape) == 1 and not isinstance(X, Dataset):
             validate_data(self, X, reset=reset, skip_check_array=True)
         if sized and shape != getattr(self, "input_shape_", shape):
@@ -320,7 +323,7 @@ class RowNet(skorch.NeuralNetClassifier):
                 f"{self.input_shape_}; pass rows of that shape, or fit again"
             )
 
-    def _gather(self, n: int, outputs: Iterator[torch.Tensor]) -> np.ndarray:
+    def gather(self, n: int, outputs: Iterator[torch.Tensor]) -> np.ndarray:
         """Write the outputs of n rows into one array as they come; raise on NaN."""
         gathered, start = np.empty(0), 0
         for out in outputs:
@@ -337,7 +340,7 @@ class RowNet(skorch.NeuralNetClassifier):
         return gathered
 
     @contextmanager
-    def _scoring(self) -> Iterator[None]:
+    def scoring(self) -> Iterator[None]:
         """Score in eval mode without gradients; restore modes and global random states after."""
         modules = [m for name in self._modules + self._criteria for m in getattr(self, name + "_").modules()]
         modes = [m.training for m in modules]
@@ -354,7 +357,7 @@ def _listens(callback: Any, training: bool) -> bool:
     """Tell whether a callback (or subclass of the net) acts on single batches of this kind."""
     if isinstance(callback, EpochScoring):
         return callback.on_train == training
-    base = RowNet if isinstance(callback, skorch.NeuralNet) else Callback
+    base = SkorchNet if isinstance(callback, skorch.NeuralNet) else Callback
     return any(
         getattr(type(callback), name) is not getattr(base, name)
         for name in ("on_batch_begin", "on_batch_end", "on_grad_computed")

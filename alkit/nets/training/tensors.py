@@ -155,6 +155,34 @@ def input_shape(X: Rows) -> Any:
     return row_shape(X)
 
 
+class RowAdapter:
+    """How X reaches a network: arranged, checked once before a fit, and batch by batch when it is scored.
+
+    The one seam between networks and what they read: a network of other rows overrides these methods, and nothing of
+    how it is trained.
+    """
+
+    allow_nan = False
+    """Whether NaN stands for what is missing."""
+
+    def arrange(self, X: Rows) -> Rows:
+        """Return rows as batches are to be taken of them."""
+        return X
+
+    def check(self, X: Rows) -> int:
+        """Return how many rows there are, arranged, after looking at all that a fit will read."""
+        return check_rows(X, allow_nan=self.allow_nan)
+
+    def check_batch(self, batch: Tensors, first_row: int) -> None:
+        """Look at a batch that is about to be scored; `first_row` is the position of its first row."""
+        if not self.allow_nan:
+            check_finite(batch, first_row)
+
+    def is_sized(self, takes_integers: bool) -> bool:
+        """Tell whether rows must have the shape of those fitted: sequences of tokens may be longer."""
+        return not takes_integers
+
+
 def unwrap(X: Rows, y: Any = None) -> tuple[Rows, Any]:
     """Return the X and y that a skorch Dataset holds; anything else unchanged."""
     if type(X) is skorch.dataset.Dataset:
