@@ -428,7 +428,7 @@ _KINDS: dict[type, RowKind] = {
     sp.dok_matrix: _Sparse(),  # these two are dicts as well
     sp.dok_array: _Sparse(),
     list: _List(),
-    Mapping: _Mapping(),  # type: ignore[type-abstract]
+    Mapping: _Mapping(),
     SliceDict: _SliceDict(),
     Dataset: _Dataset(),
 }
