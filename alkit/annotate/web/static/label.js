@@ -1,18 +1,27 @@
 // The labelling page and the notebook widget: one item at a time, by keyboard first, saved before it counts.
 //
-// mount(root, transport) draws into an element and talks through a transport, of which there are two: HTTP and anywidget.
+// All of it is one ES module, because an anywidget widget loads one; the page loads the same. From top to bottom:
+//   transports     how a server, or the kernel of a notebook, is asked
+//   Outbox         answers on their way
+//   Labelling      what happens when: UndoHistory, Items, Stage, ProgressWatch and Keyboard are its parts
+//   View           what is on the screen, and nothing else: Header, ItemPanel, AnswerPanel, SidePanel, Notices, Speaker
+//
+// mount(root, transport) draws into an element and talks through a transport: there is one for HTTP, one for anywidget.
 //   transport.next(resume)    -> the item leased, or null when none is left
 //   transport.send(event)     -> resolves once the answer is durable
 //   transport.progress()      -> counts, learning curve, model
 //   transport.image(itemId)   -> URL of its picture
 // They reject with a Failure. A permanent one is shown, any other is tried again.
+// A transport may keep unsaved answers through a reload: loadUnsaved() -> events, keepUnsaved(events).
 
 const SEEN_MS = 250; // nobody reads and chooses faster: a key pressed sooner was meant for the item before
 const TIMEOUT_MS = 15_000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const POLL_MS = 5000;
 const UNDO_DEPTH = 100;
+const DIGIT_KEYS = 9; // more classes than that have no key each: a filter finds them
 const SPOKEN_LENGTH = 500; // characters of a text that are read out unasked
+const SHORT_LENGTH = 160; // characters of a text that is shown in large letters
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Failure extends Error {
@@ -26,29 +35,15 @@ export class Failure extends Error {
 // ---- transports
 
 export function httpTransport(token) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const authorization = token ? { Authorization: `Bearer ${token}` } : {};
   const unsaved = `alkit-unsaved-${token}`;
 
-  async function request(path, options = {}) {
-    let response;
-    try {
-      response = await fetch(path, {
-        cache: "no-store",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        ...options,
-        headers: { ...headers, ...options.headers },
-      });
-    } catch {
-      throw new Failure("no connection to the server");
-    }
-    if (response.ok) return response;
-    const body = await response.json().catch(() => ({}));
-    const permanent = [400, 404, 409, 413].includes(response.status);
-    throw new Failure(body.error ?? `the server answered ${response.status}`, { permanent, status: response.status });
+  function ask(path, options = {}) {
+    return request(path, { ...options, headers: { ...authorization, ...options.headers } });
   }
 
   async function json(path, options) {
-    const response = await request(path, options);
+    const response = await ask(path, options);
     return response.status === 204 ? null : response.json();
   }
 
@@ -62,13 +57,26 @@ export function httpTransport(token) {
       }),
     progress: () => json("api/progress"),
     image: async (item) => {
-      const response = await request(`api/image/${encodeURIComponent(item)}`);
+      const response = await ask(`api/image/${encodeURIComponent(item)}`);
       return URL.createObjectURL(await response.blob());
     },
     // answers not yet acknowledged outlive a reload of the page
     loadUnsaved: () => JSON.parse(sessionStorage.getItem(unsaved) ?? "[]"),
     keepUnsaved: (events) => sessionStorage.setItem(unsaved, JSON.stringify(events)),
   };
+}
+
+async function request(path, options) {
+  let response;
+  try {
+    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
+  } catch {
+    throw new Failure("no connection to the server");
+  }
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
+  const permanent = [400, 404, 409, 413].includes(response.status);
+  throw new Failure(body.error ?? `the server answered ${response.status}`, { permanent, status: response.status });
 }
 
 export function widgetTransport(model) {
@@ -110,12 +118,18 @@ export function widgetTransport(model) {
 
 // ---- answers on their way
 
-class Outbox {
-  // Sends answers one after the other, in order, each with its UUID until it is acknowledged or refused.
+// Answers that the server has neither acknowledged nor refused, sent one after the other in the order they were given:
+// an undo must not overtake the answer that it takes back. Each keeps its UUID through every try and every reload, so
+// that the server knows an answer again whose acknowledgement was lost, and does not count it twice.
+export class Outbox {
   constructor(transport, { saved, refused, changed, signal }) {
-    Object.assign(this, { transport, saved, refused, changed, signal });
+    this.transport = transport;
+    this.saved = saved; // called with the answer
+    this.refused = refused; // called with the answer and the Failure
+    this.changed = changed; // called when events or failure changed
+    this.signal = signal; // ends the sending; what is unsaved stays with the transport
     this.events = transport.loadUnsaved?.() ?? [];
-    this.failure = null;
+    this.failure = null; // why the first of the events is not saved yet
     this.sending = false;
   }
 
@@ -126,28 +140,40 @@ class Outbox {
 
   async send() {
     this.keep();
-    if (this.sending) return;
+    if (this.sending) return; // the loop that runs already comes to the new answer in its turn
     this.sending = true;
-    for (let tries = 0; this.events.length && !this.signal.aborted; ) {
+    let failures = 0; // since the last acknowledgement
+    while (this.events.length && !this.signal.aborted) {
       const event = this.events[0];
       try {
         await this.transport.send(event);
         this.remove(event);
         this.saved(event);
-        tries = 0;
+        failures = 0;
       } catch (failure) {
         if (failure.permanent) {
-          this.events = this.events.filter((other) => other.value !== event.uuid); // nothing there to undo
-          this.remove(event);
-          this.refused(event, failure);
+          this.giveUp(event, failure);
         } else {
-          this.failure = failure;
-          this.changed();
-          await pause(RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)], this.signal);
+          await this.waitAfter(failure, failures);
+          failures += 1;
         }
       }
     }
     this.sending = false;
+  }
+
+  giveUp(event, failure) {
+    // an undo of it that waits has nothing to take back
+    this.events = this.events.filter((other) => other.value !== event.uuid);
+    this.remove(event);
+    this.refused(event, failure);
+  }
+
+  waitAfter(failure, failuresBefore) {
+    this.failure = failure;
+    this.changed();
+    const longest = RETRY_MS.length - 1;
+    return pause(RETRY_MS[Math.min(failuresBefore, longest)], this.signal);
   }
 
   remove(event) {
@@ -162,266 +188,353 @@ class Outbox {
   }
 }
 
-// ---- the page
+// ---- labelling
 
 export function mount(root, transport) {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const inPage = root.hasAttribute("data-alkit-page");
-  const view = draw(root, { choose, skip: () => answer("skip"), flag: () => answer("flag"), undo });
-  const queue = []; // leased and fetched ahead, the next one first
-  let history = []; // {item, uuid} that undo takes back, the latest last
-  let current = null;
-  let shownAt = Infinity; // when the current item was on the screen
-  let turn = 0;
-  let fetching = false;
-  let progress = null;
-  let refreshing = null;
-  let outdated = false;
+  const labelling = new Labelling(root, transport);
+  labelling.start();
+  return { destroy: () => labelling.destroy() };
+}
 
-  const outbox = new Outbox(transport, { saved, refused, changed: showSaving, signal });
-
-  // -- items
-
-  async function fill() {
-    const bare = !current && !queue.length;
-    if (fetching || signal.aborted || queue.length || (bare && outbox.events.length)) return;
-    fetching = true;
-    let item = null;
-    try {
-      if (!progress) showProgress(await transport.progress());
-      item = await transport.next(bare); // what we hold from before a reload comes first
-    } catch (failure) {
-      if ([401, 403].includes(failure.status)) return locked(failure);
-      if (!current) view.showEmpty("One moment", `No new item: ${sentence(failure.message)} Trying again.`);
-      await pause(RETRY_MS[2], signal);
-      fetching = false;
-      return fill();
-    }
-    fetching = false;
-    if (!item) {
-      if (!current) await finished();
-      return;
-    }
-    if ([current, ...queue, ...outbox.events].some((held) => held?.item === item.item)) return; // undone meanwhile
-    item.received = Date.now() / 1000;
-    item.picture = item.image ? fetchPicture(item) : null;
-    queue.push(item);
-    if (!current) advance();
+// What happens when: an answer goes to the outbox and the next item to the screen; undo or a refusal brings one back.
+class Labelling {
+  constructor(root, transport) {
+    this.root = root;
+    this.transport = transport;
+    this.inPage = root.hasAttribute("data-alkit-page");
+    this.controller = new AbortController();
+    const { signal } = this.controller;
+    this.signal = signal;
+    const actions = this.actions();
+    this.view = new View(root, actions, this.inPage);
+    this.keyboard = new Keyboard(this.view, actions);
+    this.progress = new ProgressWatch(transport, this.view, signal);
+    this.stage = new Stage(root, this.view, transport, this.inPage);
+    this.history = new UndoHistory();
+    this.outbox = new Outbox(transport, {
+      saved: () => this.saved(),
+      refused: (event, failure) => this.refused(event, failure),
+      changed: () => this.showSaving(),
+      signal,
+    });
+    this.items = new Items(this.stage, this.view, transport, {
+      progress: this.progress,
+      unsaved: () => this.outbox.events,
+      locked: (failure) => this.locked(failure),
+      signal,
+    });
   }
 
-  function fetchPicture(item) {
-    const url = transport.image(item.item);
-    url.catch(() => {}); // shown when the item's turn comes
-    return url;
+  // What a person can do, by a button or by a key.
+  actions() {
+    return {
+      choose: (name) => this.answer("label", name),
+      skip: () => this.answer("skip"),
+      flag: () => this.answer("flag"),
+      undo: () => this.undo(),
+      accept: () => this.acceptSuggestion(),
+    };
   }
 
-  function advance() {
-    current = queue.shift() ?? null;
-    if (current && leaseEnded(current)) {
-      release(current); // someone else may have it by now: ask anew
-      current = null;
-    }
-    if (current) show(current);
-    else view.showEmpty("One moment", "The next item is on its way.");
-    fill();
+  start() {
+    this.listen();
+    this.outbox.send(); // what was unsaved before a reload
+    this.items.fill();
+    this.poll();
   }
 
-  async function show(item) {
-    const mine = ++turn;
-    current = item;
-    item.unseen = false;
-    shownAt = Infinity;
-    root.dataset.item = "";
-    keepFocus();
-    view.showItem(item);
-    try {
-      if (item.picture) await view.showPicture(item, await item.picture);
-    } catch (failure) {
-      if (mine !== turn) return;
-      item.unseen = true;
-      view.pictureFailed(failure, () => {
-        item.picture = fetchPicture(item);
-        show(item);
-      });
-    }
-    await painted();
-    if (mine !== turn) return;
-    shownAt = performance.now();
-    root.dataset.item = item.item;
+  listen() {
+    const { signal } = this;
+    const listenTo = this.inPage ? document : this.root; // a notebook has other cells, which need their keys
+    listenTo.addEventListener("keydown", (event) => this.keyboard.pressed(event), { signal });
+    document.addEventListener("visibilitychange", () => this.returned(), { signal });
+    const askBeforeLeaving = (event) => this.outbox.events.length && event.preventDefault();
+    window.addEventListener("beforeunload", askBeforeLeaving, { signal });
   }
 
-  function keepFocus() {
-    // on what stays: with the button that was clicked the focus would go, and with it, in a notebook, the keys
-    if (inPage || root.contains(root.getRootNode().activeElement)) view.item.focus({ preventScroll: true });
-  }
-
-  async function finished() {
-    await refresh();
-    if (current || signal.aborted) return;
-    const { n_items: total, n_done: done, n_flagged: flagged = 0 } = progress;
-    const aside = flagged ? `, ${flagged.toLocaleString()} flagged` : "";
-    if (done + flagged < total) {
-      view.showEmpty(
-        "Nothing for you right now",
-        `${count(total - done - flagged, "item")} left, skipped or with others. This page looks for more every few seconds.`,
-      );
-    } else {
-      view.showEmpty("All done", `${count(done, "item")} labelled${aside}. Thank you.`);
+  async poll() {
+    while (!this.signal.aborted) {
+      await pause(POLL_MS, this.signal);
+      if (document.hidden) continue;
+      this.progress.refresh();
+      this.items.fill();
     }
   }
 
-  function locked(failure) {
-    controller.abort();
-    history = [];
-    showSaving();
-    view.showEmpty("This link does not open", "Use the whole address that alkit label printed for you, token included.");
-    view.notice("locked", sentence(failure.message));
+  returned() {
+    if (document.hidden) return;
+    this.items.replaceEnded();
+    this.progress.refresh();
+  }
+
+  destroy() {
+    this.controller.abort();
+    this.transport.close?.();
+    [...this.items.held(), ...this.history.items()].forEach(release);
+    this.root.replaceChildren();
   }
 
   // -- answers
 
-  function answer(kind, value = null) {
-    if (!current || performance.now() - shownAt < SEEN_MS || (kind === "label" && current.unseen)) return;
-    keepFocus();
-    const item = current;
-    const event = { uuid: uuid(), item: item.item, kind, value, seconds: (performance.now() - shownAt) / 1000 };
-    history.push({ item, uuid: event.uuid });
-    if (history.length > UNDO_DEPTH) release(history.shift().item);
-    view.answered({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
-    view.notice("refused", null);
-    outbox.push(event);
-    advance();
+  answer(kind, value = null) {
+    if (!this.stage.takes(kind)) return;
+    this.stage.keepFocus();
+    const { item } = this.stage;
+    const event = { uuid: uuid(), item: item.item, kind, value, seconds: this.stage.seconds() };
+    this.history.add(item, event);
+    this.view.answered({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
+    this.view.notice("refused", null);
+    this.outbox.push(event);
+    this.items.advance();
   }
 
-  function undo() {
-    const last = history.pop();
+  acceptSuggestion() {
+    const suggestion = this.stage.item?.suggestion;
+    if (suggestion) this.answer("label", suggestion.value);
+  }
+
+  undo() {
+    const last = this.history.takeLast();
     if (!last) return;
-    outbox.push({ uuid: uuid(), item: last.item.item, kind: "undo", value: last.uuid, seconds: null });
-    view.answered("Taken back");
-    showAgain(last.item);
+    this.outbox.push({ uuid: uuid(), item: last.item.item, kind: "undo", value: last.uuid, seconds: null });
+    this.view.answered("Taken back");
+    this.items.showAgain(last.item);
   }
 
-  function showAgain(item) {
-    if (current) queue.unshift(current);
-    item.received = Date.now() / 1000;
-    show(item);
+  // -- what became of them
+
+  saved() {
+    this.progress.refresh();
+    this.items.fill();
   }
 
-  function saved() {
-    refresh();
-    fill();
+  refused(event, failure) {
+    this.view.notice("refused", `Not saved: ${sentence(failure.message)}`);
+    const entry = this.history.remove(event); // none if it was taken back, or given before a reload
+    if (entry) this.items.showAgain(entry.item);
+    this.items.fill();
   }
 
-  function refused(event, failure) {
-    view.notice("refused", `Not saved: ${sentence(failure.message)}`);
-    const entry = history.find((past) => past.uuid === event.uuid);
-    history = history.filter((past) => past !== entry);
-    if (entry) showAgain(entry.item);
-    fill();
+  locked(failure) {
+    this.controller.abort();
+    this.history.clear();
+    this.showSaving();
+    const remedy = "Use the whole address that alkit label printed for you, token included.";
+    this.view.showEmpty("This link does not open", remedy);
+    this.view.notice("locked", sentence(failure.message));
   }
 
-  function showSaving() {
-    view.showSaving(outbox.events.length, outbox.failure);
-    view.canUndo(history.length > 0);
-    if (outbox.failure && !current) view.showEmpty("One moment", "The next item comes once your answers are saved.");
+  showSaving() {
+    const { events, failure } = this.outbox;
+    this.view.showSaving(events.length, failure);
+    this.view.canUndo(!this.history.isEmpty());
+    if (failure && !this.stage.item) {
+      this.view.showEmpty("One moment", "The next item comes once your answers are saved.");
+    }
+  }
+}
+
+// Answers that undo can take back, the latest last, each with its item.
+class UndoHistory {
+  constructor() {
+    this.entries = [];
   }
 
-  // -- progress
-
-  function refresh() {
-    outdated = true;
-    refreshing ??= (async () => {
-      while (outdated && !signal.aborted) {
-        outdated = false;
-        await transport.progress().then(showProgress, () => {}); // that there is no connection, answers and items say
-      }
-      refreshing = null;
-    })();
-    return refreshing;
+  add(item, event) {
+    this.entries.push({ item, uuid: event.uuid });
+    if (this.entries.length > UNDO_DEPTH) release(this.entries.shift().item);
   }
 
-  function showProgress(found) {
-    progress = found;
-    if (!signal.aborted) view.showProgress(found, inPage);
+  takeLast() {
+    return this.entries.pop();
   }
 
-  async function poll() {
-    while (!signal.aborted) {
-      await pause(POLL_MS, signal);
-      if (document.hidden) continue;
-      refresh();
-      fill();
+  remove(event) {
+    const entry = this.entries.find((past) => past.uuid === event.uuid);
+    this.entries = this.entries.filter((past) => past !== entry);
+    return entry;
+  }
+
+  clear() {
+    this.entries = [];
+  }
+
+  isEmpty() {
+    return this.entries.length === 0;
+  }
+
+  items() {
+    return this.entries.map((past) => past.item);
+  }
+}
+
+// ---- items
+
+// Which item comes next. One is fetched ahead, picture included, so that nobody waits for it.
+// To what the server sends of an item are added `received`, when it came, and `picture`, a promise of its URL.
+class Items {
+  constructor(stage, view, transport, { progress, unsaved, locked, signal }) {
+    this.stage = stage;
+    this.view = view;
+    this.transport = transport;
+    this.progress = progress;
+    this.unsaved = unsaved; // gives the answers that are on their way
+    this.locked = locked; // called with the Failure when the token opens nothing
+    this.signal = signal;
+    this.queue = []; // leased, the next one first
+    this.fetching = false;
+  }
+
+  held() {
+    return [this.stage.item, ...this.queue];
+  }
+
+  async fill() {
+    if (this.fetching || this.signal.aborted || this.queue.length) return;
+    const nothingShown = !this.stage.item;
+    if (nothingShown && this.unsaved().length) return; // the server would offer what has just been answered
+    this.fetching = true;
+    let item = null;
+    try {
+      item = await this.fetchNext(nothingShown);
+    } catch (failure) {
+      return this.notFetched(failure);
+    }
+    this.fetching = false;
+    if (item) this.receive(item);
+    else if (!this.stage.item) await this.finished();
+  }
+
+  async fetchNext(resume) {
+    if (!this.progress.latest) this.progress.show(await this.transport.progress()); // an item needs its classes
+    return this.transport.next(resume); // to resume is to be given first what was held before a reload
+  }
+
+  async notFetched(failure) {
+    if ([401, 403].includes(failure.status)) return this.locked(failure);
+    if (!this.stage.item) {
+      this.view.showEmpty("One moment", `No new item: ${sentence(failure.message)} Trying again.`);
+    }
+    await pause(RETRY_MS[2], this.signal);
+    this.fetching = false;
+    return this.fill();
+  }
+
+  receive(item) {
+    const held = [...this.held(), ...this.unsaved()];
+    if (held.some((other) => other?.item === item.item)) return; // undo brought it back meanwhile
+    item.received = now();
+    item.picture = item.image ? fetchPicture(this.transport, item) : null;
+    this.queue.push(item);
+    if (!this.stage.item) this.advance();
+  }
+
+  advance() {
+    let item = this.queue.shift() ?? null;
+    if (item && leaseEnded(item)) {
+      release(item); // someone else may have it by now: ask anew
+      item = null;
+    }
+    this.stage.item = item;
+    if (item) this.stage.show(item);
+    else this.view.showEmpty("One moment", "The next item is on its way.");
+    this.fill();
+  }
+
+  replaceEnded() {
+    const { item } = this.stage;
+    if (!item || !leaseEnded(item)) return;
+    release(item);
+    this.advance();
+  }
+
+  showAgain(item) {
+    if (this.stage.item) this.queue.unshift(this.stage.item);
+    item.received = now();
+    this.stage.show(item);
+  }
+
+  async finished() {
+    await this.progress.refresh();
+    if (this.stage.item || this.signal.aborted) return;
+    const { n_items: total, n_done: done, n_flagged: flagged = 0 } = this.progress.latest;
+    const left = total - done - flagged;
+    if (left > 0) {
+      this.view.showEmpty(
+        "Nothing for you right now",
+        `${count(left, "item")} left, skipped or with others. This page looks for more every few seconds.`,
+      );
+      return;
+    }
+    const aside = flagged ? `, ${flagged.toLocaleString()} flagged` : "";
+    this.view.showEmpty("All done", `${count(done, "item")} labelled${aside}. Thank you.`);
+  }
+}
+
+// The item on the screen, and since when a person can have seen it: before that no answer counts.
+class Stage {
+  constructor(root, view, transport, inPage) {
+    this.root = root;
+    this.view = view;
+    this.transport = transport;
+    this.inPage = inPage;
+    this.item = null;
+    this.shownAt = Infinity;
+    this.turn = 0; // counts the showings: one that waits for its picture finds out that another has begun
+  }
+
+  async show(item) {
+    this.turn += 1;
+    const { turn } = this;
+    this.item = item;
+    item.unseen = false; // true once its picture failed to load
+    this.shownAt = Infinity;
+    this.root.dataset.item = "";
+    this.keepFocus();
+    this.view.showItem(item);
+    if (item.picture) await this.showPicture(item, turn);
+    await painted();
+    if (turn !== this.turn) return;
+    this.shownAt = performance.now();
+    this.root.dataset.item = item.item;
+  }
+
+  async showPicture(item, turn) {
+    try {
+      await this.view.showPicture(item, await item.picture);
+    } catch (failure) {
+      if (turn === this.turn) this.pictureFailed(item, failure);
     }
   }
 
-  // -- keys
-
-  function pressed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const action = actionOf(event);
-    if (!action) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!event.repeat) action();
+  pictureFailed(item, failure) {
+    item.unseen = true;
+    this.view.pictureFailed(failure, () => {
+      item.picture = fetchPicture(this.transport, item);
+      this.show(item);
+    });
   }
 
-  function actionOf(event) {
-    if (event.target === view.filter) {
-      if (event.key === "Enter") return () => view.filter.value.trim() && chooseNumber(1);
-      return event.key === "Escape" ? leaveFilter : null;
-    }
-    const onButton = event.target.closest?.("button, summary");
-    if (onButton && (event.key === "Enter" || event.key === " ")) return event.repeat ? () => {} : null;
-    const digit = digitOf(event);
-    if (digit) return () => chooseNumber(digit);
-    return {
-      " ": () => current?.suggestion && choose(current.suggestion.value),
-      x: () => answer("skip"),
-      f: () => answer("flag"),
-      Backspace: undo,
-      "/": view.filter.hidden ? null : () => view.filter.focus(),
-    }[letterOf(event)];
+  keepFocus() {
+    // on what stays: with the button that was clicked the focus would go, and with it, in a notebook, the keys
+    const focused = this.root.getRootNode().activeElement;
+    if (this.inPage || this.root.contains(focused)) this.view.focusItem({ preventScroll: true });
   }
 
-  function choose(name) {
-    answer("label", name);
+  takes(kind) {
+    if (!this.item || performance.now() - this.shownAt < SEEN_MS) return false;
+    return kind !== "label" || !this.item.unseen; // what cannot be seen can still be skipped or flagged
   }
 
-  function chooseNumber(number) {
-    const name = view.shownClasses()[number - 1];
-    if (name !== undefined) choose(name);
+  seconds() {
+    return (performance.now() - this.shownAt) / 1000;
   }
+}
 
-  function leaveFilter() {
-    view.clearFilter();
-    view.item.focus();
-  }
-
-  (inPage ? document : root).addEventListener("keydown", pressed, { signal });
-  document.addEventListener("visibilitychange", returned, { signal });
-  window.addEventListener("beforeunload", (event) => outbox.events.length && event.preventDefault(), { signal });
-
-  function returned() {
-    if (document.hidden) return;
-    if (current && leaseEnded(current)) {
-      release(current);
-      advance();
-    }
-    refresh();
-  }
-
-  outbox.send();
-  fill();
-  poll();
-  return {
-    destroy() {
-      controller.abort();
-      transport.close?.();
-      [current, ...queue, ...history.map((past) => past.item)].forEach(release);
-      root.replaceChildren();
-    },
-  };
+function fetchPicture(transport, item) {
+  const url = transport.image(item.item);
+  url.catch(() => {}); // shown when the item's turn comes
+  return url;
 }
 
 function release(item) {
@@ -431,7 +544,107 @@ function release(item) {
 function leaseEnded(item) {
   // by the time since it came, so that the two clocks need not agree; an item of the past is with us already
   const lease = item.expires - item.received;
-  return lease > 0 && Date.now() / 1000 - item.received > lease;
+  return lease > 0 && now() - item.received > lease;
+}
+
+function now() {
+  return Date.now() / 1000; // seconds, as the server counts them
+}
+
+// ---- progress
+
+// The latest progress, asked for by one request at a time. What a request under way brings may be older than the label
+// that asked for a refresh meanwhile, so one more request follows it.
+class ProgressWatch {
+  constructor(transport, view, signal) {
+    this.transport = transport;
+    this.view = view;
+    this.signal = signal;
+    this.latest = null;
+    this.refreshing = null; // the promise of the requests under way
+    this.outdated = false;
+  }
+
+  refresh() {
+    this.outdated = true;
+    this.refreshing ??= this.ask();
+    return this.refreshing;
+  }
+
+  async ask() {
+    while (this.outdated && !this.signal.aborted) {
+      this.outdated = false;
+      const ignore = () => {}; // that there is no connection, answers and items say
+      await this.transport.progress().then((found) => this.show(found), ignore);
+    }
+    this.refreshing = null;
+  }
+
+  show(found) {
+    this.latest = found;
+    if (!this.signal.aborted) this.view.showProgress(found);
+  }
+}
+
+// ---- keys
+
+// What a key does. An action needs a press of its own: a key that is held down repeats nothing.
+class Keyboard {
+  constructor(view, actions) {
+    this.view = view;
+    this.actions = actions;
+  }
+
+  pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const action = this.actionOf(event);
+    if (!action) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!event.repeat) action();
+  }
+
+  actionOf(event) {
+    if (event.target === this.view.filter) return this.actionInFilter(event.key);
+    if (pressesButton(event)) {
+      return event.repeat ? () => {} : null; // the browser clicks the button itself, again and again while it is held
+    }
+    const digit = digitOf(event);
+    if (digit) return () => this.chooseNumber(digit);
+    return this.actionOfLetter(letterOf(event));
+  }
+
+  actionInFilter(key) {
+    if (key === "Enter") return () => this.chooseFirstFound();
+    if (key === "Escape") return () => this.leaveFilter();
+    return null; // it is being typed
+  }
+
+  actionOfLetter(letter) {
+    const { accept, skip, flag, undo } = this.actions;
+    const { filter } = this.view;
+    const find = filter.hidden ? null : () => filter.focus();
+    return { " ": accept, x: skip, f: flag, Backspace: undo, "/": find }[letter];
+  }
+
+  chooseNumber(number) {
+    const name = this.view.shownClasses()[number - 1];
+    if (name !== undefined) this.actions.choose(name);
+  }
+
+  chooseFirstFound() {
+    if (this.view.filter.value.trim()) this.chooseNumber(1); // where nothing was typed, nothing was looked for
+  }
+
+  leaveFilter() {
+    this.view.clearFilter();
+    this.view.focusItem();
+  }
+}
+
+function pressesButton(event) {
+  const onButton = event.target.closest?.("button, summary");
+  return onButton && (event.key === "Enter" || event.key === " ");
 }
 
 function digitOf({ key, code }) {
@@ -440,196 +653,313 @@ function digitOf({ key, code }) {
 }
 
 function letterOf({ key, code }) {
-  if (key.length > 1 || /^[\x20-\x7f]$/.test(key)) return key.length > 1 ? key : key.toLowerCase();
+  if (key.length > 1) return key; // a name, such as Backspace
+  if (/^[\x20-\x7f]$/.test(key)) return key.toLowerCase();
   return { KeyX: "x", KeyF: "f", Slash: "/" }[code]; // the same place on a keyboard without Latin letters
 }
 
 // ---- what is on the screen
 
-function draw(root, { choose, skip, flag, undo }) {
-  const title = h("h1", { class: "alkit-title", dir: "auto" }, "alkit");
-  const counted = h("p", { class: "alkit-counted" });
-  const saving = h("p", { class: "alkit-saving" });
-  const bar = h("progress", { class: "alkit-progress", "aria-label": "Items done", value: 0, max: 1 });
-  const notices = h("div", { class: "alkit-notices", role: "alert" });
-  const item = h("article", { class: "alkit-item", tabindex: 0, "aria-label": "Item to label" });
-  const spoken = h("p", { class: "alkit-spoken", "aria-live": "polite" });
-  const suggestion = h("p", { class: "alkit-suggestion" });
-  const filter = h("input", { class: "alkit-filter", type: "search", "aria-label": "Filter classes", hidden: "" });
-  filter.placeholder = "Find a class ( / ), Enter takes the first";
-  const classes = h("div", { class: "alkit-classes", role: "group", "aria-label": "Classes" });
-  const undoing = tool("Undo", "⌫", "Backspace", undo);
-  const passing = [tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip)];
-  const tools = h("div", { class: "alkit-tools" }, undoing, ...passing);
-  const answers = h("section", { class: "alkit-answers", "aria-label": "Answer" }, suggestion, filter, classes, tools);
-  const curve = h("figure", { class: "alkit-curve" });
-  const model = h("p", { class: "alkit-model" });
-  const counts = h("ul", { class: "alkit-counts" });
-  const side = h(
-    "aside",
-    { class: "alkit-side", "aria-label": "Progress" },
-    h("h2", {}, "Learning curve"),
-    curve,
-    model,
-    h("h2", {}, "Labels"),
-    counts,
-  );
-  const head = h("header", { class: "alkit-head" }, h("div", { class: "alkit-line" }, title, counted, saving), bar);
-  const work = h("div", { class: "alkit-work" }, item, answers);
-  root.classList.add("alkit");
-  root.replaceChildren(head, notices, h("div", { class: "alkit-columns" }, work, side), spoken);
-  filter.addEventListener("input", showClasses);
-
-  const told = new Map();
-  let names = [];
-  let suggested = null;
-  let unsuggested = "";
-  let said = ""; // read out before the next item
-
-  function notice(key, text) {
-    if ((told.get(key) ?? null) === text) return; // what is said again would be read out again
-    if (text) told.set(key, text);
-    else told.delete(key);
-    notices.replaceChildren(...[...told.values()].map((line) => h("p", {}, line)));
+// The whole of it: it is told what to show, and tells what a person chose.
+class View {
+  constructor(root, actions, inPage) {
+    this.inPage = inPage;
+    this.header = new Header();
+    this.notices = new Notices();
+    this.item = new ItemPanel();
+    this.answers = new AnswerPanel(actions);
+    this.side = new SidePanel();
+    this.speaker = new Speaker();
+    const work = h("div", { class: "alkit-work" }, this.item.element, this.answers.element);
+    const columns = h("div", { class: "alkit-columns" }, work, this.side.element);
+    root.classList.add("alkit");
+    root.replaceChildren(this.header.element, this.notices.element, columns, this.speaker.element);
   }
 
-  function announce(text) {
-    spoken.textContent = text;
+  get filter() {
+    return this.answers.filter;
   }
 
-  function showItem({ item: id, text, row, image, suggestion: value, model_version: version }) {
-    const parts = [];
-    if (image) parts.push(h("div", { class: "alkit-picture is-loading" }));
-    if (text !== null) parts.push(h("p", { class: "alkit-text", dir: "auto" }, text));
-    if (row) parts.push(table(row));
-    if (text !== null && text.length < 160 && !image && !row) parts[0].classList.add("is-short");
-    item.replaceChildren(...parts);
-    item.classList.toggle("has-both", image && parts.length > 1);
-    item.classList.remove("is-empty", "is-new");
-    void item.offsetWidth; // lets the animation start anew
-    item.classList.add("is-new");
-    item.scrollTop = 0;
-    announce([said, text?.slice(0, SPOKEN_LENGTH) ?? `Item ${id}`].filter(Boolean).join(". "));
-    said = "";
-    idle(false);
-    suggested = value;
-    unsuggested = version === null ? "No suggestion yet" : "No suggestion: a random item, to test the model";
-    clearFilter();
+  shownClasses() {
+    return this.answers.shownClasses();
   }
 
-  async function showPicture({ item: id }, url) {
+  clearFilter() {
+    this.answers.clearFilter();
+  }
+
+  focusItem(options) {
+    this.item.element.focus(options);
+  }
+
+  notice(key, text) {
+    this.notices.tell(key, text);
+  }
+
+  answered(what) {
+    this.speaker.sayBeforeItem(what);
+  }
+
+  canUndo(can) {
+    this.answers.undo.disabled = !can;
+  }
+
+  showItem(item) {
+    this.item.show(item);
+    this.speaker.sayItem(item);
+    this.answers.idle(false);
+    this.answers.suggest(item);
+  }
+
+  showPicture(item, url) {
+    return this.item.showPicture(item, url);
+  }
+
+  pictureFailed(failure, again) {
+    this.item.pictureFailed(failure, again);
+    this.answers.disableClasses();
+    this.speaker.say("The picture did not load. Skip or flag the item, or try again.");
+  }
+
+  showEmpty(heading, line) {
+    if (this.item.isEmptyWith(heading, line)) return; // read out once
+    this.item.showEmpty(heading, line);
+    this.answers.idle(true);
+    this.speaker.say(`${heading}. ${line}`);
+  }
+
+  showSaving(waiting, failure) {
+    this.header.showSaving(waiting, failure);
+    const trouble = failure && `Not saved yet: ${sentence(failure.message)} Trying again; leave this page open.`;
+    this.notice("saving", waiting ? trouble : null);
+  }
+
+  showProgress(progress) {
+    this.header.showProgress(progress);
+    if (this.inPage) document.title = `${progress.n_done}/${progress.n_items} · ${this.header.title.textContent}`;
+    this.side.show(progress);
+    const { error } = progress.model;
+    this.notice("model", error && `The model could not be trained: ${sentence(error)} Labelling goes on.`);
+    this.answers.setClasses(progress.classes);
+  }
+}
+
+// The line on top: what is labelled, how much of it is done, and whether all of it is saved.
+class Header {
+  constructor() {
+    this.title = h("h1", { class: "alkit-title", dir: "auto" }, "alkit");
+    this.counted = h("p", { class: "alkit-counted" });
+    this.saving = h("p", { class: "alkit-saving" });
+    this.bar = h("progress", { class: "alkit-progress", "aria-label": "Items done", value: 0, max: 1 });
+    const line = h("div", { class: "alkit-line" }, this.title, this.counted, this.saving);
+    this.element = h("header", { class: "alkit-head" }, line, this.bar);
+  }
+
+  showProgress({ title, annotator, mine, n_items: total, n_done: done }) {
+    this.title.textContent = title ?? "Labels";
+    const you = annotator ? `you (${annotator})` : "you";
+    const share = `${done.toLocaleString()} of ${total.toLocaleString()} done`;
+    this.counted.textContent = `${share} · ${mine.toLocaleString()} by ${you}`;
+    this.bar.max = Math.max(total, 1);
+    this.bar.value = done;
+  }
+
+  showSaving(waiting, failure) {
+    this.saving.textContent = savingLine(waiting, failure);
+    this.saving.classList.toggle("is-busy", waiting > 0);
+    this.saving.classList.toggle("is-failing", Boolean(failure));
+  }
+}
+
+function savingLine(waiting, failure) {
+  if (!waiting) return "All saved";
+  return failure ? `Not saved yet: ${count(waiting, "answer")}` : "Saving";
+}
+
+// What went wrong, one line per key until it is told that it went right. A screen reader reads out what changes here.
+class Notices {
+  constructor() {
+    this.element = h("div", { class: "alkit-notices", role: "alert" });
+    this.told = new Map();
+  }
+
+  tell(key, text) {
+    if ((this.told.get(key) ?? null) === text) return; // what is said again would be read out again
+    if (text) this.told.set(key, text);
+    else this.told.delete(key);
+    this.element.replaceChildren(...[...this.told.values()].map((line) => h("p", {}, line)));
+  }
+}
+
+// What a screen reader reads out and nobody sees.
+class Speaker {
+  constructor() {
+    this.element = h("p", { class: "alkit-spoken", "aria-live": "polite" });
+    this.before = "";
+  }
+
+  say(text) {
+    this.element.textContent = text;
+  }
+
+  sayBeforeItem(text) {
+    this.before = text; // said at once, it would be cut short by the item
+  }
+
+  sayItem({ item: id, text }) {
+    const about = text?.slice(0, SPOKEN_LENGTH) ?? `Item ${id}`;
+    this.say([this.before, about].filter(Boolean).join(". "));
+    this.before = "";
+  }
+}
+
+// The item to label, or why there is none.
+class ItemPanel {
+  constructor() {
+    this.element = h("article", { class: "alkit-item", tabindex: 0, "aria-label": "Item to label" });
+  }
+
+  show(item) {
+    const { element } = this;
+    const parts = itemParts(item);
+    element.replaceChildren(...parts);
+    element.classList.toggle("has-both", item.image && parts.length > 1);
+    element.classList.remove("is-empty", "is-new");
+    void element.offsetWidth; // lets the animation start anew
+    element.classList.add("is-new");
+    element.scrollTop = 0;
+  }
+
+  async showPicture({ item: id }, url) {
     const picture = h("img", { alt: `Picture of item ${id}` });
     picture.src = url;
     await picture.decode().catch(() => {
       throw new Failure("it is not a picture this browser can read");
     });
-    const frame = item.querySelector(".alkit-picture");
-    frame.classList.remove("is-loading");
-    frame.replaceChildren(picture);
+    this.fillFrame(picture);
   }
 
-  function pictureFailed(failure, again) {
+  pictureFailed(failure, again) {
     const retry = h("button", { type: "button", class: "alkit-tool" }, "Try again");
     retry.addEventListener("click", again);
-    const frame = item.querySelector(".alkit-picture");
+    const reason = h("p", {}, `The picture did not load: ${sentence(failure.message)}`);
+    this.fillFrame(h("div", { class: "alkit-broken" }, reason, retry));
+  }
+
+  fillFrame(content) {
+    const frame = this.element.querySelector(".alkit-picture");
     frame.classList.remove("is-loading");
-    frame.replaceChildren(
-      h("div", { class: "alkit-broken" }, h("p", {}, `The picture did not load: ${sentence(failure.message)}`), retry),
-    );
-    for (const button of classes.children) button.disabled = true;
-    announce("The picture did not load. Skip or flag the item, or try again.");
+    frame.replaceChildren(content);
   }
 
-  function showEmpty(heading, line) {
-    if (item.classList.contains("is-empty") && item.textContent === heading + line) return; // read out once
-    item.replaceChildren(h("h2", {}, heading), h("p", {}, line));
-    item.classList.add("is-empty");
-    item.classList.remove("has-both");
-    idle(true);
-    announce(`${heading}. ${line}`);
+  showEmpty(heading, line) {
+    this.element.replaceChildren(h("h2", {}, heading), h("p", {}, line));
+    this.element.classList.add("is-empty");
+    this.element.classList.remove("has-both");
   }
 
-  function idle(nothingToAnswer) {
-    for (const part of [suggestion, classes, ...passing]) part.hidden = nothingToAnswer;
-    filter.hidden = nothingToAnswer || names.length <= 9;
+  isEmptyWith(heading, line) {
+    return this.element.classList.contains("is-empty") && this.element.textContent === heading + line;
+  }
+}
+
+function itemParts({ text, row, image }) {
+  const parts = [];
+  if (image) parts.push(h("div", { class: "alkit-picture is-loading" }));
+  if (text !== null) parts.push(textPart(text, !image && !row));
+  if (row) parts.push(table(row));
+  return parts;
+}
+
+function textPart(text, alone) {
+  const part = h("p", { class: "alkit-text", dir: "auto" }, text);
+  if (alone && text.length < SHORT_LENGTH) part.classList.add("is-short");
+  return part;
+}
+
+// What an item can be answered by: the suggestion, a button per class, and undo, flag, skip.
+class AnswerPanel {
+  constructor({ choose, skip, flag, undo }) {
+    this.choose = choose;
+    this.names = []; // of all classes
+    this.suggested = null;
+    this.unsuggested = ""; // said where there is no suggestion
+    this.suggestion = h("p", { class: "alkit-suggestion" });
+    this.filter = classFilter();
+    this.filter.addEventListener("input", () => this.showClasses());
+    this.classes = h("div", { class: "alkit-classes", role: "group", "aria-label": "Classes" });
+    this.undo = tool("Undo", "⌫", "Backspace", undo);
+    this.passing = [tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip)];
+    const tools = h("div", { class: "alkit-tools" }, this.undo, ...this.passing);
+    const parts = [this.suggestion, this.filter, this.classes, tools];
+    this.element = h("section", { class: "alkit-answers", "aria-label": "Answer" }, ...parts);
   }
 
-  function showClasses() {
-    const wanted = filter.value.trim().toLowerCase();
-    const shown = names.filter((name) => name.toLowerCase().includes(wanted));
-    classes.classList.toggle("is-many", names.length > 9);
-    classes.replaceChildren(...shown.map((name, place) => classButton(name, place)));
-    suggestion.replaceChildren(
-      ...(suggested
-        ? ["Suggested: ", h("b", { dir: "auto" }, suggested.value), ` ${percent(suggested.confidence)}`, key("Space")]
-        : [h("span", { class: "alkit-quiet" }, unsuggested)]),
-    );
+  setClasses(names) {
+    if (names.join("\n") === this.names.join("\n")) return; // a button that is drawn anew loses the focus
+    this.names = names;
+    this.filter.hidden = !this.areMany();
+    this.showClasses();
   }
 
-  function classButton(name, place) {
-    const isSuggested = name === suggested?.value;
+  areMany() {
+    return this.names.length > DIGIT_KEYS;
+  }
+
+  suggest({ suggestion, model_version: version }) {
+    this.suggested = suggestion;
+    this.unsuggested = version === null ? "No suggestion yet" : "No suggestion: a random item, to test the model";
+    this.clearFilter();
+  }
+
+  clearFilter() {
+    this.filter.value = "";
+    this.showClasses();
+  }
+
+  showClasses() {
+    const wanted = this.filter.value.trim().toLowerCase();
+    const shown = this.names.filter((name) => name.toLowerCase().includes(wanted));
+    this.classes.classList.toggle("is-many", this.areMany());
+    this.classes.replaceChildren(...shown.map((name, place) => this.classButton(name, place)));
+    this.suggestion.replaceChildren(...this.suggestionLine());
+  }
+
+  suggestionLine() {
+    if (!this.suggested) return [h("span", { class: "alkit-quiet" }, this.unsuggested)];
+    const { value, confidence } = this.suggested;
+    return ["Suggested: ", h("b", { dir: "auto" }, value), ` ${percent(confidence)}`, key("Space")];
+  }
+
+  classButton(name, place) {
+    const isSuggested = name === this.suggested?.value;
+    const digit = place < DIGIT_KEYS ? String(place + 1) : "";
     const button = h("button", { type: "button", class: "alkit-class", "data-class": name });
-    const digit = place < 9 ? String(place + 1) : "";
     if (digit) button.setAttribute("aria-keyshortcuts", isSuggested ? `${digit} Space` : digit);
     button.append(key(digit), h("span", { class: "alkit-name", dir: "auto" }, name));
     button.classList.toggle("is-suggested", isSuggested);
-    button.addEventListener("click", () => choose(name));
+    button.addEventListener("click", () => this.choose(name));
     return button;
   }
 
-  function clearFilter() {
-    filter.value = "";
-    showClasses();
+  shownClasses() {
+    return [...this.classes.children].map((button) => button.dataset.class);
   }
 
-  function answered(what) {
-    said = what;
+  disableClasses() {
+    for (const button of this.classes.children) button.disabled = true;
   }
 
-  function showSaving(waiting, failure) {
-    const text = waiting ? (failure ? `Not saved yet: ${count(waiting, "answer")}` : "Saving") : "All saved";
-    saving.textContent = text;
-    saving.classList.toggle("is-busy", waiting > 0);
-    saving.classList.toggle("is-failing", Boolean(failure));
-    notice("saving", failure && waiting ? `Not saved yet: ${sentence(failure.message)} Trying again; leave this page open.` : null);
+  idle(nothingToAnswer) {
+    for (const part of [this.suggestion, this.classes, ...this.passing]) part.hidden = nothingToAnswer;
+    this.filter.hidden = nothingToAnswer || !this.areMany();
   }
+}
 
-  function showProgress(progress, inPage) {
-    const { n_items: total, n_done: done } = progress;
-    title.textContent = progress.title ?? "Labels";
-    const you = progress.annotator ? `you (${progress.annotator})` : "you";
-    counted.textContent = `${done.toLocaleString()} of ${total.toLocaleString()} done · ${progress.mine.toLocaleString()} by ${you}`;
-    bar.max = Math.max(total, 1);
-    bar.value = done;
-    if (inPage) document.title = `${done}/${total} · ${title.textContent}`;
-    curve.replaceChildren(...learningCurve(progress.curve));
-    model.textContent = modelLine(progress.model);
-    model.classList.toggle("is-training", progress.model.training);
-    notice("model", progress.model.error && `The model could not be trained: ${sentence(progress.model.error)} Labelling goes on.`);
-    const most = Math.max(1, ...Object.values(progress.counts));
-    counts.replaceChildren(...progress.classes.map((name) => countLine(name, progress.counts[name] ?? 0, most)));
-    if (progress.classes.join("\n") !== names.join("\n")) {
-      names = progress.classes;
-      filter.hidden = names.length <= 9;
-      showClasses();
-    }
-  }
-
-  return {
-    item,
-    filter,
-    notice,
-    showItem,
-    showPicture,
-    pictureFailed,
-    showEmpty,
-    clearFilter,
-    answered,
-    showSaving,
-    showProgress,
-    shownClasses: () => [...classes.children].map((button) => button.dataset.class),
-    canUndo: (can) => (undoing.disabled = !can),
-  };
+function classFilter() {
+  const filter = h("input", { class: "alkit-filter", type: "search", "aria-label": "Filter classes", hidden: "" });
+  filter.placeholder = "Find a class ( / ), Enter takes the first";
+  return filter;
 }
 
 function tool(name, sign, shortcut, action) {
@@ -644,14 +974,34 @@ function key(sign) {
 
 function table(row) {
   const lines = Object.entries(row).map(([name, value]) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row", dir: "auto" }, name),
-      h("td", { dir: "auto" }, value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value)),
-    ),
+    h("tr", {}, h("th", { scope: "row", dir: "auto" }, name), h("td", { dir: "auto" }, cellText(value))),
   );
   return h("table", { class: "alkit-row" }, h("tbody", {}, ...lines));
+}
+
+function cellText(value) {
+  if (value === null) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+// What labels have given so far: the learning curve, the model, and how many labels each class has.
+class SidePanel {
+  constructor() {
+    this.curve = h("figure", { class: "alkit-curve" });
+    this.model = h("p", { class: "alkit-model" });
+    this.counts = h("ul", { class: "alkit-counts" });
+    const learning = [h("h2", {}, "Learning curve"), this.curve, this.model];
+    const labels = [h("h2", {}, "Labels"), this.counts];
+    this.element = h("aside", { class: "alkit-side", "aria-label": "Progress" }, ...learning, ...labels);
+  }
+
+  show({ curve, model, classes, counts }) {
+    this.curve.replaceChildren(...learningCurve(curve));
+    this.model.textContent = modelLine(model);
+    this.model.classList.toggle("is-training", model.training);
+    const most = Math.max(1, ...Object.values(counts));
+    this.counts.replaceChildren(...classes.map((name) => countLine(name, counts[name] ?? 0, most)));
+  }
 }
 
 function countLine(name, n, most) {
@@ -661,12 +1011,15 @@ function countLine(name, n, most) {
 }
 
 function modelLine({ version, n_labels: labels, training }) {
-  const state = version === null ? "The model waits for its first labels" : `Model ${version}, from ${count(labels, "label")}`;
+  let state = "The model waits for its first labels";
+  if (version !== null) state = `Model ${version}, from ${count(labels, "label")}`;
   return training ? `${state} · training` : state;
 }
 
 function learningCurve(points) {
-  if (points.length < 2) return [h("p", { class: "alkit-quiet" }, "Appears once the model has been tested on new labels.")];
+  if (points.length < 2) {
+    return [h("p", { class: "alkit-quiet" }, "Appears once the model has been tested on new labels.")];
+  }
   const [left, right, top, bottom] = [30, 232, 8, 96];
   const last = points.at(-1);
   const x = (labels) => left + ((right - left) * labels) / last.n_labels;
