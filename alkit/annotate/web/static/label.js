@@ -471,6 +471,15 @@ class Items {
   }
 }
 
+async function loadPicture({ item: id }, url) {
+  const picture = h("img", { alt: `Picture of item ${id}` });
+  picture.src = url;
+  await picture.decode().catch(() => {
+    throw new Failure("it is not a picture this browser can read");
+  });
+  return picture;
+}
+
 // The item on the screen, and since when a person can have seen it: before that no answer counts.
 class Stage {
   constructor(root, view, transport, inPage) {
@@ -501,7 +510,9 @@ class Stage {
 
   async showPicture(item, turn) {
     try {
-      await this.view.showPicture(item, await item.picture);
+      const picture = await loadPicture(item, await item.picture);
+      // while it loaded, an undo may have brought another item back: nobody may see this picture beside that one
+      if (turn === this.turn) this.view.showPicture(picture);
     } catch (failure) {
       if (turn === this.turn) this.pictureFailed(item, failure);
     }
@@ -711,8 +722,8 @@ class View {
     this.answers.suggest(item);
   }
 
-  showPicture(item, url) {
-    return this.item.showPicture(item, url);
+  showPicture(picture) {
+    this.item.showPicture(picture);
   }
 
   pictureFailed(failure, again) {
@@ -830,12 +841,7 @@ class ItemPanel {
     element.scrollTop = 0;
   }
 
-  async showPicture({ item: id }, url) {
-    const picture = h("img", { alt: `Picture of item ${id}` });
-    picture.src = url;
-    await picture.decode().catch(() => {
-      throw new Failure("it is not a picture this browser can read");
-    });
+  showPicture(picture) {
     this.fillFrame(picture);
   }
 
