@@ -202,6 +202,7 @@ class Recorder(TracedPass):
             label = self.label(tensor)
             if not isinstance(label, Label):
                 continue
+            # Both the step that made this view and the one that made its memory: see `_keep_untouched`.
             needed = {label.step, self._made.get(storage, label.step)}
             self.trace.needed |= needed
             self.trace.replayable = self.trace.replayable and self._dropped.isdisjoint(needed)
@@ -237,8 +238,9 @@ class Recorder(TracedPass):
 
     def _keep_untouched(self, outputs: Any, inputs: list[Tensor], step: Step) -> None:
         """Keep an untouched result for later passes, where they will need it."""
-        # torch adds a `detach` to the result of a factory (an op without inputs) that anybody holds. So it is held in
-        # every pass: otherwise passes that are kept would have other ops than those that are not.
+        # torch adds a `detach` to the result of a factory (`ones`, `full_like`) if anybody else holds it. To have the
+        # same ops as the plan, a pass must hold what that held: always where the factory has no inputs, and where it
+        # has some, as long as its `detach` is needed.
         if not self._keep and inputs:
             return
         position = len(self.trace.steps)

@@ -185,6 +185,7 @@ class DropoutSampler:
             samples = self._fold(plan, batch, undo)
             if samples is not None:
                 return samples
+            undo.close()  # the next pass must find the inputs that this one found
             plan = replace(plan, trace=None)
         replays = plan.trace is not None
         output, trace = self._passes.record(batch, 0, plan, undo, keep=replays)

@@ -375,6 +375,19 @@ def test_network_that_takes_one_batch_size_only_gets_plain_passes():
     assert sampler.consistent_ is False
 
 
+def test_batch_off_the_path_of_the_folded_tail_starts_from_its_own_inputs():
+    def forward(net, x):
+        h = net.body(x.add_(1))
+        return net.head(functional.dropout(h * 1.0 if len(x) > 5 else h, 0.5))
+
+    torch.manual_seed(0)
+    module = Lambda(forward, body=nn.Linear(6, 8), head=nn.Linear(8, CLASSES))
+    x = torch.randn(8, 6)
+    with DropoutSampler(module, 4) as sampler:
+        small = torch.cat([sampler(x[:4].clone()), sampler(x[4:].clone())])
+        assert_same(sampler(x.clone()), small)
+
+
 def test_draws_in_numpy_are_seeded_plain_passes():
     module = Lambda(lambda net, x: functional.dropout(x, 0.5) * float(np.random.rand()) * random.random())
     state = random.getstate(), np.random.get_state()[1].copy()
