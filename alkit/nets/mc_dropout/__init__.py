@@ -2,12 +2,12 @@
 
 **What.** `DropoutSampler` runs a network with its dropout switched on and returns its outputs (n, K, ...) for n rows in
 K posterior samples. Done naively that is K passes through the network. Here it costs about one pass for a network that
-ends in dropout and a linear layer, and a fraction of K passes for most others; ``python tests/benchmarks/mc_dropout.py``
-prints the figures. The network itself is not changed.
+ends in dropout and a linear layer, and a fraction of K passes for most others; ``python
+tests/benchmarks/mc_dropout.py`` prints the figures. The network itself is not changed.
 
 **One mask per posterior sample, shared by all rows.** A posterior sample is one network: dropout with its masks held
-fixed. ``torch.nn.Dropout`` draws another mask for each row, so that no two rows meet the same network. That will do for a
-score of single rows (BALD), but not for the scores of a set (BatchBALD, EPIG), which ask how the predictions of two
+fixed. ``torch.nn.Dropout`` draws another mask for each row, so that no two rows meet the same network. That will do for
+a score of single rows (BALD), but not for the scores of a set (BatchBALD, EPIG), which ask how the predictions of two
 rows vary together over the posterior. So each random number is drawn at the shape of one row and serves all rows. It
 depends on the seed, on the number of the sample and on the number of the draw within the pass, and on nothing else: a
 pool scored in chunks meets the same K networks in each chunk, in whatever order its rows come. It is also what makes
@@ -38,8 +38,8 @@ plain passes
 
 Rows that cannot share masks, as in dropout on packed sequences, go the same ways with masks of their own.
 
-**Guards.** No kind of network is known by name. Every shortcut is tried first (``probe.py``), on three and on five rows that
-are copies of the batch's first and last row:
+**Guards.** No kind of network is known by name. Every shortcut is tried first (``probe.py``), on three and on five rows
+that are copies of the batch's first and last row:
 
 - The rows lie on the axis along which a draw is larger for five rows than for three. Where rows are merged with heads
   or steps on one axis, each arrangement is tried until equal rows have equal outputs.
