@@ -1,4 +1,8 @@
-"""Small networks of all kinds that MC dropout must sample rightly: name -> (module, inputs for n rows)."""
+"""Small networks of all kinds that MC dropout must sample rightly: name -> (module, inputs for n rows).
+
+Add a network with `specimen` (a function or class that builds it) or `layered` (layers in sequence); all tests of MC
+dropout take it up.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
+
+from alkit.nets.mc_dropout import DropoutSampler
 
 WIDTH, STEPS, CLASSES = 6, 5, 3
 
@@ -108,7 +114,7 @@ layered(
     conv,
     drop(),
     nn.ReLU,
-    conv_2 := (lambda: nn.Conv2d(4, 4, 3)),
+    lambda: nn.Conv2d(4, 4, 3),
     nn.Flatten,
     linear(16, 3),
     inputs=IMAGE,
@@ -250,6 +256,10 @@ def hidden(noise: Callable[[nn.Module, Tensor], Tensor]) -> Callable[[], nn.Modu
     )
 
 
+def plus_its_sum(x: Tensor) -> Tensor:
+    return x + x.sum(1, keepdim=True)
+
+
 specimen(name="functional")(hidden(lambda net, x: functional.dropout(x, 0.5, net.training)))
 specimen(name="functional_always")(hidden(lambda net, x: functional.dropout(x, 0.5)))
 specimen(name="functional_inplace")(hidden(lambda net, x: functional.dropout(x, 0.5, net.training, inplace=True)))
@@ -270,7 +280,7 @@ specimen(name="residual")(hidden(lambda net, x: x + functional.dropout(x.tanh(),
 specimen(name="called_twice")(hidden(lambda net, x: functional.dropout(x, 0.5) + 2 * functional.dropout(x, 0.3)))
 specimen(name="shared_weights")(hidden(lambda net, x: functional.dropout(x, 0.5) @ net.body.weight @ net.body.weight.T))
 specimen(name="drop_connect")(hidden(lambda net, x: functional.linear(x, functional.dropout(torch.eye(8), 0.5))))
-specimen(name="mask_read_twice")(hidden(lambda net, x: (d := functional.dropout(x, 0.5)) + d.sum(1, keepdim=True)))
+specimen(name="mask_read_twice")(hidden(lambda net, x: plus_its_sum(functional.dropout(x, 0.5))))
 specimen(name="overwritten_after_reading")(hidden(lambda net, x: functional.dropout(x, 0.5) + x.mul_(2)))
 specimen(name="overwritten_before_linear")(hidden(lambda net, x: (functional.dropout(x, 0.5), x.zero_())[0]))
 specimen(name="written_piecewise")(
@@ -346,3 +356,15 @@ specimen(shares=False, name="attention_between_rows")(
 specimen(shares=False, name="permuted_rows")(
     hidden(lambda net, x: functional.dropout(x, 0.5) + 0.1 * x[torch.randperm(len(x))])
 )
+
+
+def build(name: str) -> nn.Module:
+    """Build a specimen with the same weights each time, in evaluation mode."""
+    torch.manual_seed(0)
+    return ZOO[name].build().eval()
+
+
+def sample(module: nn.Module, inputs: dict, n_samples: int = 6, seed: int = 0, **options) -> Tensor:
+    """Samples (n, K, ...) of the inputs of a specimen."""
+    with DropoutSampler(module, n_samples, seed, **options) as sampler:
+        return sampler(**inputs)

@@ -4,185 +4,33 @@ What is drawn depends on (seed, number of the sample, number of the draw within 
 the batch, its size or its order. So a pool that is scored in chunks meets the same K networks in every chunk.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cache, partial
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
+from alkit.nets.mc_dropout.layouts import Layout, Layouts, NoRowAxisError
+from alkit.nets.mc_dropout.masks import SharedMask
+
 aten = torch.ops.aten
 
+# Ops that fill their first argument with random numbers, and ops that return such a tensor of the same shape.
 _FILLS = {"bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"}
 _LIKES = {"bernoulli", "rand_like", "randn_like", "randint_like"}
+# Arguments that are 0 or False where an op that could draw does not.
 _SWITCHES = {"dropout_p", "dropout", "training", "train"}
+# Masks kept for the next batch of the pool: 64 MiB, which is 800 masks of 20,000 features. The rest is drawn anew.
 _CACHE_BYTES = 2**26
-
-
-class NoRowAxisError(RuntimeError):
-    """A drawn tensor has no known axis along which the rows of the batch lie."""
-
-
-class Layout(NamedTuple):
-    """How the rows of a batch lie in a drawn tensor.
-
-    ``axis`` has n * one_row[axis] entries: heads or steps may be merged with the rows, inside them (rows_first) or
-    around them. ``axis`` is None for what does not grow with the batch.
-    """
-
-    one_row: tuple[int, ...]
-    axis: int | None
-    rows_first: bool = True
-
-    @property
-    def merged(self) -> bool:
-        """Whether the row axis holds something besides the rows."""
-        return self.axis is not None and self.one_row[self.axis] != 1
-
-    def shape(self, n: int) -> tuple[int, ...]:
-        """Shape of the draw for a batch of n rows."""
-        if self.axis is None:
-            return self.one_row
-        return (*self.one_row[: self.axis], n * self.one_row[self.axis], *self.one_row[self.axis + 1 :])
-
-    def split(self, drawn: Tensor, n: int) -> Tensor:
-        """View of a draw for n rows in which the rows have an axis of their own."""
-        assert self.axis is not None
-        repeats = self.one_row[self.axis]
-        return drawn.unflatten(self.axis, (n, repeats) if self.rows_first else (repeats, n))
-
-    def broadcastable(self, values: Tensor) -> Tensor:
-        """View of one row's values that broadcasts against `split`."""
-        assert self.axis is not None
-        return values.unsqueeze(self.axis if self.rows_first else self.axis + 1)
-
-    def spread(self, values: Tensor, n: int) -> Tensor:
-        """One row's values for n rows."""
-        assert self.axis is not None
-        rows = self.axis if self.rows_first else self.axis + 1
-        sizes = [-1] * (values.ndim + 1)
-        sizes[rows] = n
-        return self.broadcastable(values).expand(sizes).flatten(self.axis, self.axis + 1)
-
-
-@dataclass
-class Layouts:
-    """Layout of each draw of a pass."""
-
-    known: list[Layout]
-
-    def find(self, number: int, shape: tuple[int, ...], n: int) -> Layout:
-        """Layout of a draw; control flow may have moved it from the place it had in the probe."""
-        if number < len(self.known) and self.known[number].shape(n) == shape:
-            return self.known[number]
-        fitting = {layout for layout in self.known if layout.shape(n) == shape}
-        if len(fitting) != 1:
-            raise NoRowAxisError(f"a random draw has shape {shape} for {n} rows, and which of it are rows is not known")
-        return fitting.pop()
-
-
-class LeadingRows(Layouts):
-    """Layouts of draws for (n, H) inputs, if the rows come first."""
-
-    def find(self, number: int, shape: tuple[int, ...], n: int) -> Layout:
-        """Layout of a draw, if it can be such a one."""
-        if len(shape) != 2 or shape[0] != n:
-            raise NoRowAxisError(f"a random draw has shape {shape} for {n} rows")
-        self.known.append(Layout((1, shape[1]), 0))
-        return self.known[-1]
-
-
-@dataclass
-class LearntLayouts(Layouts):
-    """Layouts found on the way, by comparing the draws of a pass to the ``shapes`` they have for m rows."""
-
-    shapes: Sequence[tuple[int, ...]]
-    m: int
-
-    def find(self, number: int, shape: tuple[int, ...], n: int) -> Layout:
-        """Layout of a draw whose shape grows by whole rows along one axis at most."""
-        if number < len(self.known):
-            return super().find(number, shape, n)
-        if number >= len(self.shapes):
-            raise NoRowAxisError(f"{n} rows make more random draws than {self.m} rows do")
-        other = self.shapes[number]
-        grows = [i for i, (a, b) in enumerate(zip(shape, other, strict=False)) if a != b]
-        whole = all(shape[i] * self.m == other[i] * n and shape[i] % n == 0 for i in grows)
-        if len(shape) != len(other) or len(grows) > 1 or not whole:
-            raise NoRowAxisError(f"a random draw of shape {shape} for {n} rows has shape {other} for {self.m} rows")
-        axis = grows[0] if grows else None
-        layout = Layout(tuple(size // n if i == axis else size for i, size in enumerate(shape)), axis)
-        self.known.append(layout)
-        return layout
-
-
-@dataclass(frozen=True)
-class SharedMask:
-    """What an uninitialised tensor stands for: one row's values, broadcast without ever being spread out."""
-
-    layout: Layout
-    n: int
-    values: Tensor
-    redraw: Callable[[int], Tensor]
-    updates: tuple[tuple[OpOverload, tuple], ...] = ()
-
-    def updated(self, func: OpOverload, rest: tuple) -> "SharedMask":
-        """Apply an in-place op whose other operands are numbers."""
-        values = func(self.values.clone(), *rest)
-        return SharedMask(self.layout, self.n, values, self.redraw, (*self.updates, (func, rest)))
-
-    def of_samples(self, n_samples: int) -> Tensor:
-        """One row's values in each of the samples 0 to K - 1, stacked along the first axis."""
-        values = torch.cat([self.redraw(k) for k in range(n_samples)])
-        for func, rest in self.updates:
-            func(values, *rest)
-        return values
-
-    def times(self, func: OpOverload, x: Tensor) -> Tensor:
-        """Multiply x by the mask; func is aten.mul or aten.mul_."""
-        if not self.layout.merged:
-            return func(x, self.values)
-        assert self.layout.axis is not None
-        product = func(self.layout.split(x, self.n), self.layout.broadcastable(self.values))
-        return x if func is aten.mul_.Tensor else product.flatten(self.layout.axis, self.layout.axis + 1)
-
-    def write(self, tensor: Tensor) -> None:
-        """Spread the values out in the tensor that stood for them."""
-        tensor.copy_(self.layout.spread(self.values, self.n))
-        del tensor._alkit_mask  # type: ignore[attr-defined]
-
-
-def shared_mask(tensor: Any) -> SharedMask | None:
-    """Return the mask that an uninitialised tensor stands for, if any."""
-    return getattr(tensor, "_alkit_mask", None)
-
-
-def run_on_masks(func: OpOverload, args: tuple, kwargs: dict, inputs: list[Tensor]) -> Any:
-    """Run an op some inputs of which stand for shared masks."""
-    mask = shared_mask(args[0])
-    if mask is not None and len(inputs) == 1 and not kwargs and _is_update(func):
-        args[0]._alkit_mask = mask.updated(func, args[1:])
-        return args[0]
-    if func in (aten.mul.Tensor, aten.mul_.Tensor) and mask is None and args[0].shape == args[1].shape:
-        return args[1]._alkit_mask.times(func, args[0])
-    for tensor in inputs:
-        mask = shared_mask(tensor)
-        if mask is not None:
-            mask.write(tensor)
-    return func(*args, **kwargs)
-
-
-@cache
-def _is_update(func: OpOverload) -> bool:
-    return {torch.Tag.inplace, torch.Tag.pointwise} <= set(func.tags)
 
 
 @cache
 def _off_switches(func: OpOverload) -> list[tuple[int, str, Any]] | None:
     """Arguments that turn a drawing op into a deterministic one; None for an op that never draws."""
+    # torch tags `_fused_sdp_choice` as random, but it only names the attention kernel to take.
     if torch.Tag.nondeterministic_seeded not in func.tags or func is aten._fused_sdp_choice.default:
         return None
     arguments = enumerate(func._schema.arguments)
@@ -192,8 +40,10 @@ def _off_switches(func: OpOverload) -> list[tuple[int, str, Any]] | None:
 def is_draw(func: OpOverload, args: tuple, kwargs: dict) -> bool:
     """Whether a call reads the random number generator."""
     switches = _off_switches(func)
+    if switches is None:
+        return False
     if not switches:
-        return switches is not None
+        return True
     return any(args[i] if i < len(args) else kwargs.get(name, default) for i, name, default in switches)
 
 
@@ -209,28 +59,26 @@ class Draws:
         """Start pass k over a batch of n rows."""
         self.k, self.n, self.layouts = k, n, layouts
         self.shapes: list[tuple[int, ...]] = []
+        # Each draw that is seen seeds the generators itself. This is for what draws without being seen.
         self.reseed(k)
 
     def reseed(self, *numbers: int) -> None:
         """Seed the generators by the sampler's seed and the numbers."""
+        # A hash, so that (seed 0, sample 1) and (seed 1, sample 0) have nothing in common, nor have neighbouring seeds.
+        # Not Python's own, which is not promised to be the same in every version. 7 bytes: torch takes 63 bits.
         digest = blake2b(repr((self.seed, *numbers)).encode(), digest_size=7).digest()
         self._seed_generators(int.from_bytes(digest))
 
     def draw(self, func: OpOverload, args: tuple, kwargs: dict, blank: bool = False) -> Any:
         """Run an op that draws; a `blank` operand holds no values yet and may stand for its mask."""
+        # A generator of the module's own would make other masks in each call, and would be moved by scoring a pool.
         kwargs = {name: value for name, value in kwargs.items() if name != "generator"}
         if "generator" in func._overloadname:
-            kwargs["generator"] = None
+            kwargs["generator"] = None  # such an overload insists on the argument
         number = len(self.shapes)
         shape = _drawn_shape(func, args)
         if self.layouts is None or shape is None:
-            self.reseed(self.k, number)
-            drawn = func(*args, **kwargs)
-            first = drawn[0] if isinstance(drawn, tuple) else drawn
-            self.shapes.append(tuple(first.shape))
-            if self.layouts is not None and self.layouts.find(number, self.shapes[-1], self.n).axis is not None:
-                raise NoRowAxisError(f"{func._schema.name} cannot be drawn for one row and shared by all")
-            return drawn
+            return self._draw_as_called(func, args, kwargs, number)
         self.shapes.append(shape)
         layout = self.layouts.find(number, shape, self.n)
         if layout.axis is None:
@@ -238,12 +86,25 @@ class Draws:
             return func(*args, **kwargs)
         return self._draw_shared(func, args, kwargs, number, layout, blank)
 
+    def _draw_as_called(self, func: OpOverload, args: tuple, kwargs: dict, number: int) -> Any:
+        """Draw for the whole batch, which is no shared draw if it grows with the rows."""
+        self.reseed(self.k, number)
+        drawn = func(*args, **kwargs)
+        first = drawn[0] if isinstance(drawn, tuple) else drawn
+        self.shapes.append(tuple(first.shape))
+        if self.layouts is None:
+            return drawn
+        if self.layouts.find(number, self.shapes[-1], self.n).axis is not None:
+            raise NoRowAxisError(f"{func._schema.name} cannot be drawn for one row and shared by all")
+        return drawn
+
     def _draw_shared(
         self, func: OpOverload, args: tuple, kwargs: dict, number: int, layout: Layout, blank: bool
     ) -> Any:
         """Draw for one row and broadcast."""
         if func in _TRANSFORMS:
             noise, transform = _TRANSFORMS[func]
+            # A uniform number in bfloat16 has 256 values or so: compared with p, that would be another p.
             wide = torch.promote_types(args[0].dtype, torch.float32)
             values = self._one_row((number, noise, (), layout.one_row, wide, args[0].device), self.k)
             return transform(layout.spread(values, self.n), *args)
@@ -260,10 +121,11 @@ class Draws:
             values = func(*args[:size], list(layout.one_row), *args[size + 1 :], **kwargs)
         else:
             values = func(args[0].new_empty(layout.one_row), *args[1:], **kwargs)
+        # A clone: the module may write into what it has drawn, which must not write into all rows at once.
         return layout.spread(values, self.n).clone(memory_format=torch.contiguous_format)
 
     def _one_row(self, recipe: tuple, k: int) -> Tensor:
-        """Fill one row's values in sample k, or find them again."""
+        """Fill one row's values in sample k, or find them again; nobody may write into them."""
         values = self._cache.get((k, recipe))
         if values is None:
             number, fill, rest, shape, dtype, device = recipe
@@ -299,8 +161,10 @@ def _drawn_shape(func: OpOverload, args: tuple) -> tuple[int, ...] | None:
 
 
 def _native_dropout(uniform: Tensor, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    """Dropout's output and mask, as aten.native_dropout returns them."""
     keep = uniform >= p
-    return x * keep.to(x.dtype) * (0.0 if p == 1 else 1 / (1 - p)), keep
+    scale = 0.0 if p == 1 else 1 / (1 - p)
+    return x * keep.to(x.dtype) * scale, keep
 
 
 # Draws that depend on the values of a tensor: their noise is shared, the values stay each row's own.

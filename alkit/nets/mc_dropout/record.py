@@ -1,4 +1,9 @@
-"""Record a pass of a network op by op: what random draws have touched, and what else later passes will need."""
+"""Recorder: runs a pass of a network op by op, and notes what random draws have touched and what later passes need.
+
+A value is touched if it was drawn or computed from what was drawn. A whole storage is touched, not a tensor: views
+share their memory, so a mask that is written through one view is read through all of them. Whatever is not touched is
+the same in all K passes, and is kept from the first.
+"""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -8,7 +13,8 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from alkit.nets.mc_dropout.draws import Draws, SharedMask, is_draw, run_on_masks, shared_mask
+from alkit.nets.mc_dropout.draws import Draws, is_draw
+from alkit.nets.mc_dropout.masks import SharedMask, run_on_masks, shared_mask
 from alkit.nets.mc_dropout.trace import (
     External,
     FoldedTail,
@@ -24,6 +30,7 @@ from alkit.nets.mc_dropout.trace import (
 
 aten = torch.ops.aten
 
+# Ops whose result holds no values yet.
 _BLANKS = {
     aten.empty.memory_format,
     aten.empty_like.default,
@@ -34,20 +41,24 @@ _BLANKS = {
 _LINEARS = {aten.addmm.default, aten.mm.default}
 _SOFTMAX = {aten._softmax.default, aten._log_softmax.default}
 _DATA_DEPENDENT = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+# Constants written in a module are compared by value up to this many numbers, by identity above.
 _CONSTANT_SIZE = 64
 
 
 @cache
 def _written_arguments(func: OpOverload) -> tuple[tuple[int, str], ...]:
+    """Places and names of the arguments that an op overwrites."""
     return tuple((i, a.name) for i, a in enumerate(func._schema.arguments) if a.is_write)
 
 
 @cache
 def _follows_data(func: OpOverload) -> bool:
+    """Whether an op hands values to Python, or shapes that depend on values: what decides about the path."""
     return not _DATA_DEPENDENT.isdisjoint(func.tags) or func is aten._pack_padded_sequence.default
 
 
 def _storage(tensor: Tensor) -> int:
+    """Address of the memory that a tensor and its views share; a later storage may get the same one."""
     return tensor.untyped_storage()._cdata
 
 
@@ -75,6 +86,7 @@ class TracedPass(TorchDispatchMode):
 
     def label(self, tensor: Tensor) -> Label | External:
         """Name a value by the step that made it; what was made elsewhere is named by its identity."""
+        # A tensor may carry a label of an earlier pass, which is a name in this one only if no draw had touched it.
         token, label = getattr(tensor, "_alkit_label", (None, None))
         if label is not None and (token is self.token or token is self.trace.token):
             return label
@@ -92,9 +104,11 @@ class TracedPass(TorchDispatchMode):
     def signature(self, func: OpOverload, args: tuple, kwargs: dict) -> tuple[tuple, tuple]:
         """Arguments of an op, with labels for tensors."""
         if func is aten.lift_fresh.default and args[0].device.type == "cpu" and args[0].numel() <= _CONSTANT_SIZE:
-            return (args[0].dtype, args[0].tolist()), ()  # a constant written in the module, made anew by each pass
+            # A constant written in the module, made anew by each pass: only its values tell that it is the same.
+            return (args[0].dtype, args[0].tolist()), ()
         signed = tuple([self._sign(arg) for arg in args])
-        return signed, tuple([(name, self._sign(value)) for name, value in kwargs.items()]) if kwargs else ()
+        named = tuple([(name, self._sign(value)) for name, value in kwargs.items()]) if kwargs else ()
+        return signed, named
 
 
 def write_out(output: Tensor) -> Tensor:
@@ -116,7 +130,7 @@ class Recorder(TracedPass):
         super().__init__(draws, Trace(replayable=keep, complete=keep))
         self._plan, self._keep = plan, keep
         self._folds = plan is not None and plan.tail is not None and not keep
-        self._blank: Tensor | None = None
+        self._blank: Tensor | None = None  # what the op just before has made, if it holds no values yet
         self._made: dict[int, int] = {}  # storage -> the step that made it
         self._touched: set[int] = set()  # storages that hold drawn values
         self._fresh: set[int] = set()  # storages with nothing worth restoring
@@ -131,11 +145,12 @@ class Recorder(TracedPass):
         inputs = tensors_in(*args, *kwargs.values())
         storages = [_storage(tensor) for tensor in inputs]
         if func is aten.lift_fresh.default:
-            self._touched.discard(storages[0])  # new from outside, at the address of a value that is gone
+            # New from outside: no op has made it, and it may lie at the address of a touched value that is gone.
+            self._touched.discard(storages[0])
         step = Step(func, self.signature(func, args, kwargs), drawn=is_draw(func, args, kwargs))
+        # A blank may stand for its mask only in the op right after the one that made it: later, others may have a view.
         step.blank = step.drawn and self._blank is not None and args[0] is self._blank
-        places = _written_arguments(func)
-        written = tensors_in(*[args[i] if i < len(args) else kwargs.get(name) for i, name in places]) if places else []
+        written = _written(func, args, kwargs)
         # Where touched ops have read what is now overwritten, later passes must overwrite it anew.
         late = not self._read.isdisjoint(map(_storage, written))
         if step.drawn or late or not self._touched.isdisjoint(storages):
@@ -143,8 +158,8 @@ class Recorder(TracedPass):
             self._mark_read(inputs, storages)
         for tensor in written:
             self._save(tensor, step.kind is Kind.RUN)
-            self._products = {k: v for k, v in self._products.items() if v.storage != _storage(tensor)}
-        self._note_linear(func, args, kwargs)
+            self._forget_products(_storage(tensor))
+        self._note_linear(func, args, kwargs)  # before the op, which may write out the mask
         outputs = self._left_out(func, args) if self._folds else None
         if outputs is None:
             outputs = run_op(step, args, kwargs, inputs, self.draws)
@@ -152,7 +167,10 @@ class Recorder(TracedPass):
         if _follows_data(func):
             self.trace.data_dependent = True
             self.trace.steered = self.trace.steered or step.kind is Kind.RUN
-        self._follow(outputs, inputs, storages, step)
+        in_new_memory = self._label_results(outputs, inputs, storages, step)
+        if step.kind is not Kind.RUN:
+            step.kind = Kind.VIEW if in_new_memory and not any(in_new_memory) else Kind.KEEP
+            self._keep_untouched(outputs, inputs, step)
         self.trace.steps.append(step)
         return outputs
 
@@ -161,67 +179,80 @@ class Recorder(TracedPass):
         position = len(self.trace.steps)
         if self._plan is not None and position < len(self._plan.steps) and self._plan.steps[position].func is func:
             return self._plan.steps[position]
-        self._plan = None
+        self._plan = None  # a plan of another path tells nothing, from here on
         return None
 
     def _left_out(self, func: OpOverload, args: tuple) -> Tensor | None:
         """Stand-in for what the folded tail will compute."""
         planned = self._planned(func)
-        if planned is not None and planned.kind is Kind.SKIP:
+        if planned is None:
+            return None
+        if planned.kind is Kind.SKIP:
             return torch.empty_like(args[0])
-        if planned is not None and planned.kind is Kind.FOLD:
+        if planned.kind is Kind.FOLD:
             return args[-1].new_empty(len(args[-2]), args[-1].shape[1])
         return None
 
     def _mark_read(self, inputs: list[Tensor], storages: list[int]) -> None:
         """Note what a touched op reads of untouched values."""
         for tensor, storage in zip(inputs, storages, strict=True):
-            if storage not in self._touched:
-                self._read.add(storage)
-                label = self.label(tensor)
-                needed = {label.step, self._made.get(storage, label.step)} if isinstance(label, Label) else set()
-                self.trace.needed |= needed
-                self.trace.replayable = self.trace.replayable and self._dropped.isdisjoint(needed)
+            if storage in self._touched:
+                continue
+            self._read.add(storage)
+            label = self.label(tensor)
+            if not isinstance(label, Label):
+                continue
+            # Both the step that made this view and the one that made its memory: see `_keep_untouched`.
+            needed = {label.step, self._made.get(storage, label.step)}
+            self.trace.needed |= needed
+            self.trace.replayable = self.trace.replayable and self._dropped.isdisjoint(needed)
 
     def _save(self, tensor: Tensor, touched: bool) -> None:
         """Keep what is about to be overwritten."""
         storage = _storage(tensor)
         if storage not in self._made:
-            save_once(self.trace.originals, tensor)
+            save_once(self.trace.originals, tensor)  # the caller's input, or a buffer of the module
         if not touched:
             self._fresh.discard(storage)
             return
+        # Later passes run this op too, and must find what this one finds here. What is fresh has nothing to find.
         if storage not in self._fresh and self._keep:
             save_once(self.trace.overwritten, tensor)
         self._touched.add(storage)
 
-    def _follow(self, outputs: Any, inputs: list[Tensor], storages: list[int], step: Step) -> None:
-        """Label what an op made, and keep it for later passes where they will need it."""
-        position, touched = len(self.trace.steps), step.kind is Kind.RUN
+    def _label_results(self, outputs: Any, inputs: list[Tensor], storages: list[int], step: Step) -> list[bool]:
+        """Label what an op made; return of each result whether it lies in new memory."""
+        position = len(self.trace.steps)
+        touched = step.kind is Kind.RUN
         token = self.token if touched else self.trace.token
-        made = new_storage = False
+        in_new_memory = []
         for i, output in enumerate(outputs if isinstance(outputs, list | tuple) else (outputs,)):
             if not isinstance(output, Tensor) or any(output is tensor for tensor in inputs):
-                continue
-            made = True
+                continue  # an input that is handed back keeps its own name
             output._alkit_label = (token, Label(position, i))  # type: ignore[attr-defined]
             storage = _storage(output)
+            in_new_memory.append(storage not in storages)
             if storage not in storages:
-                new_storage = True
                 self._start_storage(storage, position, touched, step.func)
-        if touched:
+        return in_new_memory
+
+    def _keep_untouched(self, outputs: Any, inputs: list[Tensor], step: Step) -> None:
+        """Keep an untouched result for later passes, where they will need it."""
+        # torch adds a `detach` to the result of a factory (`ones`, `full_like`) if anybody else holds it. To have the
+        # same ops as the plan, a pass must hold what that held: always where the factory has no inputs, and where it
+        # has some, as long as its `detach` is needed.
+        if not self._keep and inputs:
             return
-        step.kind = Kind.VIEW if made and not new_storage else Kind.KEEP
-        if self._keep or not inputs:  # torch detaches a factory's result if others hold it, so hold it in every pass
-            planned = self._planned(step.func)
-            dropped = bool(inputs) and planned is not None and position not in self._plan.needed  # type: ignore
-            if dropped:
-                self._dropped.add(position)
-                self.trace.complete = False
-            else:
-                step.outputs = _keep(outputs, inputs)
+        position = len(self.trace.steps)
+        planned = self._planned(step.func)
+        if inputs and planned is not None and position not in self._plan.needed:  # type: ignore[union-attr]
+            self._dropped.add(position)
+            self.trace.complete = False
+        else:
+            step.outputs = _keep(outputs, inputs)
 
     def _start_storage(self, storage: int, position: int, touched: bool, func: OpOverload) -> None:
+        """Note new memory; its address may be that of an earlier storage, of which nothing holds any more."""
         self._made[storage] = position
         for group in (self._touched, self._fresh, self._read):
             group.discard(storage)
@@ -230,6 +261,10 @@ class Recorder(TracedPass):
         if touched or func in _BLANKS:
             self._fresh.add(storage)
 
+    def _forget_products(self, storage: int) -> None:
+        """Drop the products whose operand is overwritten: computed later, they would be other products."""
+        self._products = {label: known for label, known in self._products.items() if known.storage != storage}
+
     def _note_linear(self, func: OpOverload, args: tuple, kwargs: dict) -> None:
         """Remember x (n, H) * mask (1, H), and linear layers of it."""
         label = Label(len(self.trace.steps), 0)
@@ -237,10 +272,11 @@ class Recorder(TracedPass):
             mask = shared_mask(args[1])
             if mask is not None and args[0].ndim == 2 and mask.values.shape == (1, args[0].shape[1]):
                 storage = _storage(args[0])
-                self._products[label] = Product(None if storage in self._touched else args[0], storage, mask)
+                x = None if storage in self._touched else args[0]
+                self._products[label] = Product(x, storage, mask)
         elif func in _LINEARS and not kwargs and self.label(args[-2]) in self._products:
-            others = [*args[:-2], args[-1]]
-            if self._touched.isdisjoint(map(_storage, others)):
+            bias_and_weight = [*args[:-2], args[-1]]
+            if self._touched.isdisjoint(map(_storage, bias_and_weight)):
                 self._linears[label] = args
 
     def finish(self, output: Tensor) -> Trace:
@@ -252,6 +288,7 @@ class Recorder(TracedPass):
         for label, args in self._linears.items():
             product = self.label(args[-2])
             read = labels_in([step.signature for step in trace.steps] + [trace.output])
+            # The product is left out of later passes, so nothing but this linear layer may read it.
             if product in self._products and read.count(product) == 1:
                 x, _, mask = self._products[product]
                 if x is not None:
@@ -265,12 +302,25 @@ class Recorder(TracedPass):
         touched = [(i, step) for i, step in enumerate(self.trace.steps) if step.kind is Kind.RUN]
         position, last = touched[-1]
         softmax = last.func if last.func in _SOFTMAX else None
-        chain = 3 + len(mask.updates) + (softmax is not None)  # draw, multiply, linear; scale; softmax
-        along_classes = softmax is None or last.signature[0] in ((label, 1, False), (label, -1, False))
-        bias = args[0] if len(args) == 3 else None
-        if len(touched) != chain or self.trace.output != Label(position, 0) or not along_classes:
+        # Draw, multiply, linear; the updates that scale the mask; softmax. One touched op more, and it is another tail.
+        chain = 3 + len(mask.updates) + (softmax is not None)
+        if len(touched) != chain or self.trace.output != Label(position, 0):
             return None
-        return FoldedTail(x, mask, args[-1], bias, softmax) if bias is None or bias.ndim == 1 else None
+        # Among (n, C) classes lie on axis 1, and among all samples, (n, K, C), on the last.
+        if softmax is not None and last.signature[0] not in ((label, 1, False), (label, -1, False)):
+            return None
+        bias = args[0] if len(args) == 3 else None
+        if bias is not None and bias.ndim != 1:
+            return None
+        return FoldedTail(x, mask, args[-1], bias, softmax)
+
+
+def _written(func: OpOverload, args: tuple, kwargs: dict) -> list[Tensor]:
+    """Tensors that a call overwrites."""
+    places = _written_arguments(func)
+    if not places:
+        return []
+    return tensors_in(*[args[i] if i < len(args) else kwargs.get(name) for i, name in places])
 
 
 class _Input(NamedTuple):
@@ -280,6 +330,7 @@ class _Input(NamedTuple):
 
 
 def _keep(output: Any, inputs: list[Tensor]) -> Any:
+    """What to keep of a result; an input that is handed back is another tensor in each pass."""
     if isinstance(output, list | tuple):
         return type(output)([_keep(item, inputs) for item in output])
     places = [i for i, tensor in enumerate(inputs) if output is tensor]
@@ -290,4 +341,6 @@ def hand_back(kept: Any, inputs: list[Tensor]) -> Any:
     """Results of a recorded op."""
     if isinstance(kept, _Input):
         return inputs[kept.place]
-    return type(kept)([hand_back(item, inputs) for item in kept]) if isinstance(kept, list | tuple) else kept
+    if isinstance(kept, list | tuple):
+        return type(kept)([hand_back(item, inputs) for item in kept])
+    return kept

@@ -1,19 +1,27 @@
-"""Posterior sampling by MC dropout."""
+"""DropoutSampler: samples of a network's output by MC dropout, by the shortest way that is proven for the network."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from itertools import chain
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from alkit.nets.mc_dropout.draws import Draws, NoRowAxisError
-from alkit.nets.mc_dropout.probe import Batch, Passes, Plan, probe, python_random_states
+from alkit.nets.mc_dropout.batch import Batch
+from alkit.nets.mc_dropout.draws import Draws
+from alkit.nets.mc_dropout.layouts import NoRowAxisError
+from alkit.nets.mc_dropout.modes import (
+    accelerators,
+    fork_arguments,
+    modes_and_buffers_kept,
+    network_state,
+    set_dropout_modes,
+    traceable_backends,
+)
+from alkit.nets.mc_dropout.passes import Passes, python_random_states
+from alkit.nets.mc_dropout.plan import Plan
+from alkit.nets.mc_dropout.probe import probe
 from alkit.nets.mc_dropout.replay import DivergedError
 
 _NO_DRAW = (
@@ -23,10 +31,9 @@ _NO_DRAW = (
     "frozen into a scripted or exported network (use the original module)."
 )
 _DEPENDENT_ROWS = "the output of a row depends on the other rows of its batch"
-_SETTINGS = (bool, int, float, str, tuple, type(None))
-_STATISTICS = ("running_mean", "running_var", "_u", "weight_u")
 
-# The plan last proven for a network, with what it was proven for: chunks of one pool need one probe
+# The plan last proven for a network, with what it was proven for, so that the chunks of a pool need one probe. Beside
+# the network, not on it: networks are pickled and copied. The keys are weak, so a plan dies with its network.
 _PROVEN: WeakKeyDictionary[nn.Module, tuple[tuple, list, Plan]] = WeakKeyDictionary()
 
 
@@ -88,14 +95,14 @@ class DropoutSampler:
 
     def __enter__(self) -> Self:
         """Set the modes."""
-        self._state = _state(self.module)
+        self._state = network_state(self.module)
         self._undo = ExitStack()
-        self._undo.enter_context(_modes_and_buffers_kept(self.module))
-        for module in self.module.modules():
-            module.training = not _keeps_statistics(module)
-        accelerators = _accelerators(self.module)
-        self._forked = _fork_arguments(accelerators)
-        draws = Draws(self.seed, torch.manual_seed) if accelerators else Draws(self.seed)
+        self._undo.enter_context(modes_and_buffers_kept(self.module))
+        set_dropout_modes(self.module)
+        devices = accelerators(self.module)
+        self._forked = fork_arguments(devices)
+        # Each draw seeds anew. `torch.manual_seed` does it for all devices, which takes longer than for the CPU alone.
+        draws = Draws(self.seed, torch.manual_seed) if devices else Draws(self.seed)
         self._passes = Passes(self.module, draws)
         return self
 
@@ -126,30 +133,41 @@ class DropoutSampler:
         with torch.inference_mode(False), torch.no_grad():
             batch = Batch(args, kwargs)
             if batch.n == 0:
-                return self._sample(batch.blank_row())[:0]
+                return self._sample(batch.zeros_row())[:0]  # only the network knows the shape of its output
             return self._sample(batch)
 
     def _sample(self, batch: Batch) -> Tensor:
-        with torch.random.fork_rng(**self._forked), _traceable_backends(self.module):
+        """Samples of a batch by a plan that is proven for it, which is kept for the next."""
+        with torch.random.fork_rng(**self._forked), traceable_backends(self.module):
             geometry = batch.geometry()
-            state, proven_for, known = _PROVEN.get(self.module, (None, None, None))
-            fresh = known is None or known.follows_data or state != self._state or geometry != proven_for
-            plan = probe(self._passes, batch) if fresh or known is None else known
+            known = self._known_plan(geometry)
+            plan = known or probe(self._passes, batch)
             try:
                 samples = self._run(plan, batch)
-                refusal = _DEPENDENT_ROWS if fresh and not plan.agrees(samples) else ""
+                # In the probe a row met copies of two rows only. Among all others it must have the same output, or the
+                # rows depend on each other. That is a property of the network, so one batch shows it.
+                refusal = "" if known or plan.agrees(samples) else _DEPENDENT_ROWS
             except NoRowAxisError as error:
                 refusal = str(error)
             if refusal:
                 plan = probe(self._passes, batch, refusal)
                 samples = self._run(plan, batch)
-        if fresh or refusal:
+        if plan is not known:
             _PROVEN[self.module] = self._state, geometry, plan
-        self.consistent_ = self.consistent_ is not False and plan.layouts is not None
+        shared = plan.layouts is not None
+        self.consistent_ = shared and self.consistent_ is not False
         return samples
+
+    def _known_plan(self, geometry: list) -> Plan | None:
+        """Plan that was proven for the network as it is and for inputs of this geometry."""
+        state, proven_for, plan = _PROVEN.get(self.module, (None, None, None))
+        if plan is None or plan.follows_data:
+            return None  # another batch may take a path that no probe has seen
+        return plan if state == self._state and geometry == proven_for else None
 
     def _run(self, plan: Plan, batch: Batch) -> Tensor:
         """Samples (n, K, ...) of a batch, by the shortest way the plan has proven."""
+        # A network that draws nothing has nothing to share: the run says what is missing.
         if plan.draws and plan.layouts is None and self.consistent:
             raise ValueError(
                 f"the rows of this network cannot share masks: {plan.reason}. Pad sequences instead of packing them, "
@@ -162,14 +180,16 @@ class DropoutSampler:
             return self._run_traced(plan, batch, undo)
 
     def _run_traced(self, plan: Plan, batch: Batch, undo: ExitStack) -> Tensor:
-        """Record one pass, fold or replay the others."""
-        replays = plan.trace is not None
-        output, trace = self._passes.record(batch, 0, plan, undo, keep=replays and not plan.folds)
-        self._check_draws(plan)
+        """Record pass 0, then fold, replay or record the others."""
         if plan.folds:
-            if trace.tail is not None and plan.trace is not None and trace.same_ops(plan.trace):
-                return trace.tail.samples(self.n_samples)
-            return self._run_traced(replace(plan, trace=None), batch, undo)
+            samples = self._fold(plan, batch, undo)
+            if samples is not None:
+                return samples
+            undo.close()  # the next pass must find the inputs that this one found
+            plan = replace(plan, trace=None)
+        replays = plan.trace is not None
+        output, trace = self._passes.record(batch, 0, plan, undo, keep=replays)
+        self._check_draws(plan)
         samples = output.new_empty((batch.n, self.n_samples, *output.shape[1:]))
         samples[:, 0] = output
         program = plan.program(trace)
@@ -177,22 +197,38 @@ class DropoutSampler:
             try:
                 samples[:, k] = self._passes.replay(batch, k, plan, trace, program)
             except DivergedError:
+                # What the recorded pass overwrote is put back first, or this one would start from what that one left.
+                # The new record is of the path taken last, which passes to come are as likely to take.
                 undo.close()
                 output, trace = self._passes.record(batch, k, replace(plan, trace=None), undo, keep=replays)
                 self._check_draws(plan)
-                samples[:, k], program = output, plan.program(trace)
+                samples[:, k] = output
+                program = plan.program(trace)
+        # The trace proves nothing for an output it does not see touched: it may have left torch and come back.
         if not trace.output_touched and not plan.draws_in_python:
             _check_samples_differ(samples)
         return samples
 
+    def _fold(self, plan: Plan, batch: Batch, undo: ExitStack) -> Tensor | None:
+        """All samples by one matrix product; None if the batch took another path than the one that was proven."""
+        # The pass computes no more than the input of that product, and its output is a stand-in.
+        _, trace = self._passes.record(batch, 0, plan, undo, keep=False)
+        self._check_draws(plan)
+        if trace.tail is None or plan.trace is None or not trace.same_ops(plan.trace):
+            return None
+        return trace.tail.samples(self.n_samples)
+
     def _run_bare(self, batch: Batch) -> Tensor:
         """Plain passes, for a network that cannot be traced."""
+        # At least two: no trace shows a draw here, only samples that differ do.
+        n_passes = max(self.n_samples, 2)
         with python_random_states():
-            samples = torch.stack([self._passes.bare(batch, k) for k in range(max(self.n_samples, 2))], 1)
+            samples = torch.stack([self._passes.bare(batch, k) for k in range(n_passes)], 1)
         _check_samples_differ(samples)
         return samples[:, : self.n_samples]
 
     def _check_draws(self, plan: Plan) -> None:
+        """Refuse a network whose last pass drew nothing, unless it draws where no trace shows it."""
         if not self._passes.draws.shapes and not plan.draws_in_python:
             raise ValueError(_NO_DRAW)
 
@@ -200,62 +236,3 @@ class DropoutSampler:
 def _check_samples_differ(samples: Tensor) -> None:
     if samples.shape[1] > 1 and torch.equal(samples, samples[:, :1].expand_as(samples)):
         raise ValueError(_NO_DRAW)
-
-
-def _keeps_statistics(module: nn.Module) -> bool:
-    """Whether training mode would make normalisation stochastic, or is no dropout (RReLU's random slopes)."""
-    return isinstance(module, nn.RReLU) or any(name in _STATISTICS for name, _ in module.named_buffers(recurse=False))
-
-
-def _state(module: nn.Module) -> tuple:
-    """Everything a plan may depend on: which tensors and settings the network has, and whether they have changed."""
-    tensors = [(id(tensor), tensor._version) for tensor in chain(module.parameters(), module.buffers())]
-    settings = [
-        (type(part), [item for item in vars(part).items() if isinstance(item[1], _SETTINGS)])
-        for part in module.modules()
-    ]
-    return tensors, settings
-
-
-@contextmanager
-def _modes_and_buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Put back each module's mode and buffers, bit by bit."""
-    modes = [(part, part.training) for part in module.modules()]
-    buffers = [(part, name, value) for part, _ in modes for name, value in part.named_buffers(recurse=False)]
-    values = [value.clone() for _, _, value in buffers]
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-        with torch.no_grad():
-            for (part, name, buffer), value in zip(buffers, values, strict=True):
-                if not isinstance(part, torch.jit.ScriptModule):
-                    part._buffers[name] = buffer
-                if not torch.equal(buffer, value):
-                    buffer.copy_(value)
-
-
-def _accelerators(module: nn.Module) -> list[torch.device]:
-    devices = {tensor.device for tensor in chain(module.parameters(), module.buffers())}
-    return sorted((device for device in devices if device.type != "cpu"), key=str)
-
-
-def _fork_arguments(accelerators: list[torch.device]) -> dict[str, Any]:
-    """Arguments of `fork_rng` for the generators that a network reads."""
-    if not accelerators:
-        return {"devices": []}
-    return {"devices": [device.index or 0 for device in accelerators], "device_type": accelerators[0].type}
-
-
-@contextmanager
-def _traceable_backends(module: nn.Module) -> Iterator[None]:
-    """Choose kernels that draw their masks where a dispatch mode sees it."""
-    with ExitStack() as stack:
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        if any(device.type == "cuda" for device in _accelerators(module)):
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-            if any(isinstance(part, nn.RNNBase) for part in module.modules()):
-                stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-        yield

@@ -1,4 +1,4 @@
-"""What is recorded of a pass of a network.
+"""Trace: what is recorded of a pass of a network.
 
 Values are named by labels, (step, output) of the op that made them, so that two passes can be compared and one can be
 run from the record of another.
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
-from alkit.nets.mc_dropout.draws import SharedMask
+from alkit.nets.mc_dropout.masks import SharedMask
 
 
 class Label(NamedTuple):
@@ -40,6 +40,7 @@ class Kind(Enum):
     """What later passes do with a recorded op."""
 
     KEEP = "hand back the recorded result"
+    # Not handed back: torch gives each view its own bookkeeping, and refuses a tensor that already has some.
     VIEW = "a view of a recorded result"
     RUN = "run: touched by a draw"
     SKIP = "leave out: the masked input of a linear layer, read by nothing else"
@@ -60,7 +61,11 @@ class Step:
 
 @dataclass(frozen=True)
 class FoldedTail:
-    """The end of a network, dropout -> linear (-> softmax), for all samples by one matrix product."""
+    """The end of a network, dropout -> linear (-> softmax), for all samples by one matrix product.
+
+    (x * mask) @ weight is x @ (mask * weight), with the mask on the rows of the weights: so the K networks differ in
+    their weights only, which are put side by side. x, all that precedes the dropout, is the same for all of them.
+    """
 
     x: Tensor
     mask: SharedMask
@@ -71,13 +76,15 @@ class FoldedTail:
     def samples(self, n_samples: int) -> Tensor:
         """Return outputs (n, K, C) of samples 0 to K - 1."""
         masks_K_H = self.mask.of_samples(n_samples)
-        weights = (masks_K_H[:, None] * self.weight.t()).flatten(0, 1)
+        weights = (masks_K_H[:, None] * self.weight.t()).flatten(0, 1)  # (K * C, H)
         if self.bias is None:
             outputs = self.x @ weights.t()
         else:
             outputs = torch.addmm(self.bias.repeat(n_samples), self.x, weights.t())
         outputs_N_K_C = outputs.view(len(self.x), n_samples, -1)
-        return outputs_N_K_C if self.softmax is None else self.softmax(outputs_N_K_C, -1, False)
+        if self.softmax is None:
+            return outputs_N_K_C
+        return self.softmax(outputs_N_K_C, -1, False)
 
 
 @dataclass
@@ -86,15 +93,16 @@ class Trace:
 
     replayable: bool  # by a program: what touched ops read is kept
     complete: bool  # so is everything else
-    token: object = field(default_factory=object)
+    token: object = field(default_factory=object)  # marks labels of untouched values, which all passes share
     steps: list[Step] = field(default_factory=list)
     needed: set[int] = field(default_factory=set)  # steps whose results touched ops read
-    externals: dict[External, Tensor] = field(default_factory=dict)  # kept alive, so that their ids stay theirs
+    # Kept alive: an id names a tensor only as long as it lives; the next one may get the same.
+    externals: dict[External, Tensor] = field(default_factory=dict)
     originals: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # overwritten values of what others own
     overwritten: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # values that touched ops overwrote
     output: Label | External | None = None
     output_touched: bool = False
-    data_dependent: bool = False
+    data_dependent: bool = False  # what the rows hold decides about the path, or may
     steered: bool = False  # what was drawn decides about the path, or may
     tail: FoldedTail | None = None
 
@@ -110,6 +118,7 @@ class Trace:
 
 def restore(saved: list[tuple[Tensor, Tensor]]) -> None:
     """Undo overwriting, the last first."""
+    # Two views of one storage may both be saved, the second with what was written through the first.
     for tensor, values in reversed(saved):
         tensor.copy_(values)
 

@@ -1,0 +1,78 @@
+"""Plan: what is proven about a network, and so which of the four ways its samples are computed by."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from alkit.nets.mc_dropout.layouts import Layouts
+from alkit.nets.mc_dropout.replay import Program
+from alkit.nets.mc_dropout.trace import Trace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is proven about a network and a shape of input; by default nothing, so that every pass is run in full.
+
+    Parameters
+    ----------
+    layouts : Layouts, optional
+        Where the rows lie in each draw; None where rows cannot share masks.
+    trace : Trace, optional
+        The pass on a few rows whose record later passes may be computed from; None where they are run in full.
+    fixed : bool
+        Whether all passes take the path of the trace, whatever is drawn.
+    reason : str
+        Why rows cannot share masks, or why the network cannot be traced.
+    bare : bool
+        Whether the network fails when traced on a few rows, so that nothing is known of its draws.
+    draws : bool
+        Whether the network draws random numbers at all.
+    draws_in_python : bool
+        Whether it draws from numpy's or Python's global generator, which no trace shows.
+    reference : Tensor, optional
+        Outputs of the batch's first and last row in sample 0, computed apart from the rest of the batch.
+    """
+
+    layouts: Layouts | None = None
+    trace: Trace | None = None
+    fixed: bool = False
+    reason: str = ""
+    bare: bool = False
+    draws: bool = True
+    draws_in_python: bool = False
+    reference: Tensor | None = None
+
+    @property
+    def follows_data(self) -> bool:
+        """Whether another batch may take another path through the network."""
+        return self.trace is not None and self.trace.data_dependent
+
+    def program(self, trace: Trace) -> Program | None:
+        """Program of a batch's trace, if it runs the ops that were proven to be the same in every pass."""
+        if self.fixed and self.trace is not None and trace.replayable and trace.same_ops(self.trace):
+            return Program(trace)
+        return None
+
+    @property
+    def folds(self) -> bool:
+        """Whether all samples come from one matrix product."""
+        return self.trace is not None and self.trace.tail is not None
+
+    def agrees(self, samples: Tensor) -> bool:
+        """Whether rows of a batch have the outputs they have without the other rows."""
+        return self.reference is None or close(samples[[0, -1], 0], self.reference)
+
+
+def close(a: Tensor, b: Tensor) -> bool:
+    """Whether two outputs differ by rounding only."""
+    if torch.equal(a, b):
+        return True
+    if a.shape != b.shape or not a.is_floating_point():
+        return False
+    # Relative to the largest output: rounding of a sum that cancels is as large as that of its terms. The square root
+    # of the precision is 3e-4 in float32, far above rounding and far below what another mask changes.
+    finite = b[b.isfinite()]
+    scale = finite.abs().max().item() if finite.numel() else 0.0
+    tolerance = torch.finfo(a.dtype).eps ** 0.5
+    return torch.allclose(a.double(), b.double(), rtol=0, atol=tolerance * scale, equal_nan=True)
