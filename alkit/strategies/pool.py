@@ -104,6 +104,7 @@ class PoolPass:
         ScoredPool
         """
         by_row, kept_by_row = _by_row((*needs, *keep)), _by_row(keep)
+        # what the model lacks is refused before anything is read, for labelled rows too
         self.quantities.check((*by_row, *(_OF_TRAINING.get(name, "") for name in keep)))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
         scores = np.zeros(len(self))

@@ -59,9 +59,9 @@ class Quantities:
     n_samples : int
         Number of posterior samples K, where the model draws them (a committee has its members).
     embed : fitted transformer, optional
-        Makes ``features`` of X, instead of X itself.
+        Turns X into ``features``; without one they are X itself.
     cost : callable or str, optional
-        Makes ``cost`` of X, or names its column.
+        ``cost(X) -> (n,)``, or the name of the column of X that holds it.
     joint : bool
         Whether sample k must be the same model for every row, as scores of sets of rows need.
     """
@@ -150,12 +150,18 @@ class Quantities:
         # a cost is checked by the pick that divides by it: the message here is about models
         if name != "cost":
             refuse_non_finite(values, source, start, allow_inf=name not in ("embedding", "features"))
-        if name in ("proba", "samples") and values.size and not -1e-4 <= values.min() <= values.max() <= 1 + 1e-4:
-            raise ValueError(
-                f"{source} of {type(self._predictor).__name__} returned values from {values.min():.3g} to "
-                f"{values.max():.3g}, which are not probabilities; has it a softmax?"
-            )
+        if name in ("proba", "samples") and values.size:
+            self._check_probabilities(values, source)
         return torch.from_numpy(values)
+
+    def _check_probabilities(self, values: np.ndarray, source: str) -> None:
+        """Refuse what lies outside [0, 1] by more than rounding."""
+        low, high = values.min(), values.max()
+        if low < -1e-4 or high > 1 + 1e-4:
+            raise ValueError(
+                f"{source} of {type(self._predictor).__name__} returned values from {low:.3g} to {high:.3g}, which are "
+                "not probabilities; has it a softmax?"
+            )
 
     def _method(self, name: str) -> Callable[..., np.ndarray]:
         """Return the model's method for a quantity."""
