@@ -42,3 +42,19 @@ class LinearPosterior(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return self.classes_[self.predict_proba(X).argmax(1)]
+
+
+class RecordingPosterior(LinearPosterior):
+    """Notes in `asked_` what it is asked, and of how many rows."""
+
+    def fit(self, X, y=None):
+        self.asked_ = []
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        self.asked_.append(("proba", len(X)))
+        return super().predict_proba(X)
+
+    def sample_proba(self, X, n_samples=20, random_state=None):
+        self.asked_.append(("samples", len(X), n_samples, random_state))
+        return super().sample_proba(X, n_samples, random_state)

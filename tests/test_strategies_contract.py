@@ -23,7 +23,6 @@ from alkit import (
     MultimodalLearningLossClassifier,
     NetClassifier,
     get_strategy,
-    get_strategy_names,
 )
 from alkit.strategies.picks.single import top_k
 from alkit.strategies.table import TABLE
@@ -270,11 +269,3 @@ def test_its_docstring_has_shapes_a_reference_and_an_example(strategy):
     assert "(n," in doc.lower()
     assert "References\n----------" in doc
     assert ">>> " in doc
-
-
-def test_names():
-    assert get_strategy_names() == [strategy.name for strategy in TABLE]
-    with pytest.raises(ValueError, match="no strategy 'magrin'; did you mean 'margin'"):
-        get_strategy("magrin")
-    with pytest.raises(ValueError, match="no strategy 'zzz'; there are random, "):
-        get_strategy("zzz")

@@ -1,4 +1,4 @@
-"""Query strategies: small pure functions, one line each in `alkit.strategies.table`.
+"""Query strategies: small pure functions, each with one line in `alkit.strategies.table`.
 
 What is not in ``__all__`` here, in `alkit.strategies.scores` or in `alkit.strategies.picks` is private.
 """

@@ -1,9 +1,9 @@
-"""View: one pass over a pool, a chunk at a time, in parallel where joblib is told to."""
+"""One pass over a pool: rows are read and scored a chunk at a time, in parallel where joblib is told to."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, NamedTuple
@@ -14,31 +14,35 @@ from joblib import Parallel, delayed
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from alkit.protocols import Score
 from alkit.rows import Rows, n_rows, row_bytes, slices, take
-from alkit.strategies.quantities import OF_ROWS, Quantities, finite
+from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
 from alkit.validation import check_finite
 
 _MAX_CHUNK_ROWS = 16_384
+"""Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
 _MAX_TARGETS = 500
+"""Rows of the pool that stand for all of it where no `X_target` is given: EPIG takes time for each."""
 _OF_TRAINING = {"train_embedding": "embedding", "train_features": "features"}
 _SETS = (*_OF_TRAINING, "y_train", "target_samples")
+"""Quantities of rows other than those scored: as long as their own set, and handed whole to each chunk."""
 QUANTITIES = (*OF_ROWS, *_SETS)
 
 
-class Scan(NamedTuple):
-    """What one pass over a pool found."""
+class ScoredPool(NamedTuple):
+    """Rows that a pick may choose from, with all that it reads."""
 
     positions: np.ndarray
-    """Which of the rows asked for a pick may choose from, (n,)."""
+    """Their positions among the rows asked for, (n,)."""
     scores: np.ndarray
     """Their scores, (n,); zeros for a strategy without."""
-    views: list[Tensor]
-    """What the pick needs, (n, ...) each, or a set of its own length."""
+    inputs: list[Tensor]
+    """Quantities that the pick needs, in its order: (n, ...) each, or as long as a set of its own."""
 
 
 @dataclass
-class View:
-    """What a model says about a pool: each quantity computed once, in chunks; the pool is never copied.
+class PoolPass:
+    """One pass over a pool, in chunks: a row is fetched once for all quantities, and the pool is never copied.
 
     Parameters
     ----------
@@ -48,16 +52,18 @@ class View:
         The pool.
     rows : int array or None
         The only rows read, as positions in X; None for all of them.
+    rng : numpy.random.Generator
+        Draws targets, and which rows of equal score are kept of a set that is too large.
     X_training, y_training : rows and labels, optional
         What the learner was taught.
     y_pool, costs : array (N,), optional
-        Labels, which only a simulation has, and costs; aligned to X.
+        Labels, which only a simulation has, and costs; one per row of X.
     X_target : rows, optional
         What predictions are wanted for; by default a seeded part of the pool.
     chunk_bytes : int
         About how much memory a chunk and its posterior samples may take.
     max_bytes : int
-        How much memory the views of a pick on the whole set may take.
+        How much memory the quantities may take that a pick on the whole set reads.
     allow_nan, check_finite : bool
         Whether NaN is let through, and whether rows are checked at all.
     """
@@ -79,7 +85,7 @@ class View:
     def __len__(self) -> int:
         return n_rows(self.X) if self.rows is None else len(self.rows)
 
-    def scan(self, score: Callable[..., Tensor] | None, needs: tuple[str, ...], keep: tuple[str, ...], k: int) -> Scan:
+    def run(self, score: Score | None, needs: tuple[str, ...], keep: tuple[str, ...], k: int) -> ScoredPool:
         """Read the pool once: score each chunk and keep what a pick needs whole.
 
         Parameters
@@ -87,46 +93,49 @@ class View:
         score : callable or None
             ``score(*needs) -> (n,)``, called chunk by chunk; None scores every row zero.
         needs : tuple of str
-            Quantities that `score` reads; gone with their chunk.
+            Quantities that `score` reads; they are dropped with their chunk.
         keep : tuple of str
-            Quantities a pick on the whole set reads.
+            Quantities that a pick on the whole set reads.
         k : int
             How many rows will be picked.
 
         Returns
         -------
-        Scan
+        ScoredPool
         """
         by_row, kept_by_row = _by_row((*needs, *keep)), _by_row(keep)
+        # what the model lacks is refused before anything is read, for labelled rows too
         self.quantities.check((*by_row, *(_OF_TRAINING.get(name, "") for name in keep)))
-        sets = {name: self._set(name) for name in needs if name in _SETS}
+        sets = {name: self._of_set(name) for name in needs if name in _SETS}
         scores = np.zeros(len(self))
-        kept = _Kept(self, kept_by_row, k, scored=score is not None)
+        kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
             jobs = (read(self.quantities, score, needs, kept_by_row, sets, *chunk) for chunk in self._chunks(by_row))
-            for part, chunk_scores, views in Parallel(return_as="generator")(jobs):
+            # a generator, so that what a chunk keeps is thinned out before the next ones arrive
+            for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
                 scores[part] = chunk_scores
-                kept.add(part, chunk_scores, views)
-        positions, views = kept.finish()
-        by_name = dict(zip(kept_by_row, views, strict=True))
-        return Scan(
-            positions, scores[positions], [by_name[name] if name in by_name else self._set(name) for name in keep]
-        )
+                kept.add(part, chunk_scores, chunk_kept)
+        positions, tensors = kept.finish()
+        by_name = dict(zip(kept_by_row, tensors, strict=True))
+        inputs = [by_name[name] if name in by_name else self._of_set(name) for name in keep]
+        return ScoredPool(positions, scores[positions], inputs)
 
-    def _set(self, name: str) -> Tensor:
-        """Return a quantity of rows other than the pool's."""
+    def _of_set(self, name: str) -> Tensor:
+        """Return a quantity of rows other than those scored."""
         if self.X_training is None and name in _OF_TRAINING:
-            one = slice(0, 1) if self.rows is None else self.rows[:1]  # a row of the pool tells the width
-            return self._whole(_OF_TRAINING[name], take(self.X, one))[:0]
+            # no labelled rows, (0, D): one row of the pool tells the width D
+            one = slice(0, 1) if self.rows is None else self.rows[:1]
+            return self._in_chunks(_OF_TRAINING[name], take(self.X, one))[:0]
         if name == "y_train":
             y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
             return torch.as_tensor(np.asarray(y, dtype=np.int64))
         if name == "target_samples":
-            return self._whole("samples", self._targets())
-        return self._whole(_OF_TRAINING[name], self.X_training)
+            return self._in_chunks("samples", self._targets())
+        return self._in_chunks(_OF_TRAINING[name], self.X_training)
 
     def _targets(self) -> Rows:
+        """Return the rows that predictions are wanted for."""
         targets = self.X_target
         if targets is None:
             chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
@@ -137,11 +146,13 @@ class View:
             check_finite(targets, "X_target (by default a part of the pool)", allow_nan=self.allow_nan)
         return targets
 
-    def _whole(self, name: str, X: Rows) -> Tensor:
+    def _in_chunks(self, name: str, X: Rows) -> Tensor:
+        """Return a quantity of all rows of X, read a chunk at a time."""
         parts = slices(n_rows(X), self._chunk_rows((name,)))
         return torch.cat([self.quantities.read((name,), take(X, part))[name] for part in parts])
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
+        """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
         per_row = row_bytes(self.X)
         if "samples" in names:
             per_row += 8 * self.quantities.n_samples * self.quantities.n_classes()
@@ -158,21 +169,20 @@ class View:
                 chunk = take(self.X, rows)
                 if self.check_finite:
                     check_finite(chunk, "the pool asked for", allow_nan=self.allow_nan, start=part.start)
-                yield (
-                    part,
-                    chunk,
-                    *(None if given is None else take(given, rows) for given in (self.y_pool, self.costs)),
-                )
+                y = None if self.y_pool is None else take(self.y_pool, rows)
+                costs = None if self.costs is None else take(self.costs, rows)
+                yield part, chunk, y, costs
                 progress.update(part.stop - part.start)
 
 
 def _by_row(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of some quantities that are of the rows scored, each once."""
     return tuple(dict.fromkeys(name for name in names if name not in _SETS))
 
 
 def _read_chunk(
     quantities: Quantities,
-    score: Callable[..., Tensor] | None,
+    score: Score | None,
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
@@ -181,57 +191,69 @@ def _read_chunk(
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
-    """Score a chunk, wherever it is computed, and return what is kept of it."""
-    said = quantities.read(_by_row((*needs, *keep)), X, part.start, y, costs) | sets
-    scores = np.zeros(n_rows(X))
-    if score is not None:
-        scores = finite(score(*(said[name] for name in needs)).numpy(), "score", part.start)
-    return part, scores, [said[name].numpy() for name in keep]
+    """Score a chunk, in whichever process or machine, and return what is kept of it."""
+    tensors = quantities.read(_by_row((*needs, *keep)), X, part.start, y, costs) | sets
+    if score is None:
+        scores = np.zeros(n_rows(X))
+    else:
+        scores = score(*(tensors[name] for name in needs)).numpy()
+        refuse_non_finite(scores, "score", part.start)
+    return part, scores, [tensors[name].numpy() for name in keep]
 
 
-class _Kept:
-    """Views of the rows a pick may choose from: all, or the best-scored part that fits in ``max_bytes``."""
+class _KeptRows:
+    """Quantities of the rows a pick may choose from: of all, or of the best-scored part that fits in `max_bytes`."""
 
-    def __init__(self, view: View, names: tuple[str, ...], k: int, scored: bool) -> None:
-        self.view, self.names, self.k, self.scored = view, names, k, scored
-        self.room = len(view)
-        self.positions, self.scores, self.ties = np.empty(0, dtype=np.intp), np.empty(0), np.empty(0)
+    def __init__(self, pool: PoolPass, names: tuple[str, ...], k: int, scored: bool) -> None:
+        self.pool, self.names, self.k, self.scored = pool, names, k, scored
+        self.room = len(pool)
+        self.positions = np.empty(0, dtype=np.intp)
+        self.scores = np.empty(0)
+        self.ties = np.empty(0)
+        # one list per chunk, one array per quantity in each
         self.parts: list[list[np.ndarray]] = []
 
-    def add(self, part: slice, scores: np.ndarray, views: list[np.ndarray]) -> None:
+    def add(self, part: slice, scores: np.ndarray, values: list[np.ndarray]) -> None:
+        """Keep a chunk: its positions, its scores, and its values of each quantity."""
         if not self.names:
             return
         if not self.parts:
-            self._make_room(sum(values[:1].nbytes for values in views))
+            self._set_room(sum(column[:1].nbytes for column in values))
         self.positions = np.concatenate([self.positions, np.arange(part.start, part.stop)])
         self.scores = np.concatenate([self.scores, scores])
-        self.ties = np.concatenate([self.ties, self.view.rng.random(len(scores))])
-        self.parts.append(views)
+        self.ties = np.concatenate([self.ties, self.pool.rng.random(len(scores))])
+        self.parts.append(values)
+        # thinned out only once there is twice the room, so that a row is not copied with every chunk
         if len(self.positions) > 2 * self.room:
-            self._drop()
+            self._keep_best()
 
     def finish(self) -> tuple[np.ndarray, list[Tensor]]:
+        """Return the positions of the rows kept, and one tensor per quantity."""
         if not self.names:
-            return np.arange(len(self.view)), []
+            return np.arange(len(self.pool)), []
         if len(self.positions) > self.room:
-            self._drop()
+            self._keep_best()
         return self.positions, [torch.from_numpy(np.concatenate(column)) for column in zip(*self.parts, strict=True)]
 
-    def _make_room(self, per_row: int) -> None:
-        """Decide how many rows to keep; twice as many are held for a moment."""
-        if per_row * len(self.view) <= self.view.max_bytes:
+    def _set_room(self, per_row: int) -> None:
+        """Decide how many rows to keep; up to twice as many are held in between."""
+        n, max_bytes = len(self.pool), self.pool.max_bytes
+        if per_row * n <= max_bytes:
             return
-        self.room = max(self.k, int(self.view.max_bytes // (2 * per_row)))
+        self.room = max(self.k, int(max_bytes // (2 * per_row)))
+        which = "the best-scored" if self.scored else "a random"
         warnings.warn(
-            f"strategy {self.view.quantities.asked_by} picks on the whole set, but {', '.join(self.names)} of "
-            f"{len(self.view):,} rows take {per_row * len(self.view) / 2**20:,.0f} MB, more than max_bytes="
-            f"{self.view.max_bytes / 2**20:,.0f} MB; it picks from {'the best-scored' if self.scored else 'a random'} "
-            f"{self.room:,} of them",
+            f"strategy {self.pool.quantities.asked_by} picks on the whole set, but {', '.join(self.names)} of "
+            f"{n:,} rows take {per_row * n / 2**20:,.0f} MB, more than max_bytes={max_bytes / 2**20:,.0f} MB; "
+            f"it picks from {which} {self.room:,} of them",
             stacklevel=6,
         )
 
-    def _drop(self) -> None:
-        # rows of equal score, and all where there is no score, are kept at random, whatever the chunks
+    def _keep_best(self) -> None:
+        # Rows of equal score, and all where there is no score, are kept at random. Their random numbers are drawn as
+        # they come, one per row, so that the size of chunks does not change which are kept.
         best = np.sort(np.lexsort((self.ties, self.scores))[-self.room :])
         self.parts = [[np.concatenate(column)[best] for column in zip(*self.parts, strict=True)]]
-        self.positions, self.scores, self.ties = self.positions[best], self.scores[best], self.ties[best]
+        self.positions = self.positions[best]
+        self.scores = self.scores[best]
+        self.ties = self.ties[best]

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from inspect import signature
 from threading import RLock
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 import torch
 from modAL.models.base import BaseLearner
 from sklearn.pipeline import Pipeline
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from alkit._finite import sums_to_finite
-from alkit.rows import Rows, n_rows
+from alkit.rows import Rows, dense, n_rows
+from alkit.strategies.signatures import takes
 from alkit.validation import check_same_labels
 
-# Scoring sets modes of the network and seeds global generators for a while: threads of one process take turns
+# Answering sets modes of a network and seeds global generators for a while: threads of one process take turns
 _ONE_AT_A_TIME = RLock()
+# what each quantity is asked of: the first of these methods that the model has
 _METHODS = {
     "proba": ("predict_proba",),
     "samples": ("sample_proba", "vote_proba"),
@@ -32,7 +30,9 @@ _METHODS = {
     "true_loss": ("predict_proba",),
 }
 OF_ROWS = (*_METHODS, "features", "cost")
-_HAVE = {
+"""Quantities of the rows that are scored."""
+# named in the error where a model has no such method
+_CLASSES_WITH = {
     "proba": "any classifier with probabilities, such as alkit.NetClassifier",
     "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier, "
     "alkit.EnsembleClassifier, alkit.LaplaceClassifier or a Committee",
@@ -57,9 +57,9 @@ class Quantities:
     n_samples : int
         Number of posterior samples K, where the model draws them (a committee has its members).
     embed : fitted transformer, optional
-        Makes ``features`` of X, instead of X itself.
+        Turns X into ``features``; without one they are X itself.
     cost : callable or str, optional
-        Makes ``cost`` of X, or names its column.
+        ``cost(X) -> (n,)``, or the name of the column of X that holds it.
     joint : bool
         Whether sample k must be the same model for every row, as scores of sets of rows need.
     """
@@ -118,40 +118,51 @@ class Quantities:
         -------
         dict of Tensor (n, ...)
         """
-        said, prepared = {}, None
+        tensors = {}
+        prepared = None
         for name in dict.fromkeys(names):
             if name == "features":
                 values = dense_features(X, self.embed, self.asked_by)
             elif name == "cost":
                 values = self._costs(X) if costs is None else np.asarray(costs, dtype=float)
             else:
+                # a Pipeline's transformers run once, however many quantities are asked for
                 if prepared is None:
                     prepared = X if self._prepare is None else self._prepare(X)
                 values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
-            said[name] = self._checked(values, name, n_rows(X), start)
-        return said
+            tensors[name] = self._checked(values, name, n_rows(X), start)
+        return tensors
 
     def _checked(self, values: Any, name: str, n: int, start: int) -> Tensor:
-        """Refuse answers that are not what their name promises: whatever they are scored as would be nonsense."""
+        """Return an answer as a tensor, refusing one of another shape or range: its scores would mean nothing."""
         source = _METHODS.get(name, (name,))[0]
         values = np.asarray(values)
-        shape = {"proba": 2, "samples": 3, "embedding": 2, "features": 2}.get(name, 1)
-        if values.ndim != shape or len(values) != n:
+        n_dimensions = {"proba": 2, "samples": 3, "embedding": 2, "features": 2}.get(name, 1)
+        if values.ndim != n_dimensions or len(values) != n:
             raise ValueError(
                 f"strategy {self.asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
-                f"{shape} dimensions and a row each are needed"
+                f"{n_dimensions} dimensions, the first of length {n}, are needed"
             )
+        # as torch takes arrays without a copy; integers and half precision become float
         values = np.require(values, np.result_type(values, np.float32), ["C", "W"])
-        if name != "cost":  # checked where it is used: what is said here is about models
-            values = finite(values, source, start, allow_inf=name not in ("embedding", "features"))
-        if name in ("proba", "samples") and values.size and not -1e-4 <= values.min() <= values.max() <= 1 + 1e-4:
-            raise ValueError(
-                f"{source} of {type(self._predictor).__name__} returned values from {values.min():.3g} to "
-                f"{values.max():.3g}, which are not probabilities; has it a softmax?"
-            )
+        # a cost is checked by the pick that divides by it: the message here is about models
+        if name != "cost":
+            refuse_non_finite(values, source, start, allow_inf=name not in ("embedding", "features"))
+        if name in ("proba", "samples") and values.size:
+            self._check_probabilities(values, source)
         return torch.from_numpy(values)
 
+    def _check_probabilities(self, values: np.ndarray, source: str) -> None:
+        """Refuse what lies outside [0, 1] by more than rounding."""
+        low, high = values.min(), values.max()
+        if low < -1e-4 or high > 1 + 1e-4:
+            raise ValueError(
+                f"{source} of {type(self._predictor).__name__} returned values from {low:.3g} to {high:.3g}, which are "
+                "not probabilities; has it a softmax?"
+            )
+
     def _method(self, name: str) -> Callable[..., np.ndarray]:
+        """Return the model's method for a quantity."""
         members = [learner.estimator for learner in getattr(self._predictor, "learner_list", ())]
         for method in _METHODS[name]:
             # a committee has its method, but can only answer if its members have theirs
@@ -159,20 +170,22 @@ class Quantities:
                 return getattr(self._predictor, method)
         raise TypeError(
             f"strategy {self.asked_by} needs {_METHODS[name][0]}, which {type(self._predictor).__name__} does not "
-            f"have; use {_HAVE[name]}, or another strategy"
+            f"have; use {_CLASSES_WITH[name]}, or another strategy"
         )
 
     def _ask(self, name: str, X: Rows) -> np.ndarray:
+        """Return what the model's method for a quantity answers for prepared rows."""
         with _ONE_AT_A_TIME:
             return self._answer(self._method(name), X)
 
     def _answer(self, method: Callable[..., np.ndarray], X: Rows) -> np.ndarray:
         if method.__name__ == "sample_proba":
-            shared = {"consistent": True} if self.joint and "consistent" in signature(method).parameters else {}
+            shared = {"consistent": True} if self.joint and takes(method, "consistent") else {}
             return np.asarray(method(X, n_samples=self.n_samples, random_state=self.seed, **shared))
         return np.asarray(method(X))
 
     def _true_loss(self, X: Rows, y: Any) -> np.ndarray:
+        """Return -log of the probability of each row's hidden label, (n,)."""
         if y is None:
             raise ValueError(
                 f"strategy {self.asked_by} needs the labels of the pool, which only a simulation has; pass y_pool="
@@ -180,14 +193,17 @@ class Quantities:
         proba, y = self._ask("true_loss", X), np.asarray(y)
         check_same_labels(y, self._predictor.classes_)
         seen = np.isin(y, self._predictor.classes_)
-        right = np.zeros(len(y), proba.dtype)  # as in the columns of a class that the model has not met
+        # a class that the model has not met has probability 0
+        right = np.zeros(len(y), proba.dtype)
         right[seen] = proba[seen, self.class_positions(y[seen])]
         return -np.log(np.maximum(right, np.finfo(proba.dtype).tiny))
 
     def _costs(self, X: Rows) -> np.ndarray:
+        """Return what each label costs, (n,), by `cost`."""
         if self.cost is None:
             raise ValueError(f"strategy {self.asked_by} needs costs; pass cost= to it or costs= to the query")
-        return np.asarray(X[self.cost] if isinstance(self.cost, str) else self.cost(X), dtype=float)
+        costs = X[self.cost] if isinstance(self.cost, str) else self.cost(X)
+        return np.asarray(costs, dtype=float)
 
 
 def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
@@ -198,12 +214,14 @@ def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
         return _unwrap(model.best_estimator_)
     if isinstance(model, Pipeline):
         inner, predictor = _unwrap(model[-1])
-        steps = [step for step in (model[:-1].transform if len(model) > 1 else None, inner) if step is not None]
-        return (partial(_in_turn, steps) if steps else None), predictor
+        outer = model[:-1].transform if len(model) > 1 else None
+        steps = [step for step in (outer, inner) if step is not None]
+        return (partial(_transform, steps) if steps else None), predictor
     return None, model
 
 
-def _in_turn(steps: list[Callable[[Rows], Rows]], X: Rows) -> Rows:
+def _transform(steps: list[Callable[[Rows], Rows]], X: Rows) -> Rows:
+    """Return rows after one step after the other."""
     for step in steps:
         X = step(X)
     return X
@@ -213,34 +231,29 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
     """Return rows as one float matrix, (n, D), after a transformer where there is one."""
     if embed is not None:
         X = embed.transform(X)
+    X = dense(X)
     if isinstance(X, dict):
         return np.concatenate([dense_features(value, None, asked_by) for value in X.values()], axis=1)
-    if isinstance(X, Dataset):
-        items = (X[i] for i in range(n_rows(X)))
-        X = [np.asarray(item[0] if isinstance(item, (tuple, list)) else item) for item in items]
-    if sp.issparse(X):
-        X = X.toarray()
-    if isinstance(X, pd.DataFrame) and all(map(pd.api.types.is_numeric_dtype, X.dtypes)):
-        X = X.to_numpy(dtype=np.float64)  # numbers and bools side by side would make objects
     values = np.asarray(X)
     if values.dtype.kind not in "biuf":
         raise TypeError(
             f"strategy {asked_by} measures distances between rows, but X holds {values.dtype}; pass "
             "embed=a transformer that makes numbers of them, such as make_pipeline(TfidfVectorizer(), TruncatedSVD())"
         )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinity, which is refused
+    # what float32 cannot hold becomes infinity, which is refused later
+    with np.errstate(over="ignore"):
         return np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
 
 
-def finite(values: np.ndarray, source: str, start: int, *, allow_inf: bool = True) -> np.ndarray:
-    """Return values, refusing NaN and, unless allowed, infinity."""
+def refuse_non_finite(values: np.ndarray, source: str, start: int, *, allow_inf: bool = True) -> None:
+    """Refuse NaN and, unless allowed, infinity in an answer or score; `start` is the position of the first row."""
     if sums_to_finite(values):
-        return values
-    bad = (np.isnan(values) if allow_inf else ~np.isfinite(values)).reshape(len(values), -1).any(1)
+        return
+    refused = np.isnan(values) if allow_inf else ~np.isfinite(values)
+    bad = refused.reshape(len(values), -1).any(1)
     if bad.any():
         what = "NaN" if np.isnan(values).any() else "infinite"
         raise ValueError(
             f"{source} is {what} for {bad.sum()} of {len(values)} rows, the first is row {start + bad.argmax()} of "
             "those asked for; has the fit diverged (lower lr, scale X), or does X hold values the model cannot take?"
         )
-    return values

@@ -1,9 +1,11 @@
-"""Strategy: a record of what to compute and how to pick, and the only place where a query is checked."""
+"""Strategy: a record of what to compute and how to pick, and the way of a query from the pool to `Picks`.
+
+What a query asks for is checked in `alkit.validation`, what the model answers in `alkit.strategies.quantities`, and how
+the parameters of scores and picks are read in `alkit.strategies.signatures`.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,13 +13,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from alkit._random import RandomState, draw_seed, generator
+from alkit.protocols import Pick, Score
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies.picks.single import Picks, top_k
-from alkit.strategies.pool import QUANTITIES, View
+from alkit.strategies.pool import QUANTITIES, PoolPass, ScoredPool
 from alkit.strategies.quantities import Quantities
+from alkit.strategies.signatures import HANDED_TO_PICKS, check_own_parameters, own_parameters, takes, with_values
 from alkit.validation import candidate_rows, check_aligned, checked_count, input_tag
 
 
@@ -33,12 +36,13 @@ class Strategy:
     name : str
         Its name in the table.
     score : callable, optional
-        ``score(*needs) -> (n,)`` on torch tensors, row by row, higher is more useful. Keyword-only arguments are
-        parameters of the strategy.
+        ``score(*needs) -> (n,)``, row by row, higher is more useful: see `alkit.protocols.Score`. Keyword-only
+        arguments are parameters of the strategy.
     needs : tuple of str
         What `score` reads: ``"proba"``, ``"samples"``, ``"embedding"`` ... (an unknown name lists them all).
     pick : callable, default=picks.top_k
-        ``pick(*pick_needs, k=, rng=) -> Picks`` on the whole pool; one that takes ``scores`` first sees them.
+        ``pick(*pick_needs, k=, rng=) -> Picks`` on the whole pool; one that takes ``scores`` first sees them. See
+        `alkit.protocols.Pick`.
     pick_needs : tuple of str
         What `pick` reads, for the whole pool at once.
     params : dict, optional
@@ -46,7 +50,14 @@ class Strategy:
     of : Strategy, optional
         The strategy this one is made from, see `alkit.strategies.wrappers`.
     part : int, optional
-        Score only so many rows, drawn at random.
+        Score only this many rows, drawn at random.
+
+    Raises
+    ------
+    ValueError
+        If a need is unknown.
+    TypeError
+        If `score` or `pick` has a keyword-only parameter without a value.
 
     Examples
     --------
@@ -57,9 +68,9 @@ class Strategy:
     """
 
     name: str
-    score: Callable[..., Tensor] | None = None
+    score: Score | None = None
     needs: tuple[str, ...] = ()
-    pick: Callable[..., Picks] = top_k
+    pick: Pick = top_k
     pick_needs: tuple[str, ...] = ()
     params: dict[str, Any] = field(default_factory=dict)
     of: Strategy | None = None
@@ -69,18 +80,24 @@ class Strategy:
         unknown = [need for need in (*self.needs, *self.pick_needs) if need not in QUANTITIES]
         if unknown:
             raise ValueError(f"strategy {self.name} needs {unknown[0]!r}; there are {', '.join(QUANTITIES)}")
+        check_own_parameters(self.name, self.score)
+        check_own_parameters(self.name, self.pick, HANDED_TO_PICKS)
 
     def __repr__(self) -> str:
+        # what the inner strategy shows already is not repeated; `self` stands for "not there", as it equals no value
         inner = self.of.params if self.of else {}
-        own = (f"{key}={value!r}" for key, value in sorted(self.params.items()) if inner.get(key, self) != value)
-        size = [f"size={self.part}"] if self.of and self.part != self.of.part else []
-        given = ", ".join([repr(self.of), *own, *size] if self.of else own)
-        return f"{self.name}({given})" if given else self.name
+        given = [f"{key}={value!r}" for key, value in sorted(self.params.items()) if inner.get(key, self) != value]
+        if self.of:
+            given.insert(0, repr(self.of))
+            if self.part != self.of.part:
+                given.append(f"size={self.part}")
+        return f"{self.name}({', '.join(given)})" if given else self.name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Strategy) and self._key() == other._key()
 
     def __hash__(self) -> int:
+        # names of parameters only: their values, such as a transformer, may not be hashable
         return hash((self.name, self.of, *sorted(self.params)))
 
     def _key(self) -> tuple[Any, ...]:
@@ -88,7 +105,7 @@ class Strategy:
 
     def parameters(self) -> dict[str, Any]:
         """Return every parameter the strategy takes with its value."""
-        defaults = {**_keywords(self.score), **_keywords(self.pick)}
+        defaults = own_parameters(self.score) | own_parameters(self.pick, HANDED_TO_PICKS)
         needs = {*self.needs, *self.pick_needs}
         if needs & {"samples", "target_samples"}:
             defaults["n_samples"] = Quantities.n_samples
@@ -118,10 +135,9 @@ class Strategy:
         known = self.parameters()
         unknown = sorted(params.keys() - known)
         if unknown:
-            takes = ", ".join(f"{key}={value!r}" for key, value in known.items()) or "none"
-            raise TypeError(f"strategy {self.name} has no parameter {unknown[0]!r}; its parameters: {takes}")
-        given = self.params | params
-        return replace(self, params=given) if params else self
+            accepted = ", ".join(f"{key}={value!r}" for key, value in known.items()) or "none"
+            raise TypeError(f"strategy {self.name} has no parameter {unknown[0]!r}; its parameters: {accepted}")
+        return replace(self, params=self.params | params) if params else self
 
     def __call__(self, learner: Any, X_pool: Rows, n_instances: int | None = None, **kwargs: Any) -> np.ndarray:
         """Return the positions of the rows to label: `select` for callers who expect what modAL's strategies give."""
@@ -139,8 +155,8 @@ class Strategy:
         X_target: Rows = None,
         costs: Any = None,
         budget: float | None = None,
-        chunk_bytes: int = View.chunk_bytes,
-        max_bytes: int = View.max_bytes,
+        chunk_bytes: int = PoolPass.chunk_bytes,
+        max_bytes: int = PoolPass.max_bytes,
         **params: Any,
     ) -> Picks:
         """Pick the rows of a pool worth labelling.
@@ -148,7 +164,7 @@ class Strategy:
         Parameters
         ----------
         model : fitted estimator, Pipeline, modAL learner or Committee
-            What the strategy asks.
+            What the strategy asks for predictions.
         X_pool : rows of any kind
             The pool; nothing is copied but the chunk being scored. ``joblib.parallel_config`` has chunks scored in
             parallel, on a cluster too.
@@ -159,7 +175,7 @@ class Strategy:
         random_state : int, RandomState or Generator, optional
             Breaks ties and seeds posterior samples.
         y_pool : labels (N,), optional
-            For `ideal_loss`, which only a simulation can ask.
+            For `ideal_loss`; only a simulation has them.
         X_target : rows, optional
             What predictions are wanted for, where a strategy asks (`epig`); by default a seeded part of the pool.
         costs : array (N,), optional
@@ -169,8 +185,8 @@ class Strategy:
         chunk_bytes : int, default=64 MiB
             About how much memory the rows scored at a time may take.
         max_bytes : int, default=1 GiB
-            How much memory a strategy that picks on the whole set may take for what it reads; beyond, it picks from
-            the best-scored part (a random part, if it does not score single rows), and warns.
+            How much memory a strategy that picks on the whole set may take for what it reads. Beyond that it warns
+            and picks from the best-scored part (a random part, if it does not score single rows).
         **params
             Parameters of the strategy, for this query alone.
 
@@ -193,43 +209,32 @@ class Strategy:
                 check_aligned(name, values, X_pool)
         n = n_rows(X_pool) if rows is None else len(rows)
         k = self._count(n_instances, budget, n)
-        # a learner's own generator if it has one; scoring draws from no global one
-        own = getattr(model, "_rng", None) or np.random.default_rng()
-        rng = own if random_state is None else generator(random_state)
-        rows, size = self._drawn(rows, n, k if budget is None else 1, rng)
-        k, share = min(k, size), size / n
-        settings = strategy.parameters()
-        members = getattr(model, "learner_list", None) or [model]
-        view = View(
+        rng = _generator_of(model, random_state)
+        rows, n_scored = self._subsampled(rows, n, k if budget is None else 1, rng)
+        k = min(k, n_scored)
+        pool = PoolPass(
             strategy._quantities(model, X_pool, rows, draw_seed(rng)),
             X_pool,
             rows,
             rng,
-            X_training=getattr(members[0], "X_training", None),
-            y_training=getattr(members[0], "y_training", None),
             y_pool=y_pool,
             costs=costs,
             X_target=X_target,
             chunk_bytes=chunk_bytes,
             max_bytes=max_bytes,
-            allow_nan=all(input_tag(member, "allow_nan") for member in members),
-            check_finite=all(getattr(member, "force_all_finite", True) for member in members),
+            **_known_to(model),
         )
-        found = view.scan(_bind(strategy.score, settings), strategy.needs, strategy.pick_needs, k)
-        seen = [found.scores, *found.views] if "scores" in _parameters(strategy.pick) else found.views
-        limit = {} if budget is None else {"budget": budget}
-        picks = _bind(strategy.pick, settings)(*seen, k=k, rng=rng, **limit)
-        indices = found.positions[picks.indices]
-        return Picks(
-            indices if rows is None else rows[indices],
-            picks.scores,
-            None if picks.probability is None else share * picks.probability,
-        )
+        scored = pool.run(strategy._score_with_values(), strategy.needs, strategy.pick_needs, k)
+        picks = strategy._picked(scored, k, rng, budget)
+        # a row is picked if it is in the part that is scored and then picked from it
+        probability = None if picks.probability is None else n_scored / n * picks.probability
+        indices = scored.positions[picks.indices]
+        return Picks(indices if rows is None else rows[indices], picks.scores, probability)
 
-    def _drawn(
+    def _subsampled(
         self, rows: np.ndarray | None, n: int, least: int, rng: np.random.Generator
     ) -> tuple[np.ndarray | None, int]:
-        """Return the rows that are scored, of the n asked for, and how many they are."""
+        """Return the rows to score, of the n asked for, and how many they are: `part` of them, or `least`."""
         if self.part is None or self.part >= n:
             return rows, n
         size = max(least, self.part)
@@ -249,25 +254,46 @@ class Strategy:
             joint="target_samples" in self.needs or "samples" in self.pick_needs,
         )
 
+    def _score_with_values(self) -> Score | None:
+        """Return the score with its own parameters filled in."""
+        return None if self.score is None else with_values(self.score, self.parameters())
+
+    def _picked(self, scored: ScoredPool, k: int, rng: np.random.Generator, budget: float | None) -> Picks:
+        """Return the picks, as positions among the rows that were scored and kept."""
+        pick = with_values(self.pick, self.parameters(), HANDED_TO_PICKS)
+        inputs = [scored.scores, *scored.inputs] if takes(self.pick, "scores") else scored.inputs
+        if budget is None:
+            return pick(*inputs, k=k, rng=rng)
+        return pick(*inputs, k=k, rng=rng, budget=budget)
+
     def _count(self, n_instances: Any, budget: float | None, n: int) -> int:
         """Return how many rows to pick at most."""
         if budget is None:
             return checked_count(1 if n_instances is None else n_instances, n)
         if n_instances is not None:
             raise ValueError(f"n_instances={n_instances} and budget={budget} are both given; give one of them")
-        if "budget" not in _parameters(self.pick):
+        if not takes(self.pick, "budget"):
             raise TypeError(f"strategy {self!r} takes no budget; wrap it: cost_aware({self!r}, cost=...)")
         return checked_count(max(n, 1), n)
 
 
-def _parameters(function: Callable) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(function).parameters
+def _generator_of(model: Any, random_state: RandomState) -> np.random.Generator:
+    """Return what draws in a query: no `random_state` means a learner's own generator, which is pickled with it."""
+    if random_state is not None:
+        return generator(random_state)
+    return getattr(model, "_rng", None) or np.random.default_rng()
 
 
-def _keywords(function: Callable | None) -> dict[str, Any]:
-    """Return the keyword-only parameters of a score or pick with their defaults."""
-    parameters = () if function is None else _parameters(function).values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("k", "rng", "budget")}
+def _known_to(model: Any) -> dict[str, Any]:
+    """Return what a pass over the pool takes from a learner: the rows it was taught, and which rows it allows."""
+    members = getattr(model, "learner_list", None) or [model]
+    return {
+        # `teach` gives all members of a Committee the same rows, so the first stands for all
+        "X_training": getattr(members[0], "X_training", None),
+        "y_training": getattr(members[0], "y_training", None),
+        "allow_nan": all(input_tag(member, "allow_nan") for member in members),
+        "check_finite": all(getattr(member, "force_all_finite", True) for member in members),
+    }
 
 
 def _fitted(embed: Any, X: Rows, rows: np.ndarray | None) -> Any:
@@ -279,9 +305,3 @@ def _fitted(embed: Any, X: Rows, rows: np.ndarray | None) -> Any:
     except NotFittedError:
         return clone(embed).fit(X if rows is None else take(X, rows))
     return embed
-
-
-def _bind(function: Any, settings: dict[str, Any]) -> Any:
-    """Fix a score's or pick's own parameters."""
-    own = {key: settings[key] for key in _keywords(function)}
-    return (lambda *args, **kwargs: function(*args, **own, **kwargs)) if own else function

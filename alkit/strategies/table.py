@@ -23,7 +23,7 @@ TABLE = (
     Strategy("power_bald", scores.bald, ("samples",), picks.sample_by_score),
     Strategy("batch_bald", scores.bald, ("samples",), picks.batch_bald, ("samples",)),
     Strategy("epig", scores.epig, needs=("samples", "target_samples")),
-    # the same under the names committees know
+    # the same by the names used with committees
     Strategy("vote_entropy", scores.vote_entropy, needs=("samples",)),
     Strategy("consensus_entropy", scores.mc_entropy, needs=("samples",)),
     Strategy("max_disagreement", scores.max_disagreement, needs=("samples",)),
@@ -36,7 +36,7 @@ TABLE = (
     # before there is a model
     Strategy("typiclust", pick=picks.typiclust, pick_needs=("features", "train_features")),
     Strategy("probcover", pick=picks.probcover, pick_needs=("features", "train_features")),
-    # what a row's loss would be
+    # what the loss of a row would be
     Strategy("learning_loss", scores.learning_loss, needs=("loss",)),
     Strategy("ideal_loss", scores.ideal_loss, needs=("true_loss",)),
 )

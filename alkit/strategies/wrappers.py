@@ -6,23 +6,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from alkit.protocols import Pick
 from alkit.rows import Rows
 from alkit.strategies import picks
-from alkit.strategies.picks import Picks
 from alkit.strategies.strategy import Strategy
 from alkit.strategies.table import as_strategy
 
 
 def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1.0) -> Strategy:
-    """Draw rows at random, likelier the higher their scores: a batch that does not repeat itself.
+    """Draw rows at random, likelier the higher their scores, so that a batch holds fewer rows that are alike.
 
     Parameters
     ----------
     strategy : Strategy or str
         Scores the rows.
     kind : {"power", "softmax", "softrank"}, default="power"
+        How scores become weights, see `picks.sample_by_score`.
     beta : float, default=1.0
-        See `picks.sample_by_score`.
+        How far scores matter: 0 is uniform.
 
     Returns
     -------
@@ -42,13 +43,14 @@ def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1
 
 
 def mixed(strategy: Strategy | str, *, random_share: float = 0.2) -> Strategy:
-    """Draw a share of the rows uniformly, so that labels can also say how good the model is.
+    """Draw a share of the rows uniformly, so that their labels can also serve to evaluate the model.
 
     Parameters
     ----------
     strategy : Strategy or str
         Scores the rows.
     random_share : float in [0, 1], default=0.2
+        Share of the rows drawn uniformly.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def cost_aware(strategy: Strategy | str, *, cost: Callable[[Rows], Any] | str | 
     strategy : Strategy or str
         Scores the rows.
     cost : callable or str, optional
-        ``cost(X) -> (n,)``, or the column of X it stands in; without it, give ``costs=`` to the query.
+        ``cost(X) -> (n,)``, or the column of X that holds it; without it, give ``costs=`` to the query.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def cost_aware(strategy: Strategy | str, *, cost: Callable[[Rows], Any] | str | 
 
 
 def class_balanced(strategy: Strategy | str) -> Strategy:
-    """Prefer rows that are likely of the classes labels are short of.
+    """Prefer rows that are likely of the classes with too few labels.
 
     Parameters
     ----------
@@ -138,14 +140,14 @@ def diversified(strategy: Strategy | str, *, by: str = "coreset", top: float = 1
 
 
 def subsample(strategy: Strategy | str, *, size: int) -> Strategy:
-    """Score only a random part of the pool: faster by as much, and a little less greedy.
+    """Score only a random part of the pool, which takes only that part of the time.
 
     Parameters
     ----------
     strategy : Strategy or str
         Any strategy, with or without scores.
     size : int
-        Rows scored.
+        Number of rows scored.
 
     Returns
     -------
@@ -164,18 +166,20 @@ def subsample(strategy: Strategy | str, *, size: int) -> Strategy:
 
 
 def _wrapped(
-    name: str, strategy: Strategy | str, pick: Callable[..., Picks], pick_needs: tuple[str, ...] = (), **params: Any
+    name: str, strategy: Strategy | str, pick: Pick, pick_needs: tuple[str, ...] = (), **params: Any
 ) -> Strategy:
+    """Return a strategy with the scores and parameters of another, picked by `pick`."""
     inner = _strategy(strategy)
     if inner.score is None or inner.pick is not picks.top_k:
         raise TypeError(f"{name} needs a strategy that picks by the scores of single rows, which {inner!r} does not")
     taken = sorted(inner.parameters().keys() & params.keys())
     if taken:
         raise TypeError(f"{name} and {inner!r} both have a parameter {taken[0]!r}; rename that of the score")
-    return Strategy(name, inner.score, inner.needs, pick, pick_needs, inner.params | params, inner, inner.part)
+    return replace(inner, name=name, pick=pick, pick_needs=pick_needs, params=inner.params | params, of=inner)
 
 
 def _strategy(strategy: Strategy | str) -> Strategy:
+    """Return a Strategy by name or as it is, refusing other callables: their scores are not known."""
     inner = as_strategy(strategy)
     if not isinstance(inner, Strategy):
         raise TypeError(f"{inner!r} is no Strategy, whose scores could be picked from; pass the name of one, or one")

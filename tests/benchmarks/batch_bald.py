@@ -2,9 +2,9 @@
 
 ``python tests/benchmarks/batch_bald.py [--rows 10000] [--threads 2]``. K = 50 posterior samples, C = 10 classes,
 k = 10 picks, 10,000 configurations; on the MC-dropout samples of a network trained on 100 digits (pool: the others,
-jittered) and on noise (Dirichlet, every probability vector as likely). Each measurement is a process of its own: the
-median of three runs after a small one, and the peak of RssAnon above what it was before them (Linux only). Peers run
-where they are installed, on less, because they take long; so does alkit beside them, on the same.
+with noise added) and on Dirichlet noise (every probability vector equally likely). Each measurement is a process of
+its own: the median of three runs after a small one, and the peak of RssAnon above what it was before them (Linux
+only). Peers run where they are installed, on fewer rows, because they take long; alkit is measured on these rows too.
 """
 
 import argparse
@@ -27,7 +27,10 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from alkit import NetClassifier
+from alkit.strategies.scores.by_row import entropy
+from alkit.strategies.scores.joint_entropy import Configurations, conditional_entropy
 
+# the package `picks` has a function of the same name
 MODULE = import_module("alkit.strategies.picks.batch_bald")
 K, C, PICKS, CONFIGURATIONS = 50, 10, 10, 10_000
 
@@ -67,7 +70,8 @@ def full_greedy(samples, n_configurations):
 def baal(samples, n_configurations):
     from baal.active.heuristics import BatchBALD
 
-    heuristic = BatchBALD(num_samples=PICKS, num_draw=n_configurations // K)  # draws that many from each sample
+    # baal draws `num_draw` configurations from each posterior sample
+    heuristic = BatchBALD(num_samples=PICKS, num_draw=n_configurations // K)
     return heuristic.get_ranks(samples.transpose(0, 2, 1))[0][:PICKS].tolist()
 
 
@@ -101,7 +105,7 @@ def measure(contestant, path, n_rows, n_configurations, n_rounds, threads):
 
 def conditioned_on(samples, rows, n_configurations):
     """Return the configurations of some rows."""
-    labels = MODULE.Configurations(torch.ones(1).double(), torch.full((1, K), 1 / K, dtype=torch.float64))
+    labels = Configurations(torch.ones(1).double(), torch.full((1, K), 1 / K, dtype=torch.float64))
     for row in rows:
         labels = MODULE._extended(labels, samples[row].double(), n_configurations, np.random.default_rng(0))
     return labels
@@ -111,12 +115,12 @@ def information(samples, rows):
     """I(y_1, ..., y_k; w) in nats, from 100,000 configurations."""
     samples = torch.from_numpy(samples[rows])
     given = [conditioned_on(samples, range(b), 100_000) for b in range(len(rows))]
-    entropies = torch.cat([MODULE.conditional_entropy(samples[b, None], labels) for b, labels in enumerate(given)])
-    return (entropies - MODULE.entropy(samples).mean(1)).sum().item()
+    entropies = torch.cat([conditional_entropy(samples[b, None], labels) for b, labels in enumerate(given)])
+    return (entropies - entropy(samples).mean(1)).sum().item()
 
 
 def table(paths, jobs, threads):
-    """Print a line a measurement and return the picks."""
+    """Print one line per measurement and return the picks."""
     print(f"{'':17}{'samples':12}{'rows':>7}{'configurations':>16}{'seconds':>9}{'MB above':>10}{'I(picks; w)':>13}")
     picked = {}
     for contestant, name, n_rows, n_configurations in jobs:
@@ -128,8 +132,8 @@ def table(paths, jobs, threads):
             print(line, "  failed")
             continue
         rows, seconds, peak = json.loads(run.stdout.splitlines()[-1])
-        told = information(np.load(paths[name]), rows)
-        print(f"{line}{seconds:9.2f}{peak / MB:10.0f}{told:13.4f}")
+        nats = information(np.load(paths[name]), rows)
+        print(f"{line}{seconds:9.2f}{peak / MB:10.0f}{nats:13.4f}")
         picked[contestant, name, n_rows] = rows
     return picked
 
@@ -143,9 +147,9 @@ def joint_entropy_errors(paths, picked, n_rows):
         for b in (5, 6):
             exact = conditioned_on(samples, rows[:b], 10**b)
             first = -(exact.weight * exact.weight.log()).sum()
-            joint = first + MODULE.conditional_entropy(others, exact)
+            joint = first + conditional_entropy(others, exact)
             for n in (1000, CONFIGURATIONS):
-                sampled = first + MODULE.conditional_entropy(others, conditioned_on(samples, rows[:b], n))
+                sampled = first + conditional_entropy(others, conditioned_on(samples, rows[:b], n))
                 error = ((sampled - joint) / joint).abs().max()
                 print(f"  {name:12}{b + 1} rows, 10^{b} configurations exact, {n:6,} sampled: {100 * error:.4f} %")
 

@@ -64,7 +64,7 @@ def activeml_badge(proba, embedding, k, rng):
     from skactiveml.pool import Badge
 
     class Reader(SkactivemlClassifier):
-        """Reads probabilities and embedding off the row."""
+        """Takes each row as its probabilities followed by its embedding."""
 
         def fit(self, X, y, sample_weight=None):
             return self
@@ -92,7 +92,7 @@ def activeml_probcover(features, train_features, k, rng):
 
 
 def alkit(pick):
-    return lambda *views, k, rng: pick(*views, k=k, rng=rng).indices
+    return lambda *inputs, k, rng: pick(*inputs, k=k, rng=rng).indices
 
 
 def embeddings():
@@ -112,7 +112,7 @@ def scored(n, with_labelled):
     return np.random.default_rng(0).random(n), *rows
 
 
-# name: (inputs, picks, {contestant: function}, bar of alkit)
+# name: (function that makes the inputs, number of picks, {contestant: function}, what alkit has to reach)
 CASES = {
     "coreset": (
         embeddings,
@@ -156,9 +156,10 @@ CASES = {
 }
 
 
-def seconds(contestant, views, k):
+def seconds(contestant, inputs, k):
+    """Return how long a contestant takes, and how many distinct rows it picks."""
     started = time.perf_counter()
-    indices = contestant(*views, k=k, rng=np.random.default_rng(0))
+    indices = contestant(*inputs, k=k, rng=np.random.default_rng(0))
     elapsed = time.perf_counter() - started
     assert len(indices) == k
     return elapsed, len(np.unique(indices))
@@ -166,26 +167,33 @@ def seconds(contestant, views, k):
 
 def measure(case, name):
     """Print time and memory of one contestant; runs in a process of its own."""
-    inputs, k, contestants, bar = CASES[case]
-    views = inputs()
-    seconds(contestants[name], [view[:200] for view in views], 2)  # imports and thread pools are not its memory
+    make_inputs, k, contestants, bar = CASES[case]
+    inputs = make_inputs()
+    # a small run first: imports and thread pools are not the contestant's memory
+    seconds(contestants[name], [rows[:200] for rows in inputs], 2)
     before = anonymous_bytes()
     with PeakMemory() as memory:
-        elapsed, n_distinct = seconds(contestants[name], views, k)
+        elapsed, n_distinct = seconds(contestants[name], inputs, k)
     above = max(0, memory.peak - before) / MB
-    note = f"{n_distinct} of {k} picks distinct" if n_distinct < k else bar if name == "alkit" else ""
+    note = ""
+    if n_distinct < k:
+        note = f"{n_distinct} of {k} picks distinct"
+    elif name == "alkit":
+        note = bar
     print(f"{case:<20} {name:<25} {elapsed:>8.2f} s {above:>7.0f} MB  {note}", flush=True)
 
 
 def interleave(case, rounds):
     """Time contestants in turn, so that a busy machine slows all of them alike; medians of the ratio to the first."""
-    inputs, k, contestants, _ = CASES[case]
-    views, contestants = inputs(), {n: c for n, c in contestants.items() if n != "scikit-activeml"}
+    make_inputs, k, contestants, _ = CASES[case]
+    inputs = make_inputs()
+    contestants = {n: c for n, c in contestants.items() if n != "scikit-activeml"}
     times = {name: [] for name in contestants}
     for _ in range(rounds + 1):
         for name, contestant in contestants.items():
-            times[name].append(seconds(contestant, views, k)[0])
-    times = {name: taken[1:] for name, taken in times.items()}  # the first round warms up
+            times[name].append(seconds(contestant, inputs, k)[0])
+    # the first round warms up
+    times = {name: taken[1:] for name, taken in times.items()}
     for name, taken in times.items():
         ratio = statistics.median(a / b for a, b in zip(times["alkit"], taken, strict=True))
         print(f"{case:<20} {name:<25} {statistics.median(taken):>8.3f} s   alkit takes {ratio:.2f} of it", flush=True)

@@ -1,6 +1,7 @@
-"""Picks: which rows to label, chosen on the whole set.
+"""Picks: functions that choose which rows to label, looking at the whole set.
 
-``pick(*views, k=, rng=) -> Picks``; one that takes ``scores`` first, (n,), sees those of the strategy.
+``pick(*pick_needs, k=, rng=) -> Picks``; one whose first parameter is ``scores``, (n,), is handed those of the
+strategy before. The contract is `alkit.protocols.Pick`.
 """
 
 from alkit.strategies.picks.batch_bald import batch_bald

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from alkit.strategies.picks.single import Picks
+from alkit.strategies.picks.ties import largest_key
 from alkit.strategies.scores.by_row import entropy
 from alkit.strategies.scores.joint_entropy import FLOOR, Configurations, conditional_entropy
 
-# rows looked at closely between two looks at the best so far
+# rows whose exact gain is computed between two comparisons with the best so far
 _LAZY_ROWS = 64
 
 
@@ -69,7 +70,7 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
         raise ValueError(f"n_configurations={n_configurations}; at least 1 must be kept")
     N, K, _ = samples.shape
     ambiguity_N = torch.cat([entropy(block).mean(1) for block in samples.split(256)])
-    keys_N = torch.from_numpy(rng.random(N))
+    keys_N = rng.random(N)
     labels = Configurations(torch.ones(1, dtype=torch.float64), torch.full((1, K), 1 / K, dtype=torch.float64))
     picked: list[int] = []
     gains: list[float] = []
@@ -83,7 +84,7 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
 
 
 def _best_row(
-    samples: Tensor, ambiguity_N: Tensor, labels: Configurations, picked: list[int], keys_N: Tensor
+    samples: Tensor, ambiguity_N: Tensor, labels: Configurations, picked: list[int], keys_N: np.ndarray
 ) -> tuple[int, float]:
     """Return the row that gains most, ties going to the largest key, and its gain."""
     # Lazy, yet the answer of a full scan: what a row gains given only the group a configuration is in is at least what
@@ -93,7 +94,8 @@ def _best_row(
     bounds_N[picked] = -torch.inf
     tolerance = 16 * torch.finfo(samples.dtype).eps * max(1.0, math.log(samples.shape[2]))
     if bounds_N.max() <= 3 * tolerance:  # rounding is all that is left to tell rows apart
-        return int(keys_N.where(bounds_N > -torch.inf, -1).argmax()), 0.0
+        left = (bounds_N > -torch.inf).nonzero()[:, 0]
+        return largest_key(left.numpy(), keys_N), 0.0
     gains_N = torch.full_like(bounds_N, -torch.inf)
     best = -math.inf
     for rows in bounds_N.argsort(descending=True)[: len(samples) - len(picked)].split(_LAZY_ROWS):
@@ -102,7 +104,7 @@ def _best_row(
         gains_N[rows] = conditional_entropy(samples[rows], labels).sub_(ambiguity_N[rows])
         best = gains_N.max().item()
     ties = (gains_N >= best - tolerance).nonzero()[:, 0]
-    row = int(ties[keys_N[ties].argmax()])
+    row = largest_key(ties.numpy(), keys_N)
     return row, gains_N[row].item()
 
 
@@ -147,9 +149,14 @@ def _thinned(weight_S: Tensor, n: int, rng: np.random.Generator) -> tuple[Tensor
     if possible_S.sum() <= n:
         kept = possible_S.nonzero()[:, 0]
         return kept, weight_S[kept]
-    cut, n_above = weight_S.sum() / n, 0
-    while n_above < (n_heavy := int((weight_S >= cut).sum())) < n:
-        cut, n_above = weight_S[weight_S < cut].sum() / (n - n_heavy), n_heavy
+    # What stays for certain leaves less weight to the other draws: the cut falls, and more may stay for certain.
+    cut = weight_S.sum() / n
+    n_certain = 0
+    n_heavy = int((weight_S >= cut).sum())
+    while n_certain < n_heavy < n:
+        cut = weight_S[weight_S < cut].sum() / (n - n_heavy)
+        n_certain = n_heavy
+        n_heavy = int((weight_S >= cut).sum())
     chances_S = (weight_S / cut).clamp_max_(1)
     evenly_spaced = torch.arange(n, dtype=torch.float64) + rng.random()
     kept = torch.searchsorted(chances_S.cumsum_(0), evenly_spaced).clamp_max_(len(weight_S) - 1)

@@ -11,21 +11,21 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from alkit.strategies.picks.geometry import (
-    check_rows,
+    check_matrices,
     k_means,
     nearest_distance,
     rank_within,
     row_blocks,
-    seeded_argmax,
 )
 from alkit.strategies.picks.single import Picks
+from alkit.strategies.picks.ties import seeded_argmax
 
 _SMALL_CLUSTER = 5
 """Clusters of fewer rows are outliers, as in the paper: they come last."""
 _MAX_CLUSTERS = 500
 """As in the paper: more clusters would be too small to tell what is typical."""
 _PURITY_SAMPLE = 2000
-"""Balls on which purity is estimated."""
+"""Number of balls on which purity is estimated."""
 _BLOCK = 1024
 """Rows whose distances to a block of others are held at a time."""
 
@@ -74,16 +74,19 @@ def typiclust(
     >>> typiclust(pool, torch.empty(0, 1), k=2, rng=np.random.default_rng(0), n_neighbors=2).indices
     array([8, 2])
     """
-    check_rows(k, features, train_features)
+    check_matrices(k, features, train_features)
     rows = torch.cat([features, train_features.to(features)])
     labels = k_means(rows, min(len(train_features) + k, _MAX_CLUSTERS), rng).labels_.astype(np.intp)
-    own, sizes = labels[: len(features)], np.bincount(labels)
+    own = labels[: len(features)]
+    sizes = np.bincount(labels)
     n_labels = np.bincount(labels[len(features) :], minlength=len(sizes))
     typicality = np.empty(len(features))
     for cluster in np.unique(own):
         members = np.flatnonzero(own == cluster)
         typicality[members] = _typicality(features[members].numpy(), n_neighbors)
-    labels_before = n_labels[own] + rank_within(own, -typicality, rng)  # that the cluster will have by a row's turn
+    # how many labels the cluster of a row has by the time it is the row's turn
+    labels_before = n_labels[own] + rank_within(own, -typicality, rng)
+    # lexsort sorts by its last column first: outliers last, then fewest labels, then largest cluster
     indices = np.lexsort((-sizes[own], labels_before, sizes[own] < _SMALL_CLUSTER))[:k]
     return Picks(indices, typicality[indices])
 
@@ -147,14 +150,15 @@ def probcover(
     >>> probcover(pool, torch.tensor([[11.5]]), k=1, rng=np.random.default_rng(0), delta=1.0).indices
     array([1])
     """
-    check_rows(k, features, train_features)
+    check_matrices(k, features, train_features)
     if not 0 <= purity <= 1:
         raise ValueError(f"purity={purity}; it is a share of balls, between 0 and 1")
     if delta is None:
         delta = _pure_radius(features, n_clusters, purity, rng)
     if not delta >= 0:
         raise ValueError(f"delta={delta}, but the radius of a ball is 0 or more; pass None to estimate it")
-    origin = features.mean(0)  # far from the origin squared distances would lose their digits
+    # far from the origin squared distances would lose their digits
+    origin = features.mean(0)
     rows, labelled = features.double() - origin, train_features.double() - origin
     uncovered = _count_within(rows, labelled, delta) == 0
     gains = _count_within(rows, rows[uncovered], delta)
@@ -189,7 +193,8 @@ def _count_within(rows: Tensor, others: Tensor, delta: float) -> Tensor:
     for block, half in zip(others.split(_BLOCK), other_halves.split(_BLOCK), strict=True):
         parts = (row_blocks(of_rows, len(block)) for of_rows in (rows, thresholds, counts))
         for part, at_least, count in zip(*parts, strict=True):
-            products = torch.addmm(half, part, block.T, beta=-1)  # x.y - |y|^2 / 2 >= (|x|^2 - delta^2) / 2
+            # |x - y| <= delta is the same as x.y - |y|^2 / 2 >= (|x|^2 - delta^2) / 2
+            products = torch.addmm(half, part, block.T, beta=-1)
             count += products.ge_(at_least[:, None]).sum(1)
     return counts
 

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from alkit.strategies.picks.geometry import check_rows, distance_to, nearest_distance, row_blocks, seeded_argmax
+from alkit.strategies.picks.geometry import check_matrices, distance_to, nearest_distance, row_blocks
 from alkit.strategies.picks.single import Picks, check_utilities, top_k
+from alkit.strategies.picks.ties import seeded_argmax
 
 _REFERENCES = 10_000
 """Rows up to which a mean over the pool is exact."""
@@ -44,7 +45,7 @@ def information_density(
     beta : float, default=1.0
         Weight of density; 0 leaves the scores as they are.
     n_references : int or None, default=10_000
-        Where the pool has more rows, similarity is averaged over so many drawn at random (without bias, with a
+        Where the pool has more rows, similarity is averaged over that many rows drawn at random (without bias, with a
         standard error of a hundredth of the spread of similarities at 10,000). None: over all, in N^2 distances.
 
     Returns
@@ -122,7 +123,7 @@ def ranked_batch(
     >>> ranked_batch([0.9, 0.5, 0.5, 0.5], pool, labelled, k=2, rng=np.random.default_rng(0)).indices
     array([3, 1])
     """
-    check_rows(k, features, train_features)
+    check_matrices(k, features, train_features)
     utility = _checked_scores(scores, features, k)
     n_unlabelled, n_labelled = len(features), len(train_features)
     nearest = nearest_distance(features, train_features)
@@ -141,8 +142,8 @@ def ranked_batch(
 
 
 def _checked_scores(scores: ArrayLike, features: Tensor, k: int) -> Tensor:
-    """Return one score a row as a tensor."""
-    check_rows(k, features)
+    """Return the scores, one per row, as a tensor."""
+    check_matrices(k, features)
     utility = torch.as_tensor(scores)
     if utility.shape != (len(features),):
         raise ValueError(f"scores have shape {tuple(utility.shape)}, but features {len(features)} rows; score each row")
@@ -154,15 +155,19 @@ def _mean_over_pool(
 ) -> Tensor:
     """Mean of a function of the distances from each row to all rows, itself among them: (N, D) -> (N,) of float64.
 
-    Over a sample of the rows the row itself is left out of the mean and put back with its true weight, 1 / N.
+    Where the pool has more than `n_references` rows, the mean is over that many drawn at random. A row of the sample
+    is at distance 0 to itself, which would count too much there: it is taken out and put back with weight 1 / N.
     """
     n = len(features)
     m = n if n_references is None else min(n, n_references)
     sample = torch.from_numpy(rng.permutation(n)[:m])
-    origin = features[sample].double().mean(0)  # far from the origin distances would lose their digits
+    # far from the origin distances would lose their digits
+    origin = features[sample].double().mean(0)
     references = features[sample].double() - origin
-    sums = torch.cat([of(torch.cdist(block.double() - origin, references)).sum(1) for block in row_blocks(features, m)])
-    at_zero, others = of(torch.zeros(())), torch.full_like(sums, m)
+    distances = (torch.cdist(block.double() - origin, references) for block in row_blocks(features, m))
+    sums = torch.cat([of(distance).sum(1) for distance in distances])
+    at_zero = of(torch.zeros(()))
+    others = torch.full_like(sums, m)
     sums[sample] -= at_zero
     others[sample] -= 1
     return (at_zero + (n - 1) * sums / others.clamp_min(1)) / n

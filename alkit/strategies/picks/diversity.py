@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from alkit.strategies.picks.geometry import (
-    check_rows,
+    check_matrices,
     distance_to,
     k_means,
     nearest_distance,
     rank_within,
-    seeded_argmax,
 )
 from alkit.strategies.picks.single import Picks, top_k
+from alkit.strategies.picks.ties import seeded_argmax
 
 
 def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
@@ -61,7 +61,7 @@ def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.rando
     >>> coreset(pool, labelled, k=2, rng=np.random.default_rng(0)).indices
     array([2, 3])
     """
-    check_rows(k, embedding, train_embedding)
+    check_matrices(k, embedding, train_embedding)
     nearest = nearest_distance(embedding, train_embedding)
     indices, scores = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
@@ -78,7 +78,7 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     A row's gradient under its most probable label is the outer product of ``proba - onehot(argmax proba)`` and its
     embedding. As in the authors' code the largest one is picked first; each further row is drawn with probability
     proportional to the squared distance to the nearest picked gradient. Gradients stay factored: a pick costs a pass
-    over the two factors, and memory stays at a few numbers a row.
+    over the two factors, and memory stays at a few numbers per row.
 
     Parameters
     ----------
@@ -114,19 +114,26 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     >>> badge(proba, embedding, k=2, rng=np.random.default_rng(0)).indices
     array([1, 2])
     """
-    check_rows(k, proba)
-    check_rows(k, embedding)
+    check_matrices(k, proba)
+    check_matrices(k, embedding)
     if len(proba) != len(embedding):
         raise ValueError(f"proba has {len(proba)} rows, but embedding has {len(embedding)}; pass both of the same rows")
     error = proba.scatter_add(1, proba.argmax(1, keepdim=True), -torch.ones_like(proba[:, :1]))
+    # the squared length of an outer product is the product of the squared lengths
     squares = error.square().sum(1) * embedding.square().sum(1)
-    nearest, left = squares, torch.ones_like(squares)
+    nearest = squares
+    left = torch.ones_like(squares)
     indices, scores = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
-        i = _draw(nearest if nearest.any() else left, rng) if t else seeded_argmax(squares, rng)
+        if t == 0:
+            i = seeded_argmax(squares, rng)
+        elif nearest.any():
+            i = _draw_by_weight(nearest, rng)
+        else:
+            i = _draw_by_weight(left, rng)
         indices[t], scores[t] = i, nearest[i]
         distance = _squared_gradient_distance(error, embedding, squares, i)
-        nearest = torch.minimum(nearest, distance) if t else distance
+        nearest = distance if t == 0 else torch.minimum(nearest, distance)
         left[i] = 0
     return Picks(indices, scores)
 
@@ -168,34 +175,15 @@ def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
     >>> kmeans(pool, k=2, rng=np.random.default_rng(0)).indices
     array([2, 6])
     """
-    check_rows(k, embedding)
+    check_matrices(k, embedding)
     clusters = k_means(embedding, k, rng)
     labels = clusters.labels_.astype(np.intp)
     distance = nearest_distance(embedding, torch.from_numpy(clusters.cluster_centers_)).numpy()
-    ranks, sizes = rank_within(labels, distance, rng), np.bincount(labels)
+    ranks = rank_within(labels, distance, rng)
+    sizes = np.bincount(labels)
+    # the nearest rows of all clusters before any second nearest; among them the larger clusters first
     indices = np.lexsort((-sizes[labels], ranks))[:k]
     return Picks(indices, -distance[indices])
-
-
-def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor, i: int) -> Tensor:
-    """Squared distance of each row's gradient, error x embedding, to row i's: (N, C), (N, D), (N,) -> (N,)."""
-    scale = squares + squares[i]
-    distance = scale - 2 * (error @ error[i]) * (embedding @ embedding[i])
-    # a small difference of large numbers has no digits left: there, expand in the differences of the factors, which
-    # are exact, and exactly zero for duplicates
-    close = (distance <= 0.01 * scale).nonzero()[:, 0]
-    e, d_e = error[i], error[close] - error[i]
-    d_h = embedding[close] - embedding[i]
-    squared_h = embedding[close].square().sum(1)
-    cross = 2 * (d_e @ e) * (embedding[close] * d_h).sum(1)
-    distance[close] = d_e.square().sum(1) * squared_h + (e @ e) * d_h.square().sum(1) + cross
-    return distance.clamp_min_(0)
-
-
-def _draw(weights: Tensor, rng: np.random.Generator) -> int:
-    """Draw a position with probability proportional to its weight, never one of weight zero."""
-    cumulative = np.cumsum(weights.numpy(), dtype=np.float64)
-    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
 
 
 def diverse(
@@ -208,7 +196,7 @@ def diverse(
     scores : array (N,)
         Utility of each row.
     embedding : Tensor (N, D)
-        Where rows are spread.
+        What distances between rows are measured in.
     k : int
         Number of rows.
     rng : numpy.random.Generator
@@ -243,6 +231,30 @@ def diverse(
     scores = np.asarray(scores)
     part = top_k(scores, k=min(scores.size, int(top * k)), rng=rng).indices
     rows = embedding[torch.from_numpy(part)]
-    spread = kmeans(rows, k=k, rng=rng) if by == "kmeans" else coreset(rows, rows[:0], k=k, rng=rng)
+    if by == "kmeans":
+        spread = kmeans(rows, k=k, rng=rng)
+    else:
+        spread = coreset(rows, rows[:0], k=k, rng=rng)
     indices = part[spread.indices]
     return Picks(indices, scores[indices])
+
+
+def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor, i: int) -> Tensor:
+    """Squared distance of each row's gradient, error x embedding, to row i's: (N, C), (N, D), (N,) -> (N,)."""
+    scale = squares + squares[i]
+    distance = scale - 2 * (error @ error[i]) * (embedding @ embedding[i])
+    # A small difference of large numbers has few digits left. There, the distance is expanded in the differences of
+    # the factors instead, which are exact, and exactly zero for duplicates.
+    close = (distance <= 0.01 * scale).nonzero()[:, 0]
+    e, d_e = error[i], error[close] - error[i]
+    d_h = embedding[close] - embedding[i]
+    squared_h = embedding[close].square().sum(1)
+    cross = 2 * (d_e @ e) * (embedding[close] * d_h).sum(1)
+    distance[close] = d_e.square().sum(1) * squared_h + (e @ e) * d_h.square().sum(1) + cross
+    return distance.clamp_min_(0)
+
+
+def _draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
+    """Draw a position with probability proportional to its weight, never one of weight zero."""
+    cumulative = np.cumsum(weights.numpy(), dtype=np.float64)
+    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))

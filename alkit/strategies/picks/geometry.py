@@ -19,12 +19,12 @@ _MINI_BATCH_FROM = 50_000
 """Rows from which mini-batches stand in for Lloyd's algorithm."""
 
 
-def check_rows(k: int, rows: Tensor, labelled: Tensor | None = None) -> None:
-    """Refuse rows that k cannot be picked from, and labelled rows of another width."""
+def check_matrices(k: int, rows: Tensor, labelled: Tensor | None = None) -> None:
+    """Refuse fewer than k rows, rows that are no matrix, and labelled rows of another width."""
     checked_count(k, len(rows))
     for matrix in (rows,) if labelled is None else (rows, labelled):
         if matrix.ndim != 2:
-            raise ValueError(f"rows have shape {tuple(matrix.shape)}; pass a matrix, one row of numbers each")
+            raise ValueError(f"rows have shape {tuple(matrix.shape)}; pass a matrix, one row of numbers per item")
     if labelled is not None and rows.shape[1] != labelled.shape[1]:
         raise ValueError(
             f"rows of the pool have {rows.shape[1]} numbers, labelled rows {labelled.shape[1]}; "
@@ -50,12 +50,15 @@ def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
     if len(centres) == 0:
         return rows.new_full((len(rows),), torch.inf)
     centres = centres.to(rows)
-    origin = centres.mean(0)  # far from the origin the product below would lose its digits
+    # |x - c|^2 = |x|^2 + 2 (|c|^2 / 2 - x.c): the nearest centre has the smallest bracket, which one product gives.
+    # Far from the origin it would lose its digits, so rows and centres are shifted there first.
+    origin = centres.mean(0)
     shifted = centres - origin
     half_squares = shifted.square().sum(1) / 2
     distance = rows.new_empty(len(rows))
     for block, out in zip(row_blocks(rows, len(centres)), row_blocks(distance, len(centres)), strict=True):
         nearest = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1).argmin(1)
+        # the distance itself is taken of the difference, so that duplicates of a centre are at exactly 0
         torch.linalg.vector_norm(block - centres[nearest], dim=1, out=out)
     return distance
 
@@ -63,21 +66,18 @@ def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
 def k_means(rows: Tensor, n_clusters: int, rng: np.random.Generator) -> KMeans | MiniBatchKMeans:
     """Fit k-means: Lloyd's algorithm, or mini-batches from 50,000 rows on."""
     algorithm = KMeans if len(rows) < _MINI_BATCH_FROM else MiniBatchKMeans
-    with warnings.catch_warnings():  # fewer distinct rows than clusters leave clusters empty, which callers expect
+    with warnings.catch_warnings():
+        # fewer distinct rows than clusters leave clusters empty, which callers expect
         warnings.simplefilter("ignore", ConvergenceWarning)
         return algorithm(n_clusters, random_state=draw_seed(rng)).fit(rows.numpy())
 
 
 def rank_within(groups: np.ndarray, cost: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Position of each row in its group by increasing cost, ties in random order: (N,), (N,) -> (N,) from 0."""
+    # lexsort sorts by its last column first: by group, within it by cost, and equal costs by the permutation
     order = np.lexsort((rng.permutation(len(groups)), cost, groups))
     sizes = np.bincount(groups)
+    first_of_group = np.cumsum(sizes) - sizes
     ranks = np.empty_like(order)
-    ranks[order] = np.arange(len(groups)) - (np.cumsum(sizes) - sizes)[groups[order]]
+    ranks[order] = np.arange(len(groups)) - first_of_group[groups[order]]
     return ranks
-
-
-def seeded_argmax(values: Tensor, rng: np.random.Generator) -> int:
-    """Position of the largest value, one of them at random where several are equal."""
-    ties = (values == values.max()).nonzero()[:, 0]
-    return int(ties[rng.integers(len(ties))])

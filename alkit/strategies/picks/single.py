@@ -1,7 +1,6 @@
-"""Picks: which rows to label, chosen on the whole set.
+"""Picks by the scores of single rows, ``(n,)``: the best ones, or drawn with more weight for better ones.
 
-``pick(scores, *views, k=, rng=) -> Picks``, or ``pick(*views, k=, rng=)`` for what needs no score of single rows;
-`scores` is ``(n,)``, views are ``(n, ...)``.
+How ties are broken is in `alkit.strategies.picks.ties`.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from alkit.strategies.picks.ties import largest, largest_key
 
 
 class Picks(NamedTuple):
@@ -52,10 +53,7 @@ def top_k(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     array([1, 2])
     """
     scores = np.asarray(scores)
-    cut = np.partition(scores, scores.size - k)[scores.size - k]
-    above, ties = np.flatnonzero(scores > cut), np.flatnonzero(scores == cut)
-    chosen = rng.permutation(np.concatenate([above, rng.choice(ties, k - above.size, replace=False)]))
-    indices = chosen[np.argsort(-scores[chosen], kind="stable")]
+    indices = largest(scores, k, rng)
     return Picks(indices, scores[indices])
 
 
@@ -189,9 +187,12 @@ def top_k_and_uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator, ra
     best = top_k(scores, k=n_best, rng=rng).indices if n_best else np.empty(0, dtype=np.intp)
     # the last by score gives its place to one more random row with probability `rest`
     one_more = rest * (n_random + 1) / (scores.size - n_best + 1)
-    probability = np.full(scores.size, (1 - rest) * n_random / max(1, scores.size - n_best) + one_more)
-    probability[best[:-1]], probability[best[-1:]] = 1, 1 - rest + one_more
-    best = best[: n_best - int(rng.random() < rest)]
+    among_rest = (1 - rest) * n_random / max(1, scores.size - n_best) + one_more
+    probability = np.full(scores.size, among_rest)
+    probability[best[:-1]] = 1
+    probability[best[-1:]] = 1 - rest + one_more
+    if rng.random() < rest:
+        best = best[:-1]
     drawn = rng.choice(np.delete(np.arange(scores.size), best), k - len(best), replace=False)
     indices = np.concatenate([best, drawn])
     return Picks(indices, scores[indices], probability[indices])
@@ -248,12 +249,7 @@ def top_k_per_cost(
     if budget is not None:
         if not cost.min() <= budget:
             raise ValueError(f"budget={budget}, but the cheapest of {cost.size} rows costs {cost.min():.3g}; raise it")
-        chosen, left = [], budget
-        for index in order:
-            if cost[index] <= left:
-                chosen.append(index)
-                left -= cost[index]
-        order = np.array(chosen)
+        order = _affordable(order, cost, budget)
     return Picks(order, scores[order])
 
 
@@ -306,16 +302,30 @@ def balance_classes(
     n, C = proba.shape
     expected = np.bincount(np.asarray(y_train, dtype=np.intp), minlength=C).astype(float)
     even = (expected.sum() + k) / C
-    value, keys, indices = scores + np.finfo(float).tiny, rng.permutation(n), []
+    # the least there is, so that among rows of score 0 the classes still decide
+    utility = scores + np.finfo(float).tiny
+    keys = -rng.permutation(n)
     left = np.ones(n, dtype=bool)
+    indices = []
     for _ in range(k):
-        weighted = np.where(left, value * (proba @ np.maximum(even - expected, 0)), -np.inf)
-        ties = np.flatnonzero(weighted == weighted.max())
-        index = ties[np.argmin(keys[ties])]
+        shortfall = np.maximum(even - expected, 0)
+        weighted = np.where(left, utility * (proba @ shortfall), -np.inf)
+        index = largest_key(np.flatnonzero(weighted == weighted.max()), keys)
         left[index] = False
         expected += proba[index]
         indices.append(index)
     return Picks(np.array(indices), scores[indices])
+
+
+def _affordable(order: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarray:
+    """Return the rows that the budget pays for, in order, passing over what no longer fits."""
+    chosen = []
+    left = budget
+    for index in order:
+        if cost[index] <= left:
+            chosen.append(index)
+            left -= cost[index]
+    return np.array(chosen)
 
 
 def check_utilities(scores: np.ndarray, use: str) -> None:

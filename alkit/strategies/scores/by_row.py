@@ -1,4 +1,4 @@
-"""Scores: what one row is worth, from what the model says about it. Pure, row by row, higher is more useful.
+"""Scores of single rows from what the model says about each: pure functions, higher is more useful.
 
 ``proba`` is ``(n, C)``: class probabilities. ``samples`` is ``(n, K, C)``: class probabilities under K posterior
 samples of the model (MC dropout, an ensemble or a committee). Each function returns ``(n,)``; entropies are in nats.
@@ -88,7 +88,8 @@ def entropy(proba: Tensor) -> Tensor:
     tensor([0.0000, 0.6931])
     """
     log_proba = proba.clamp_min(torch.finfo(proba.dtype).tiny).log_()
-    return (0 - log_proba.mul_(proba).sum(-1)).clamp_min_(0)  # 0 - x, so that certainty is 0, not -0
+    # 0 - x instead of -x, so that a certain prediction has entropy 0, not -0
+    return (0 - log_proba.mul_(proba).sum(-1)).clamp_min_(0)
 
 
 # ---- the same of the posterior mean
@@ -190,7 +191,7 @@ def bald(samples: Tensor) -> Tensor:
 
     Examples
     --------
-    Two confident samples that contradict each other know nothing (ln 2); two that shrug agree (0):
+    Two confident samples that contradict each other score ln 2; two that are equally undecided agree and score 0:
 
     >>> import torch
     >>> from alkit.strategies.scores import bald
@@ -333,12 +334,12 @@ def learning_loss(loss: Tensor) -> Tensor:
 
 
 def ideal_loss(true_loss: Tensor) -> Tensor:
-    """Loss that a row's hidden label would give: what learning loss is after, known only in a simulation.
+    """Loss that a row's hidden label would give: what learning loss predicts, known only in a simulation.
 
     Parameters
     ----------
     true_loss : Tensor (n,)
-        -log p of the hidden label, in nats; of a class the model has not met, that of the smallest p there is.
+        -log p of the hidden label, in nats; of a class the model has not met, that of the smallest positive float.
 
     Returns
     -------
@@ -362,5 +363,6 @@ def _vote_shares(samples: Tensor) -> Tensor:
     """Share of posterior samples whose most probable class is c: (n, K, C) -> (n, C)."""
     n, K, C = samples.shape
     shares = samples.new_zeros(n, C).scatter_add_(1, samples.argmax(-1), samples.new_full((n, K), 1 / K))
-    shares[samples.isnan().flatten(1).any(1)] = torch.nan  # argmax would vote for the NaN
+    # argmax would vote for a NaN; NaN shares are refused where scores are checked
+    shares[samples.isnan().flatten(1).any(1)] = torch.nan
     return shares

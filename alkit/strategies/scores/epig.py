@@ -1,4 +1,4 @@
-"""EPIG: rows whose labels tell most about predictions elsewhere, not about the model's weights as such."""
+"""EPIG: rows whose labels tell most about predictions for other rows, not about the weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def epig(samples: Tensor, target_samples: Tensor) -> Tensor:
     samples : Tensor (n, K, C)
         Class probabilities of the rows under K posterior samples.
     target_samples : Tensor (M, K, C)
-        The same of the rows one wants to predict; sample k is the same model in both.
+        Class probabilities of the rows that predictions are wanted for; sample k is the same model in both.
 
     Returns
     -------
@@ -48,7 +48,9 @@ def epig(samples: Tensor, target_samples: Tensor) -> Tensor:
     for targets in target_samples.split(max(1, _BLOCK // (K * C))):
         joint_mC_K = targets.transpose(1, 2).reshape(-1, K) / (K * M)
         weight_mC = joint_mC_K.sum(1)
-        likely = weight_mC * M * C > torch.finfo(weight_mC.dtype).eps  # what the others lack is lost in rounding
+        # labels this improbable change the mean by less than rounding does
+        likely = weight_mC * M * C > torch.finfo(weight_mC.dtype).eps
         joint_mC_K, weight_mC = joint_mC_K[likely], weight_mC[likely]
-        conditional_n += conditional_entropy(samples, Configurations(weight_mC, joint_mC_K / weight_mC[:, None]))
+        labels = Configurations(weight_mC, joint_mC_K / weight_mC[:, None])
+        conditional_n += conditional_entropy(samples, labels)
     return (mc_entropy(samples) - conditional_n).clamp_min_(0).to(samples.dtype)

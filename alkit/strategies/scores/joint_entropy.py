@@ -44,7 +44,7 @@ def conditional_entropy(samples: Tensor, given: Configurations) -> Tensor:
 
     Examples
     --------
-    Two models contradict each other; the other labels tell nothing, or which one is right:
+    Two models contradict each other. First the other labels tell nothing, then they tell which model is right:
 
     >>> import torch
     >>> from alkit.strategies.scores.joint_entropy import Configurations, conditional_entropy
@@ -59,7 +59,7 @@ def conditional_entropy(samples: Tensor, given: Configurations) -> Tensor:
     n_configurations = min(len(weight_S), _TILE_CONFIGURATIONS)
     n_rows = max(1, _TILE // (max(n_configurations, K) * C))
     tiles = list(zip(weight_S.split(n_configurations), posterior_S_K.split(n_configurations), strict=True))
-    buffers = samples.new_empty(2, n_configurations * n_rows * C)  # allocating one a tile fragments the heap
+    buffers = samples.new_empty(2, n_configurations * n_rows * C)  # one allocation per tile would fragment the heap
     entropies = []
     for block in samples.split(n_rows):
         proba_K_nC = block.transpose(0, 1).reshape(K, -1).clamp_min(FLOOR)

@@ -93,6 +93,7 @@ def test_impossible_labels():
     assert picks.scores.sum() == pytest.approx(log(4))  # after that, it is known which model is right
 
 
+@settings(deadline=None)
 @given(pools, st.data())
 def test_conditional_entropy_is_a_difference_of_joint_entropies(samples, data):
     rows = data.draw(st.lists(st.integers(0, len(samples) - 1), max_size=3))

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from alkit.strategies.picks import diversity
-from alkit.strategies.picks.geometry import nearest_distance
 
 
 def rng(seed=0):
@@ -127,13 +126,6 @@ def test_coreset_far_from_the_origin_keeps_its_digits():
     assert diversity.coreset(*single, k=10, rng=rng()).indices.tolist() == expected
 
 
-def test_nearest_distance_in_blocks_is_exact():
-    X, L = matrix(3000, 5), matrix(3000, 5, 1)  # three blocks
-    X[:10] = L[:10]
-    np.testing.assert_allclose(nearest_distance(X, L), cdist(X, L).min(1), rtol=1e-12)
-    assert nearest_distance(X.float(), L.float())[:10].tolist() == [0] * 10
-
-
 # ---- badge
 
 
@@ -216,6 +208,20 @@ def test_kmeans_by_mini_batches_picks_distinct_rows(monkeypatch, n_distinct):
     for k in (1, 5, 3 * n_distinct):
         k = min(k, 3 * n_distinct)
         assert len(set(diversity.kmeans(X, k=k, rng=rng()).indices.tolist())) == k
+
+
+# ---- diverse
+
+
+def test_diverse_spreads_over_the_best_part():
+    scores = np.r_[np.ones(10), np.zeros(90)]
+    embedding = np.r_[np.linspace(0, 1, 10), np.full(90, 50.0)].reshape(-1, 1)
+    for by in ("coreset", "kmeans"):
+        got = diversity.diverse(scores, torch.from_numpy(embedding), k=2, rng=np.random.default_rng(0), by=by, top=5)
+        assert got.indices.max() < 10
+        assert np.ptp(embedding[got.indices]) >= 0.4
+    with pytest.raises(ValueError, match="choose 'coreset' or 'kmeans'"):
+        diversity.diverse(scores, torch.from_numpy(embedding), k=2, rng=np.random.default_rng(0), by="luck")
 
 
 # ---- hostile input

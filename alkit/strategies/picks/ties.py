@@ -1,0 +1,41 @@
+"""Ties: which of several equally good rows is picked. To change how ties are broken, change it here.
+
+Every tie is broken at random, by the generator of the query, so that no row is preferred for its place in the pool:
+
+- `largest` for picks that take the k best rows at once (`top_k` and all that is built on it);
+- `seeded_argmax` for picks that choose one row after another and draw anew at each step (`coreset`, `badge`,
+  `ranked_batch`, `probcover`);
+- `largest_key` for picks that draw one key per row beforehand, so that what is tied does not change how much is drawn
+  (`batch_bald`, `balance_classes`).
+
+Two sorts by several columns use a random column of their own as the last: `alkit.strategies.picks.geometry.rank_within`
+(rows of a cluster that are equally near its centre) and the rows that `alkit.strategies.pool` keeps of a set that is
+larger than memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+
+def largest(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of the k largest values, largest first, (n,) -> (k,); equal values in random order."""
+    cut = np.partition(values, values.size - k)[values.size - k]
+    above = np.flatnonzero(values > cut)
+    # of the rows at the cut only some have room: which ones is drawn
+    at_cut = rng.choice(np.flatnonzero(values == cut), k - above.size, replace=False)
+    chosen = rng.permutation(np.concatenate([above, at_cut]))
+    # a stable sort leaves equal values in the order of the permutation
+    return chosen[np.argsort(-values[chosen], kind="stable")]
+
+
+def seeded_argmax(values: Tensor, rng: np.random.Generator) -> int:
+    """Position of the largest value, one of them at random where several are equal."""
+    ties = (values == values.max()).nonzero()[:, 0]
+    return int(ties[rng.integers(len(ties))])
+
+
+def largest_key(tied: np.ndarray, keys: np.ndarray) -> int:
+    """Which of some tied positions has the largest of the keys drawn for all rows, (m,), (n,) -> one of `tied`."""
+    return int(tied[np.argmax(keys[tied])])
