@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alkit.annotate.database.answers import read_answers
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.items import read_items
 from alkit.annotate.session import LabelingSession
@@ -160,7 +160,7 @@ def _export(chosen: argparse.Namespace) -> None:
     from alkit.annotate.formats.bridges import write_csv, write_jsonl, write_prodigy
     from alkit.annotate.quality.report import aggregate
 
-    store = Store(chosen.db, read_only=True)
+    store = LabelStore(chosen.db, read_only=True)
     try:
         found: Any = read_answers(store)
         if chosen.aggregate is not None:
@@ -188,7 +188,7 @@ def _for_prodigy(record: dict[Any, Any]) -> dict[str, Any]:
 def _report(chosen: argparse.Namespace) -> None:
     from alkit.annotate.quality.report import report
 
-    store = Store(chosen.db, read_only=True)
+    store = LabelStore(chosen.db, read_only=True)
     try:
         print(report(store, chosen.cost_per_hour))
     finally:

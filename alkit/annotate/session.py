@@ -17,7 +17,7 @@ import pandas as pd
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import count_classes, read_answers, suggestion
 from alkit.annotate.database.events import UnknownItem, checked_event, new_event
-from alkit.annotate.database.store import Store, lock
+from alkit.annotate.database.store import LabelStore, lock
 from alkit.annotate.database.tokens import new_token
 from alkit.annotate.items import Items, difference
 from alkit.annotate.quality.curve import live_curve
@@ -117,7 +117,7 @@ class LabelingSession:
         path = Path(db).resolve()  # by whatever links it is called, it is one database and has one lock
         with ExitStack() as opened:
             opened.callback(lock(path).close)
-            self.store = Store(path)
+            self.store = LabelStore(path)
             opened.callback(self.store.close)
             self._open()
             self.trainer = None if job is None else Trainer(self.store.path, job)

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from alkit._random import draw_seed, generator
 from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, take
 from alkit.strategies import Strategy, as_strategy
@@ -173,7 +173,7 @@ def main(database: str) -> None:
     """
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    store = Store(database, durable=False)
+    store = LabelStore(database, durable=False)
     stopping = threading.Event()
     try:
         job = pickle.load(sys.stdin.buffer)
@@ -198,7 +198,7 @@ def _watch(stdin: BufferedReader, stopping: threading.Event) -> None:
 class _Training:
     """Fit, rank, and swap in the ranking, for as long as there are new labels."""
 
-    def __init__(self, store: Store, job: Job):
+    def __init__(self, store: LabelStore, job: Job):
         self.store, self.job = store, job
         self.X = job.X if job.embed is None else job.embed.fit_transform(job.X)
         self.rng = generator(job.seed)

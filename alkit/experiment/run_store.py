@@ -14,7 +14,7 @@ _FORMAT = {"format": "alkit runs", "version": 1}
 
 
 @dataclass(frozen=True)
-class Store:
+class RunStore:
     """A folder of finished runs, each in a JSON file named by a hash of what determines the run.
 
     Files appear whole or not at all. What a killed process leaves are hidden temporary files, which nobody reads.
@@ -22,13 +22,13 @@ class Store:
     Parameters
     ----------
     folder : Path
-        As `Store.open` found it fit.
+        As `RunStore.open` found it fit.
     """
 
     folder: Path
 
     @classmethod
-    def open(cls, folder: str | Path) -> Store:
+    def open(cls, folder: str | Path) -> RunStore:
         """Open a store, or make one where there is nothing yet.
 
         Parameters
@@ -37,7 +37,7 @@ class Store:
 
         Returns
         -------
-        Store
+        RunStore
 
         Raises
         ------

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from alkit._random import generator, seed_estimator
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.run_keys import run_keys
-from alkit.experiment.run_store import Store
+from alkit.experiment.run_store import RunStore
 from alkit.rows import Rows
 from alkit.validation import check_label_a_row
 
@@ -57,7 +57,7 @@ def play(
 ) -> list[Run]:
     """Play loops in parallel, skipping those in the store; return the runs in their order."""
     check_label_a_row(data.X_test, data.y_test, "_test")
-    kept = None if store is None else Store.open(store)
+    kept = None if store is None else RunStore.open(store)
     keys = run_keys(loops, labels, data, scoring) if kept else [{}] * len(loops)
     found = {i: run for i, key in enumerate(keys) if kept and (run := kept.get(key))}
     n_kept = len(found)

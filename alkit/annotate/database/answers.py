@@ -7,15 +7,15 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
 
-def read_answers(store: Store, annotator: str | None = None) -> Iterator[dict[str, Any]]:
+def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[dict[str, Any]]:
     """Return the answers that count, in the order given.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     annotator : str, optional
         Only theirs.
 
@@ -65,12 +65,12 @@ def suggestion(given: sqlite3.Row) -> dict[str, Any] | None:
     return {"value": given["prediction"], "confidence": given["confidence"]}
 
 
-def count_classes(store: Store) -> dict[str, int]:
+def count_classes(store: LabelStore) -> dict[str, int]:
     """Return how many labels there are of each class that has any.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
 _CHUNK = 500  # rows a transaction: a longer one would keep labels waiting
 _PAUSE_SECONDS = 0.02  # between transactions: whoever waits for the next lock sleeps, and would miss a short gap
@@ -45,12 +45,12 @@ class Ranked(NamedTuple):
     confidence: float | None
 
 
-def read_labels(store: Store) -> Labels:
+def read_labels(store: LabelStore) -> Labels:
     """Return labels and open items as of one moment.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------
@@ -68,12 +68,12 @@ def read_labels(store: Store) -> Labels:
         )
 
 
-def last_event(store: Store) -> int:
+def last_event(store: LabelStore) -> int:
     """Return the number of the last event, 0 where there is none.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------
@@ -82,12 +82,12 @@ def last_event(store: Store) -> int:
     return store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
 
 
-def put_ranking(store: Store, rows: Iterable[Ranked], n_labels: int, now: float) -> int:
+def put_ranking(store: LabelStore, rows: Iterable[Ranked], n_labels: int, now: float) -> int:
     """Swap in a new ranking; until it is complete, the old one counts.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     rows : iterable of Ranked
     n_labels : int
         Labels the model was fitted on.
@@ -113,7 +113,7 @@ def put_ranking(store: Store, rows: Iterable[Ranked], n_labels: int, now: float)
     return version
 
 
-def _forget(store: Store, which: str, version: int) -> None:
+def _forget(store: LabelStore, which: str, version: int) -> None:
     sql = f"""
         DELETE FROM ranking WHERE (model_version, item) IN (
             SELECT model_version, item FROM ranking WHERE {which} LIMIT {_CHUNK}

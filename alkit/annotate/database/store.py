@@ -1,4 +1,4 @@
-"""Store: labels in one SQLite file, safe the moment they are acknowledged, and who is given which item.
+"""LabelStore: labels in one SQLite file, safe the moment they are acknowledged, and who is given which item.
 
 The database must be on a local disk: SQLite's write-ahead log is not safe on network file systems.
 """
@@ -25,7 +25,7 @@ _ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")
 _ACKNOWLEDGED = (("uuid", "uuid"), ("item", "key"), ("kind", "kind"))
 
 
-class Store:
+class LabelStore:
     """A labelling database.
 
     Parameters

@@ -7,15 +7,15 @@ import hmac
 import secrets
 import sqlite3
 
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
 
-def new_token(store: Store, annotator: str | None) -> str:
+def new_token(store: LabelStore, annotator: str | None) -> str:
     """Return a new token, beside those given out earlier.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     annotator : str or None
         None is the owner, who sees all labels and gives none.
 
@@ -29,23 +29,23 @@ def new_token(store: Store, annotator: str | None) -> str:
     return token
 
 
-def remove_tokens(store: Store) -> None:
+def remove_tokens(store: LabelStore) -> None:
     """Lock everybody out.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     """
     with store.transaction() as db:
         db.execute("DELETE FROM annotator")
 
 
-def holder(store: Store, token: str) -> sqlite3.Row | None:
+def holder(store: LabelStore, token: str) -> sqlite3.Row | None:
     """Return whose token it is, in a time that does not tell how much of it is right.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     token : str
 
     Returns

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
 _WINDOW = 50  # labels a score is the mean of: the standard error at 80 % accuracy is 6 points
 _MAX_POINTS = 100
 
 
-def live_curve(store: Store) -> list[dict[str, Any]]:
+def live_curve(store: LabelStore) -> list[dict[str, Any]]:
     """Return how often the model was right about items drawn at random, before it or anybody had seen their labels.
 
     Those items are drawn uniformly from the ones nobody has labelled, and shown without a suggestion.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------

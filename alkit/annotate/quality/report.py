@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from alkit.annotate.database.answers import read_answers
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 from alkit.annotate.quality.aggregation import dawid_skene, majority_vote
 from alkit.annotate.quality.agreement import cohen_kappa, krippendorff_alpha
 
 
-def label_table(store: Store) -> pd.DataFrame:
+def label_table(store: LabelStore) -> pd.DataFrame:
     """Return all labels, a row an item and a column an annotator; None where there is no label.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------
@@ -37,12 +37,12 @@ def label_table(store: Store) -> pd.DataFrame:
     return table.where(table.notna(), None)
 
 
-def aggregate(store: Store, method: str = "dawid-skene") -> pd.DataFrame:
+def aggregate(store: LabelStore, method: str = "dawid-skene") -> pd.DataFrame:
     """Return one label an item, made of all annotators'.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     method : {"dawid-skene", "majority"}, default="dawid-skene"
 
     Returns
@@ -66,12 +66,12 @@ def aggregate(store: Store, method: str = "dawid-skene") -> pd.DataFrame:
     )
 
 
-def report(store: Store, cost_per_hour: float | None = None) -> str:
+def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     """Return a report to read.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     cost_per_hour : float, optional
         What an annotator's hour costs; adds the cost of labels.
 

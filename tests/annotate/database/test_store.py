@@ -15,7 +15,7 @@ from alkit.annotate.database import schema
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.ranking import Ranked, put_ranking, read_labels
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
 LEASE = 10.0
 
@@ -31,7 +31,7 @@ def filled(tmp_path):
     with ExitStack() as stack:
 
         def make(n=6, overlap=1):
-            return fill(stack.enter_context(closing(Store(tmp_path / "labels.db"))), n, overlap)
+            return fill(stack.enter_context(closing(LabelStore(tmp_path / "labels.db"))), n, overlap)
 
         yield make
 
@@ -76,7 +76,7 @@ ACTIONS = st.lists(
 @given(overlap=st.integers(1, 3), actions=ACTIONS)
 def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
     with tempfile.TemporaryDirectory() as folder:
-        store = fill(Store(Path(folder) / "labels.db"), 6, overlap)
+        store = fill(LabelStore(Path(folder) / "labels.db"), 6, overlap)
         now, ranking, pending, done = 0.0, [], [], []
         for step, (action, number) in enumerate(actions):
             annotator = "abc"[number % 3]
@@ -265,16 +265,16 @@ def test_an_upgrade_keeps_every_event(filled, tmp_path, monkeypatch):
     before = [tuple(row) for row in store.query("SELECT * FROM event")]
     store.close()
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE event ADD COLUMN mood TEXT"))
-    with closing(Store(tmp_path / "labels.db")) as store:
+    with closing(LabelStore(tmp_path / "labels.db")) as store:
         assert [tuple(row)[:-1] for row in store.query("SELECT * FROM event")] == before
         assert store.count("PRAGMA user_version") == 2
     broken = "ALTER TABLE event ADD COLUMN more TEXT; DROP TABLE event; SELECT * FROM nowhere"
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        Store(tmp_path / "labels.db")
+        LabelStore(tmp_path / "labels.db")
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"version 2, but this alkit knows versions up to 1"):
-        Store(tmp_path / "labels.db")
+        LabelStore(tmp_path / "labels.db")
     with sqlite3.connect(tmp_path / "labels.db") as db:
         assert [row[:-1] for row in db.execute("SELECT * FROM event").fetchall()] == before
     db.close()
@@ -283,14 +283,14 @@ def test_an_upgrade_keeps_every_event(filled, tmp_path, monkeypatch):
 def test_other_files_are_refused_and_left(tmp_path):
     (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at" * 50)
     with pytest.raises(ValueError, match="is not a database"):
-        Store(tmp_path / "notes.txt")
+        LabelStore(tmp_path / "notes.txt")
     with sqlite3.connect(tmp_path / "other.db") as db:
         db.execute("CREATE TABLE recipe (name)")
     db.close()
     with pytest.raises(ValueError, match="not one of alkit's labelling"):
-        Store(tmp_path / "other.db")
+        LabelStore(tmp_path / "other.db")
     with pytest.raises(ValueError, match="there is no database"):
-        Store(tmp_path / "none.db", read_only=True)
+        LabelStore(tmp_path / "none.db", read_only=True)
     assert not (tmp_path / "none.db").exists()
 
 
@@ -317,7 +317,7 @@ def test_a_full_database_refuses_a_label_and_goes_on_when_there_is_room(filled):
 
 def test_reading_goes_on_while_another_writes(filled, tmp_path):
     store = filled()
-    with closing(Store(tmp_path / "labels.db", read_only=True)) as reader, store.transaction() as db:
+    with closing(LabelStore(tmp_path / "labels.db", read_only=True)) as reader, store.transaction() as db:
         db.execute("UPDATE queue SET n_labels = 7")
         started = time.monotonic()
         assert reader.count("SELECT MAX(n_labels) FROM queue") == 0
