@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from alkit.annotate import LabelingSession, cli
-from alkit.annotate.formats.bridges import read_csv, read_jsonl, read_prodigy
+from alkit.annotate.formats import read_csv, read_jsonl, read_prodigy
 from tests.annotate.clients import Server
 
 TEXTS = ['first, "quoted"\n', "zweite שלום", "third", "fourth"]
