@@ -1,4 +1,4 @@
-"""The store: whole runs or none, nothing foreign read, nothing refused touched, nothing lost to kill -9."""
+"""The store of runs: only complete runs are read, refused files stay as they are, and kill -9 loses no finished run."""
 
 import json
 import os
@@ -11,15 +11,10 @@ import numpy as np
 import pytest
 
 from alkit.experiment.run_store import RunStore
+from tests.experiment.helpers import contents
 from tests.experiment.resumable import N_ROUNDS, N_RUNS
 
 KEY, RUN = {"seed": 1, "sizes": [1, 2]}, {"score": [0.1 + 0.2, float("nan")], "warnings": []}
-
-
-def contents(folder):
-    """Every file with its bytes and when it was written."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(path.name, path.read_bytes(), path.stat().st_mtime_ns) for path in files]
 
 
 def runs(folder):
@@ -66,7 +61,7 @@ def test_a_corrupt_run_is_refused_and_left(tmp_path, harm):
     (tmp_path / name).write_text(harm((tmp_path / name).read_text()))
     before = contents(tmp_path)
     for attempt in (lambda: store.get(KEY), lambda: RunStore.open(tmp_path)):
-        with pytest.raises(ValueError, match=f"{name} is not a whole run"):
+        with pytest.raises(ValueError, match=f"{name} is not a complete run"):
             attempt()
     assert contents(tmp_path) == before
 
@@ -75,7 +70,7 @@ def test_a_run_under_another_name_is_refused(tmp_path):
     RunStore.open(tmp_path).put(KEY, RUN)
     (name,) = runs(tmp_path)
     (tmp_path / name).rename(tmp_path / f"{'0' * 32}.json")
-    with pytest.raises(ValueError, match="not a whole run"):
+    with pytest.raises(ValueError, match="not a complete run"):
         RunStore.open(tmp_path)
 
 
@@ -100,7 +95,7 @@ def test_a_file_is_refused(tmp_path):
 def test_a_foreign_file_among_runs_is_refused(tmp_path):
     RunStore.open(tmp_path).put(KEY, RUN)
     (tmp_path / "notes.txt").write_text("precious")
-    with pytest.raises(ValueError, match=r"notes.txt is not a whole run"):
+    with pytest.raises(ValueError, match=r"notes.txt is not a complete run"):
         RunStore.open(tmp_path)
 
 
