@@ -29,7 +29,7 @@ class Labels(NamedTuple):
     n_labels: int
     """Number of labels, of all annotators, that the values come from."""
     fresh: list[int]
-    """Items open to labelling that nobody has labelled: a ranking of others could reveal one annotator's label."""
+    """Items that are open and have no label yet; only these are ranked, so that no ranking reveals a label."""
     last_event: int
     """Number of the last event that they take into account."""
 
