@@ -1,9 +1,11 @@
 """A small data set, comparisons on it, and comparisons of given curves."""
 
 import numpy as np
+import torch
 from sklearn.datasets import load_iris
 from sklearn.naive_bayes import GaussianNB
 
+from alkit import NetClassifier
 from alkit.experiment import Comparison, compare_strategies
 from alkit.experiment.runs import Run
 
@@ -20,6 +22,11 @@ def compare(estimator=None, strategies=("margin",), **kwargs):
 
 def table(comparison):
     return comparison.to_frame().drop(columns=TIMES)
+
+
+def small_net():
+    layers = torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(8, 3)
+    return NetClassifier(torch.nn.Sequential(*layers), max_epochs=3)
 
 
 def synthetic(curves, n_labels=(10, 20, 30, 40), **kwargs):
