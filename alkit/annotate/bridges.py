@@ -1,6 +1,6 @@
-"""The address that 0.1.0 gave these functions; they are in `alkit.annotate.formats.bridges`."""
+"""The address that 0.1.0 gave these functions; they are in `alkit.annotate.formats`."""
 
-from alkit.annotate.formats.bridges import (
+from alkit.annotate.formats import (
     from_prodigy,
     read_csv,
     read_jsonl,

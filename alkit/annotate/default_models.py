@@ -1,4 +1,4 @@
-"""Models for people who bring none: made for few labels, quick to fit; one's own embedding is better."""
+"""Default models of the labelling page: suited to few labels and quick to fit; your own embedding will do better."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from alkit.nets import DropoutMLPClassifier
 from alkit.strategies import Strategy, as_strategy
 
 _SIDE = 32  # pixels
-_TOKEN = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|\w+|[^\w\s]"  # scripts without spaces go letter by letter
-_WIDTH = 64  # numbers a picture, or a text for a network, is reduced to
+_TOKEN = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|\w+|[^\w\s]"  # in scripts without spaces, one letter each
+_WIDTH = 64  # components that a picture, or a text for a network, is reduced to
 
 
 class DefaultModel(NamedTuple):
@@ -39,10 +39,10 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
     Parameters
     ----------
     items : Items
-        Texts become TF-IDF of words and signs and pairs of them, pictures principal components of thumbnails, columns
-        scaled numbers and one-hot categories.
+        Texts become TF-IDF of words, punctuation marks and pairs of these; pictures, principal components of
+        thumbnails; columns, scaled numbers and one-hot categories.
     strategy : str, Strategy or callable, default="margin"
-        What needs only predictions gets a logistic regression; other strategies a network with dropout.
+        A strategy that needs only predictions gets a logistic regression, any other a network with dropout.
 
     Returns
     -------
@@ -61,8 +61,7 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
     LogisticRegression(C=10.0, class_weight='balanced', max_iter=1000,
                        warm_start=True)
     """
-    chosen = as_strategy(strategy)
-    network = isinstance(chosen, Strategy) and not {*chosen.needs, *chosen.pick_needs} <= {"proba", "y_train"}
+    network = _needs_network(as_strategy(strategy))
     if network:
         learner = DropoutMLPClassifier(class_weight="balanced", warm_start="shrink_perturb")
     else:
@@ -70,38 +69,71 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
     return DefaultModel(_embed(items, dense=network), learner)
 
 
+def _needs_network(strategy: Any) -> bool:
+    """Return whether a strategy reads more than predictions, such as posterior samples or an embedding."""
+    if not isinstance(strategy, Strategy):
+        return False
+    return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "y_train"}
+
+
 def _embed(items: Items, *, dense: bool) -> Any:
     """Return a transformer of `Items.features`."""
     text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True, token_pattern=_TOKEN)
     if dense:
         text = make_pipeline(text, _Reduced(TruncatedSVD))
-    image = make_pipeline(Thumbnails(), _Reduced(PCA)) if items.image is not None else None
-    if items.rows is None and (items.text is None or image is None):
-        return image if items.text is None else text
-    parts: list[Any] = [("text", text, "text")] if items.text is not None else []
-    parts += [("image", image, "image")] if image is not None else []
-    widths = {"image": _WIDTH}
+    image = None
+    if items.image is not None:
+        image = make_pipeline(Thumbnails(), _Reduced(PCA))
+    if items.rows is None and image is None:
+        return text
+    if items.rows is None and items.text is None:
+        return image
+    parts: list[Any] = []
+    widths = {}
+    if items.text is not None:
+        parts.append(("text", text, "text"))
+    if image is not None:
+        parts.append(("image", image, "image"))
+        widths["image"] = _WIDTH
     if items.rows is not None:
-        numbers = items.rows.select_dtypes("number").columns.tolist()
-        others = [name for name in items.rows if name not in numbers]
-        scaled = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-        written = FunctionTransformer(pd.DataFrame.astype, kw_args={"dtype": str})  # lists, and numbers among words
-        known = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=not dense)
-        parts += [("numbers", scaled, numbers), ("others", make_pipeline(written, known), others)]
+        numbers, others = _split_columns(items.rows)
+        parts.append(("numbers", _scaled_numbers(), numbers))
+        parts.append(("others", _one_hot(dense=dense), others))
         widths |= {"numbers": len(numbers), "others": len(others)}
-    # TF-IDF rows have length 1: next to pictures of length 8, a linear model would hear only those
-    weights = None if dense else {name: max(1, widths[name]) ** -0.5 for name, _, _ in parts if name in widths}
-    return ColumnTransformer(parts, sparse_threshold=0.0 if dense else 0.3, transformer_weights=weights)
+    if dense:
+        return ColumnTransformer(parts, sparse_threshold=0.0)
+    # TF-IDF rows have norm 1, those of the other parts about the root of their width. A linear model would hardly use
+    # the text next to them, so all parts are brought to norm 1.
+    weights = {name: max(1, width) ** -0.5 for name, width in widths.items()}
+    return ColumnTransformer(parts, sparse_threshold=0.3, transformer_weights=weights)
+
+
+def _split_columns(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the names of the columns that hold numbers, and those of the others."""
+    numbers = rows.select_dtypes("number").columns.tolist()
+    return numbers, [name for name in rows if name not in numbers]
+
+
+def _scaled_numbers() -> Any:
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+
+
+def _one_hot(*, dense: bool) -> Any:
+    as_text = FunctionTransformer(
+        pd.DataFrame.astype, kw_args={"dtype": str}
+    )  # cells may be lists, or of several types
+    return make_pipeline(as_text, OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=not dense))
 
 
 class _Reduced(TransformerMixin, BaseEstimator):
-    """Principal components, at most 64, on one scale: each on its own, the last would be as loud as the first."""
+    """Principal components, at most 64, divided by one common scale: the last ones, mostly noise, stay small."""
 
     def __init__(self, method: Any):
         self.method = method
 
     def fit(self, X: Any, y: Any = None) -> _Reduced:
-        width = max(1, min(_WIDTH, *(size - 1 for size in X.shape)))
+        n_rows, n_columns = X.shape
+        width = max(1, min(_WIDTH, n_rows - 1, n_columns - 1))
         self.reducer_ = self.method(n_components=width, random_state=0)
         self.scale_ = np.sqrt(np.mean(np.square(self.reducer_.fit_transform(X)))) or 1.0
         return self
@@ -159,6 +191,7 @@ class Thumbnails(TransformerMixin, BaseEstimator):
 
 
 def _pillow() -> Any:
+    """Return Pillow's module of images, an optional package."""
     try:
         from PIL import Image
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Items: what people are to label, read from a file and checked before anybody sees it."""
+"""Items to be labelled: read from a file or a folder, and checked before they are shown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+# where the first bytes of a picture's file start, what they are, and its media type
 _SIGNATURES = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -24,17 +25,17 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class Items:
-    """What people are to label: texts, pictures, rows of a table, or several of these.
+    """Items to be labelled: texts, pictures, rows of a table, or several of these.
 
     Parameters
     ----------
     ids : list of str
-        One for each item, all different; what labels are kept under.
+        One per item, all different; labels are stored under them.
     text : list of str, optional
     image : list of Path, optional
         Picture files.
     rows : DataFrame, optional
-        Columns to be shown beside.
+        Columns shown beside text and picture.
 
     Examples
     --------
@@ -71,7 +72,9 @@ class Items:
         for name, part in given.items():
             if len(part) != len(self.ids):
                 raise ValueError(f"{name} has {len(part)} rows, but there are {len(self.ids)} ids; pass one for each")
-        names = [name for name in given if name != "rows"] + ([] if self.rows is None else list(self.rows.columns))
+        names = [name for name in given if name != "rows"]
+        if self.rows is not None:
+            names += list(self.rows.columns)
         repeated = [name for name in names if names.count(name) > 1]
         if repeated:
             raise ValueError(
@@ -105,34 +108,40 @@ class Items:
         return cls(ids, text=list(items))
 
     def features(self) -> Any:
-        """Return what a model is given: a list of texts, a list of paths, or a DataFrame where there is more.
+        """Return the rows that a model is given: a list of texts, a list of paths, or a DataFrame if there is more.
 
         Returns
         -------
         rows (N,)
             The columns of a DataFrame are ``text``, ``image`` and those of `rows`.
         """
-        paths = None if self.image is None else [str(path) for path in self.image]
-        if self.rows is None and (self.text is None or paths is None):
-            return paths if self.text is None else self.text
-        parts = {name: part for name, part in (("text", self.text), ("image", paths)) if part is not None}
-        rows = [] if self.rows is None else [self.rows.reset_index(drop=True)]
-        return pd.concat([pd.DataFrame(parts), *rows], axis=1)
+        columns: dict[str, list[str]] = {}
+        if self.text is not None:
+            columns["text"] = self.text
+        if self.image is not None:
+            columns["image"] = [str(path) for path in self.image]
+        if self.rows is None and len(columns) == 1:
+            return next(iter(columns.values()))
+        frames = [pd.DataFrame(columns)]
+        if self.rows is not None:
+            frames.append(self.rows.reset_index(drop=True))
+        return pd.concat(frames, axis=1)
 
     def contents(self) -> Iterator[str]:
-        """Yield what is shown of each item, as JSON: a picture by its path and size.
+        """Yield what is shown of each item, as JSON: of a picture, its file name and size.
 
         Yields
         ------
         str
         """
-        rows = (
-            None
-            if self.rows is None
-            else json.loads(self.rows.to_json(orient="records", date_format="iso", double_precision=15))
-        )
+        rows = None
+        if self.rows is not None:
+            rows = json.loads(self.rows.to_json(orient="records", date_format="iso", double_precision=15))
         for i in range(len(self)):
-            content: dict[str, Any] = {"text": self.text and self.text[i], "row": rows and rows[i]}
+            content: dict[str, Any] = {
+                "text": None if self.text is None else self.text[i],
+                "row": None if rows is None else rows[i],
+            }
             if self.image is not None:
                 content |= {"image": self.image[i].name, "bytes": self.image[i].stat().st_size}
             yield json.dumps(content, ensure_ascii=False)
@@ -151,14 +160,14 @@ def read_items(
     Parameters
     ----------
     path : str or Path
-        By its ending: ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, in UTF-8. Of a folder, the pictures in it and
-        below; their ids are their paths in it.
+        A file that ends in ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, in UTF-8. Of a folder, all pictures in it and
+        its subfolders are read; their ids are their paths in it.
     text, image : str, optional
         Columns of texts, and of picture files, relative to the folder of the file.
     id : str, optional
         Column of ids; by default rows are numbered from 0.
     columns : sequence of str, optional
-        Columns shown beside; without `text` and `image`, all of them.
+        Columns shown beside text and picture; without `text` and `image`, all of them.
 
     Returns
     -------
@@ -171,17 +180,23 @@ def read_items(
         picture.
     """
     path = Path(path)
+    named = [name for name in (text, image, id, *(columns or ())) if name]
     if path.is_dir():
-        if named := [name for name in (text, image, id, *(columns or ())) if name]:
+        if named:
             raise ValueError(
                 f"{path} is a folder, which has no column {named[0]!r}; pass a file with it, or no columns"
             )
         return _read_folder(path)
     table = _read_table(path, [name for name in (text, image, id) if name])
-    missing = [name for name in (text, image, id, *(columns or ())) if name and name not in table]
+    missing = [name for name in named if name not in table]
     if missing:
         raise ValueError(f"{path} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}")
-    shown = list(columns or ([] if text or image else [str(name) for name in table if name != id]))
+    if columns:
+        shown = list(columns)
+    elif text or image:
+        shown = []
+    else:
+        shown = [str(name) for name in table if name != id]
     return Items(
         ids=table[id].astype(str).tolist() if id else [str(number) for number in range(len(table))],
         text=_texts(table[text], path) if text else None,
@@ -191,7 +206,7 @@ def read_items(
 
 
 def _read_folder(folder: Path) -> Items:
-    """Read the pictures of a folder, known by their endings; what is hidden is left out."""
+    """Read the files of a folder that end as pictures do; hidden files and folders are left out."""
     inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     shown = [path for path in inside if not any(part.startswith(".") for part in path.parts)]
     pictures = [path for path in shown if (guess_type(path.name)[0] or "").startswith("image/")]
@@ -201,7 +216,7 @@ def _read_folder(folder: Path) -> Items:
 
 
 def _read_table(path: Path, as_text: list[str]) -> pd.DataFrame:
-    """Read a file; texts, paths and ids are left as they are written: "NA" and "007" are texts, too."""
+    """Read a file; columns in `as_text` are read as they are written, so that "NA" and "007" stay texts."""
     try:
         if path.suffix in (".jsonl", ".ndjson"):
             return pd.DataFrame(_json_lines(path))
@@ -229,6 +244,7 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _texts(column: pd.Series, path: Path) -> list[str]:
+    """Return a column as texts, or refuse it if a row has none."""
     wrong = [number for number, value in enumerate(column) if not isinstance(value, str)]
     if wrong:
         raise ValueError(
@@ -239,7 +255,7 @@ def _texts(column: pd.Series, path: Path) -> list[str]:
 
 
 def picture_type(head: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes, None if it is none a browser shows safely.
+    """Return the media type of a picture by its first bytes, None if it is not one that a browser shows safely.
 
     Parameters
     ----------
@@ -256,11 +272,14 @@ def picture_type(head: bytes) -> str | None:
     >>> picture_type(b"GIF89a...")
     'image/gif'
     """
-    return next((kind for at, mark, kind in _SIGNATURES if head[at : at + len(mark)] == mark), None)
+    for start, signature, media_type in _SIGNATURES:
+        if head[start : start + len(signature)] == signature:
+            return media_type
+    return None
 
 
 def _check_pictures(ids: list[str], paths: list[Path]) -> None:
-    """Refuse files that are not there or are no pictures."""
+    """Refuse files that are missing or are no pictures."""
     wrong: list[tuple[str, Path, str | None]] = []
     for key, path in zip(ids, paths, strict=True):
         try:
@@ -273,12 +292,12 @@ def _check_pictures(ids: list[str], paths: list[Path]) -> None:
         key, path, why = wrong[0]
         raise ValueError(
             f"{len(wrong)} of {len(paths)} pictures cannot be shown, the first is that of item {key!r}, {path}: {why}; "
-            "mend them, or leave their rows out"
+            "repair them, or leave their rows out"
         )
 
 
 def difference(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> str | None:
-    """Say how items differ from those a database was made for.
+    """Describe how items differ from those a database was made for.
 
     Parameters
     ----------
@@ -298,10 +317,14 @@ def difference(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> str | 
     if old == new:
         return None
     was, now = dict(old), dict(new)
-    gone, added = [key for key in was if key not in now], [key for key in now if key not in was]
-    if gone or added:
-        parts = [f"{len(gone)} items are gone, the first is {gone[0]!r}"] if gone else []
-        parts += [f"{len(added)} items are new, the first is {added[0]!r}"] if added else []
+    gone = [key for key in was if key not in now]
+    added = [key for key in now if key not in was]
+    parts = []
+    if gone:
+        parts.append(f"{len(gone)} items are gone, the first is {gone[0]!r}")
+    if added:
+        parts.append(f"{len(added)} items are new, the first is {added[0]!r}")
+    if parts:
         return f"it was made for {len(was)} items and there are now {len(now)}: {' and '.join(parts)}"
     for key in was:
         if was[key] != now[key]:

@@ -1,8 +1,7 @@
-"""LabelingSession: who labels what, and what becomes of it; the page, the notebook and HTTP are thin over it."""
+"""The labelling session, through which the page, the notebook widget and the HTTP server work."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 import sqlite3
@@ -15,11 +14,14 @@ from typing import Any, Self
 import pandas as pd
 
 from alkit._random import RandomState, generator
-from alkit.annotate.database.answers import count_classes, read_answers, suggestion
+from alkit.annotate.database.answers import read_answers, suggestion
 from alkit.annotate.database.events import UnknownItem, checked_event, new_event
-from alkit.annotate.database.store import Store, lock
+from alkit.annotate.database.lock import lock
+from alkit.annotate.database.progress import count_progress, model_state
+from alkit.annotate.database.setup import is_empty, prepare
+from alkit.annotate.database.store import LabelStore
 from alkit.annotate.database.tokens import new_token
-from alkit.annotate.items import Items, difference
+from alkit.annotate.items import Items
 from alkit.annotate.quality.curve import live_curve
 from alkit.annotate.trainer import Job, Trainer, check_job, model_path
 from alkit.rows import Rows, n_rows
@@ -28,36 +30,37 @@ from alkit.rows import Rows, n_rows
 class LabelingSession:
     """Items, the people who label them, and a model that learns meanwhile.
 
-    Labels are on disk when acknowledged. Each item goes to `overlap` different annotators, held for them for a while;
-    what comes too late is kept, and marked. Another process trains; the next item is looked up, never computed.
+    A label is on disk when it is acknowledged. Each item is given to `overlap` different annotators and held for each
+    of them for `lease_seconds`; a label that comes later is kept and marked as late. The model is trained in another
+    process and ranks the items; the next item is looked up in its last ranking, so that no annotator waits for a fit.
 
     Parameters
     ----------
     items : Items, DataFrame or sequence of str
         What is to be labelled.
     classes : sequence of str
-        The labels there are.
+        The labels to choose from.
     db : str or Path
-        The database, on a local disk; a session goes on where the last one ended.
+        The database, on a local disk; a session continues where the last one on it ended.
     learner : estimator, ActiveLearner or Committee, optional
-        Learns from the labels; without, items come in random order.
+        Trained on the labels; without one, items come in random order.
     strategy : str, Strategy or callable, optional
-        Chooses what to label; by default "margin", or the learner's own.
+        Ranks the items; by default "margin", or the learner's own.
     X : rows of any kind, optional
-        What the learner sees of the items, a row each; by default `Items.features`.
+        What the learner sees of the items, one row per item; by default `Items.features`.
     embed : transformer, optional
-        Fitted once, on all of X; the learner sees what it makes of them.
+        Fitted once, on all of X; the learner is given its output.
     cold_start : str or Strategy, default="random"
-        Chooses until each class has a label, e.g. ``get_strategy("typiclust", embed=...)``.
+        Ranks the items until each class has a label, e.g. ``get_strategy("typiclust", embed=...)``.
     overlap : int, default=1
         How many annotators label each item.
     random_share : float in [0, 1], default=0.1
-        How many items are drawn at random once there is a model. They are shown without a suggestion, and tell how good
-        the model is.
+        Share of items drawn at random once there is a model. They are shown without a suggestion, and the live learning
+        curve is measured on them.
     lease_seconds : float, default=300
-        For how long an item is held for an annotator.
+        How long an item is held for an annotator.
     n_ranked : int, default=2000
-        How many items a ranking holds.
+        Number of items in a ranking.
     title : str, optional
         Shown on the page.
     random_state : int, RandomState or None
@@ -104,29 +107,24 @@ class LabelingSession:
         self.classes = list(classes)
         self.overlap, self.random_share, self.lease_seconds = overlap, random_share, lease_seconds
         self.title = title
-        self._check()
+        self._check_parameters()
         self._rng = generator(random_state)
         job = None
         if learner is not None:
-            features = self.items.features() if X is None else X
-            if n_rows(features) != len(self.items):
-                raise ValueError(f"X has {n_rows(features)} rows, but there are {len(self.items)} items")
-            seed = int(self._rng.integers(2**31 - 1))
-            job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
-            check_job(job)
-        path = Path(db).resolve()  # by whatever links it is called, it is one database and has one lock
+            job = self._make_job(X, learner, strategy, embed, cold_start, n_ranked)
+        path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         with ExitStack() as opened:
             opened.callback(lock(path).close)
-            self.store = Store(path)
+            self.store = LabelStore(path)
             opened.callback(self.store.close)
-            self._open()
+            self._prepare_store()
             self.trainer = None if job is None else Trainer(self.store.path, job)
             self._opened = opened.pop_all()
 
-    def _check(self) -> None:
+    def _check_parameters(self) -> None:
         """Refuse parameters that make no session."""
-        wrong = next((name for name in self.classes if not isinstance(name, str) or not name), None)
-        if wrong is not None or len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
+        names = all(isinstance(name, str) and name for name in self.classes)
+        if not names or len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError(f"classes are {self.classes}; pass two or more different names")
         if isinstance(self.overlap, bool) or not isinstance(self.overlap, int) or self.overlap < 1:
             raise ValueError(f"overlap={self.overlap!r}; it must be an integer of at least 1")
@@ -135,31 +133,23 @@ class LabelingSession:
         if not self.lease_seconds > 0:
             raise ValueError(f"lease_seconds={self.lease_seconds}; it must be positive")
 
-    def _open(self) -> None:
-        """Fill a new database; see whether an old one is of these items and classes."""
-        new = list(zip(self.items.ids, self.items.contents(), strict=True))
-        fingerprint = hashlib.sha256(json.dumps(new).encode()).hexdigest()
-        known = self.store.meta("fingerprint")
-        if known is None:
-            order = self._rng.permutation(len(new)).tolist()
+    def _make_job(self, X: Rows, learner: Any, strategy: Any, embed: Any, cold_start: Any, n_ranked: int) -> Job:
+        """Return what the trainer works on."""
+        features = self.items.features() if X is None else X
+        if n_rows(features) != len(self.items):
+            raise ValueError(f"X has {n_rows(features)} rows, but there are {len(self.items)} items")
+        seed = int(self._rng.integers(2**31 - 1))
+        job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
+        check_job(job)
+        return job
+
+    def _prepare_store(self) -> None:
+        """Fill a new database, or check an old one; note what this session is."""
+        if is_empty(self.store):  # a model beside an empty database is of one that was deleted
             model_path(self.store.path).unlink(missing_ok=True)
-            self.store.add_items([(new[i][0], i, new[i][1]) for i in order], self.overlap, fingerprint)
-        elif known != fingerprint:
-            old = [tuple(row) for row in self.store.query("SELECT key, content FROM item ORDER BY position")]
-            raise ValueError(
-                f"{self.store.path} was made for other items: {difference(old, new)}; restore the data, or pass "
-                "another database"
-            )
-        used = {row["value"] for row in self.store.query("SELECT DISTINCT value FROM answer WHERE kind = 'label'")}
-        if used - set(self.classes):
-            raise ValueError(
-                f"{self.store.path} holds labels {sorted(used - set(self.classes))}, which are not among the classes "
-                f"{self.classes}; add them, or pass another database"
-            )
-        if self.store.meta("overlap") != self.overlap:
-            self.store.set_overlap(self.overlap)
+        prepare(self.store, self.items, self.classes, self.overlap, self._rng)
         self.store.put_meta(classes=self.classes, title=self.title, trainer={})
-        self._number = {key: number for number, key in enumerate(self.items.ids)}
+        self._positions = {key: position for position, key in enumerate(self.items.ids)}
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +158,7 @@ class LabelingSession:
         self.close()
 
     def close(self, timeout: float = 600.0) -> bool:
-        """Have the model learn from the last labels, and let go of the database.
+        """Train the model on the last labels, and close the database.
 
         Parameters
         ----------
@@ -178,7 +168,7 @@ class LabelingSession:
         Returns
         -------
         bool
-            Whether the model has all labels; True where there is none.
+            Whether the model was trained on all labels; True where there is no model.
         """
         complete = self.trainer is None or self.trainer.stop(timeout)
         self.trainer = None
@@ -188,13 +178,13 @@ class LabelingSession:
     # labelling
 
     def next(self, annotator: str, *, resume: bool = False) -> dict[str, Any] | None:
-        """Hold an item for an annotator, another one with each call.
+        """Hold an item for an annotator; each call holds another one.
 
         Parameters
         ----------
         annotator : str
         resume : bool, default=False
-            First give again what they hold already.
+            Whether to return an item that they already hold, if there is one.
 
         Returns
         -------
@@ -204,18 +194,21 @@ class LabelingSession:
             for them, or everything is held by others.
         """
         now = time.time()
-        lease = self.store.renew(annotator, now=now, lease_seconds=self.lease_seconds) if resume else None
-        lease = lease or self.store.next(
-            annotator,
-            now=now,
-            lease_seconds=self.lease_seconds,
-            ranked=self._rng.random() >= self.random_share,
-            random_share=self.random_share,
-        )
+        lease = None
+        if resume:
+            lease = self.store.renew(annotator, now=now, lease_seconds=self.lease_seconds)
+        if lease is None:
+            lease = self.store.next(
+                annotator,
+                now=now,
+                lease_seconds=self.lease_seconds,
+                ranked=self._rng.random() >= self.random_share,
+                random_share=self.random_share,
+            )
         return None if lease is None else self._shown(lease)
 
     def _shown(self, lease: sqlite3.Row) -> dict[str, Any]:
-        """Return an item as people see it: one drawn at random without the model's opinion."""
+        """Return an item as annotators see it; one drawn at random comes without a suggestion."""
         (item,) = self.store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
         content = json.loads(item["content"])
         return {
@@ -229,20 +222,20 @@ class LabelingSession:
         }
 
     def record(self, event: dict[str, Any], annotator: str) -> dict[str, Any]:
-        """Keep what an annotator said; it is on disk when this returns.
+        """Record an annotator's event; it is on disk when this returns.
 
         Parameters
         ----------
         event : dict
-            ``uuid`` (drawn by the client; the same one again changes nothing and gives the same answer), ``item``,
-            ``kind`` ("label", "skip", "flag" or "undo"), ``value`` (the label; a note, or None; for undo the uuid of
-            what is undone), and ``seconds``, how long it took, or None.
+            ``uuid`` (drawn by the client; sending an event again changes nothing and returns the same dict), ``item``,
+            ``kind`` ("label", "skip", "flag" or "undo"), ``value`` (of a label, the class; of a skip or flag, a note
+            or None; of an undo, the uuid of the event to undo), and ``seconds``, how long it took, or None.
         annotator : str
 
         Returns
         -------
         dict
-            ``uuid``, ``item``, ``kind``, and ``late``: whether the item was not held for them any more.
+            ``uuid``, ``item``, ``kind``, and ``late``: whether the item was no longer held for them.
 
         Raises
         ------
@@ -275,7 +268,7 @@ class LabelingSession:
         return self.record(new_event("label", item, value, seconds), annotator)
 
     def skip(self, item: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
-        """Leave an item to others.
+        """Leave an item to other annotators.
 
         Parameters
         ----------
@@ -291,7 +284,7 @@ class LabelingSession:
     def flag(
         self, item: str, annotator: str, *, note: str | None = None, seconds: float | None = None
     ) -> dict[str, Any]:
-        """Put an item aside for review: nobody is given it any more, unless that is undone.
+        """Put an item aside for review: no annotator is given it again unless the flag is undone.
 
         Parameters
         ----------
@@ -306,12 +299,12 @@ class LabelingSession:
         return self.record(new_event("flag", item, note, seconds), annotator)
 
     def undo(self, uuid: str, annotator: str) -> dict[str, Any]:
-        """Take back what was said, which stays on record; the item is held for the annotator again.
+        """Undo an event, which stays in the database; the item is held for the annotator again.
 
         Parameters
         ----------
         uuid : str
-            Of the event taken back.
+            Of the event to undo.
         annotator : str
 
         Returns
@@ -323,7 +316,7 @@ class LabelingSession:
     # looking
 
     def progress(self, annotator: str | None = None) -> dict[str, Any]:
-        """Return how far things are.
+        """Return how much is labelled, and what the model makes of it.
 
         Parameters
         ----------
@@ -334,44 +327,27 @@ class LabelingSession:
         dict
             ``annotator``, ``title``, ``classes``, ``n_items``, ``n_done`` (items with all their labels), ``n_flagged``,
             ``n_labels``, ``mine``, ``counts`` by class, ``overlap``, ``curve`` (see `live_curve`), and ``model``: its
-            ``version``, the ``n_labels`` it knows, whether it is ``training``, and what ``error`` it met.
+            ``version``, the ``n_labels`` it was fitted on, whether it is ``training``, and the last ``error``.
         """
-        counts = dict.fromkeys(self.classes, 0) | count_classes(self.store)
-        n_flagged = self.store.count("SELECT COUNT(DISTINCT item) FROM answer WHERE kind = 'flag'")
+        crash = self.trainer.error() if self.trainer else None
         return {
             "annotator": annotator,
             "title": self.title,
             "classes": self.classes,
             "n_items": len(self.items),
-            "n_done": self.store.count("SELECT COUNT(*) FROM queue WHERE wanted = 0") - n_flagged,
-            "n_flagged": n_flagged,
-            "n_labels": sum(counts.values()),
-            "mine": self.store.count("SELECT COUNT(*) FROM answer WHERE annotator = ? AND kind = 'label'", annotator),
-            "counts": counts,
             "overlap": self.overlap,
+            **count_progress(self.store, self.classes, annotator),
             "curve": live_curve(self.store),
-            "model": self._model_state(),
-        }
-
-    def _model_state(self) -> dict[str, Any]:
-        last = self.store.query("SELECT version, n_labels FROM model ORDER BY version DESC LIMIT 1")
-        version, n_labels = last[0] if last else (None, None)
-        state = self.store.meta("trainer", {})
-        death = self.trainer.error() if self.trainer else None
-        return {
-            "version": version,
-            "n_labels": n_labels,
-            "training": bool(state.get("training")) and death is None,
-            "error": "; ".join(filter(None, (state.get("error"), death))) or None,
+            "model": model_state(self.store, crash),
         }
 
     def export(self, annotator: str | None = None) -> Iterator[dict[str, Any]]:
-        """Return all answers that count, in the order given.
+        """Return all answers that were not undone or replaced, in the order given.
 
         Parameters
         ----------
         annotator : str, optional
-            Only theirs.
+            Return only this annotator's.
 
         Returns
         -------
@@ -396,16 +372,17 @@ class LabelingSession:
         UnknownItem
             If there is no such item, or it has no picture.
         """
-        if self.items.image is None or item not in self._number:
+        if self.items.image is None or item not in self._positions:
             raise UnknownItem(f"there is no item {item!r} with a picture")
-        return self.items.image[self._number[item]].read_bytes()
+        return self.items.image[self._positions[item]].read_bytes()
 
     def new_token(self, annotator: str | None) -> str:
-        """Return a token that lets an annotator (None: the owner) in by HTTP.
+        """Return a token with which an annotator may send requests.
 
         Parameters
         ----------
         annotator : str or None
+            None is the owner, who sees all labels and gives none.
 
         Returns
         -------
@@ -414,7 +391,7 @@ class LabelingSession:
         return new_token(self.store, annotator)
 
     def fitted_model(self) -> Any:
-        """Return the model as of its last fit, which takes rows of X; after `close`, it knows all labels.
+        """Return the model as of its last fit, which takes rows of X; after `close`, it is fitted on all labels.
 
         Returns
         -------
@@ -423,7 +400,7 @@ class LabelingSession:
         Raises
         ------
         ValueError
-            If none was fitted yet.
+            If no model was fitted yet.
         """
         path = model_path(self.store.path)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Trainer: fits the model in a process of its own, so that nobody who labels ever waits for it."""
+"""The trainer: fits the model in a process of its own, so that no annotator waits for a fit."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from sklearn.pipeline import make_pipeline
 
 from alkit._random import draw_seed, generator
 from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, take
 from alkit.strategies import Strategy, as_strategy
 
 _POLL_SECONDS = 0.3
 _RESTART_SECONDS = 30.0
-_N_SET_PICKS = 200  # what picks on the whole set, such as BADGE, is slow in the number of picks
-_N_DRAWN = 500  # of the next items of the random order, predictions are kept, too
+_N_SET_PICKS = 200  # ranked items of strategies that pick on the set, such as BADGE: they are slow for many picks
+_N_PREDICTED = 500  # next items of the random order of which predictions are kept, too
 _NICENESS = 19
 _BOOTSTRAP = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
@@ -41,28 +41,28 @@ class Job(NamedTuple):
     """What a trainer works on."""
 
     X: Rows
-    """A row for each item, in the order of the data."""
+    """One row per item, in the order of the data."""
     learner: Any
     """Estimator, ActiveLearner or Committee."""
     strategy: Any
     """Query strategy, or None for the learner's own."""
     classes: list[str]
-    """The labels there are."""
+    """The labels to choose from."""
     embed: Any = None
-    """Transformer fitted once, on all of X; the learner sees what it makes of them."""
+    """Transformer fitted once, on all of X; the learner is given its output."""
     cold_start: Any = "random"
     """Query strategy until each class has a label."""
     n_ranked: int = 2000
-    """How many items a ranking holds."""
+    """Number of items in a ranking."""
     seed: int = 0
-    """For ties and posterior samples."""
+    """Seeds ties and posterior samples."""
 
 
 class Trainer:
-    """The trainer's process, seen from the one that labels.
+    """The process of the trainer, as the labelling process sees it.
 
-    It dies when this one does, by whatever signal: its standard input ends then. A crash is reported, and mended with
-    the next label by a new process.
+    The trainer ends when the labelling process does, even by SIGKILL, because its standard input ends then. A crash is
+    reported, and the next label starts a new process.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Trainer:
 
     def __init__(self, path: Path, job: Job):
         self._path = path
-        self._job = cloudpickle.dumps(job)  # by value what a notebook or script defines
+        self._job = cloudpickle.dumps(job)  # unlike pickle, it takes classes that a notebook or script defines
         self._one_at_a_time = threading.Lock()
         self._start()
 
@@ -92,11 +92,11 @@ class Trainer:
             for part in parts:
                 self._process.stdin.write(part)
             self._process.stdin.flush()
-        except (BrokenPipeError, ValueError):  # it died, or was stopped; both are reported elsewhere
+        except (BrokenPipeError, ValueError):  # the process died or was stopped: `error` and `stop` report that
             pass
 
     def error(self) -> str | None:
-        """Say how the process died, if it did.
+        """Return how the process died, None if it did not.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class Trainer:
         )
 
     def revive(self) -> None:
-        """Start anew after a crash, but not at once again."""
+        """Start a new process after a crash, unless the last one was started just before."""
         with self._one_at_a_time:
             if time.monotonic() - self._started > _RESTART_SECONDS:
                 self._start_if_dead()
@@ -123,7 +123,7 @@ class Trainer:
             self._start()
 
     def stop(self, timeout: float) -> bool:
-        """Have it fit on the last labels, and end.
+        """Have the process fit on the last labels, and end.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Trainer:
         Returns
         -------
         bool
-            Whether it did.
+            Whether it fitted on all labels.
         """
         self._start_if_dead()
         try:
@@ -165,7 +165,7 @@ def model_path(database: Path) -> Path:
 
 
 def main(database: str) -> None:
-    """Train until told to stop, or until the process that labels is gone.
+    """Train until asked to stop, or until the labelling process is gone.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def main(database: str) -> None:
     """
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    store = Store(database, durable=False)
+    store = LabelStore(database, durable=False)
     stopping = threading.Event()
     try:
         job = pickle.load(sys.stdin.buffer)
@@ -188,7 +188,7 @@ def main(database: str) -> None:
 
 
 def _watch(stdin: BufferedReader, stopping: threading.Event) -> None:
-    """Wait for the word to stop; if it never comes, the other process is gone."""
+    """Wait for the line that asks to stop; if the input ends instead, the labelling process is gone."""
     if stdin.readline():
         stopping.set()
         stdin.readline()
@@ -196,42 +196,44 @@ def _watch(stdin: BufferedReader, stopping: threading.Event) -> None:
 
 
 class _Training:
-    """Fit, rank, and swap in the ranking, for as long as there are new labels."""
+    """Fitting and ranking, for as long as there are new labels."""
 
-    def __init__(self, store: Store, job: Job):
+    def __init__(self, store: LabelStore, job: Job):
         self.store, self.job = store, job
         self.X = job.X if job.embed is None else job.embed.fit_transform(job.X)
         self.rng = generator(job.seed)
         items = store.query("SELECT id, position FROM item ORDER BY id")
-        self.positions = np.array([row["position"] for row in items])  # of items by id
-        self.item_ids = np.argsort(self.positions)  # and the other way round
+        self.positions = np.array([row["position"] for row in items])  # rows of X, by the id of the item
+        self.item_ids = np.argsort(self.positions)  # ids of items, by the row of X
         self.learner = self._fresh_learner()
         self.cold = True
 
     def _fresh_learner(self) -> Any:
-        """Return a learner that was taught nothing: after a failure, the weights it has may be worth nothing."""
-        given = copy.deepcopy(self.job.learner)
-        if not hasattr(given, "query"):
-            return ActiveLearner(given, self.job.strategy or "margin", random_state=draw_seed(self.rng))
+        """Return a learner without labels; also after a failure, which may leave weights that are useless."""
+        learner = copy.deepcopy(self.job.learner)
+        if not hasattr(learner, "query"):
+            return ActiveLearner(learner, self.job.strategy or "margin", random_state=draw_seed(self.rng))
         if self.job.strategy is not None:
-            given.query_strategy = self.job.strategy
-        return given
+            learner.query_strategy = self.job.strategy
+        return learner
 
     def run(self, stopping: threading.Event) -> bool:
-        """Work until told to stop and done with the last labels; return whether that went well."""
+        """Train until asked to stop and done with the last labels; return whether the last fit went well."""
         seen, error = -1, None
         while True:
-            last_round = stopping.is_set()  # first this, then the labels: none may come in between
+            last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
             if last_event(self.store) == seen:
                 if last_round:
                     return error is None
                 stopping.wait(_POLL_SECONDS)
                 continue
-            labels, error = read_labels(self.store), None
-            self.store.put_meta(trainer={"training": True, "error": self.store.meta("trainer", {}).get("error")})
+            labels = read_labels(self.store)
+            error = None
+            last_error = self.store.meta("trainer", {}).get("error")  # shown until this fit ends
+            self.store.put_meta(trainer={"training": True, "error": last_error})
             try:
                 self._round(labels)
-            except Exception as failure:  # whatever a model may raise
+            except Exception as failure:  # a model may raise anything; the last ranking stays in use
                 error = _one_line(failure)
                 self.learner = self._fresh_learner()
             self.store.put_meta(trainer={"training": False, "error": error})
@@ -247,21 +249,27 @@ class _Training:
         rows = self.positions[labels.items]
         self.learner.fit(take(self.X, rows), np.array(labels.values))
         strategy = as_strategy(self.learner.query_strategy)
-        ranked = np.empty(0, dtype=np.intp), np.empty(0)
+        ranked, utilities = np.empty(0, dtype=np.intp), np.empty(0)
         if fresh.size:
-            ranked = self.learner.query(
-                self.X, n_instances=self._count(strategy, fresh), candidates=fresh, return_metrics=True
-            )[::2]
-        drawn = np.setdiff1d(fresh[:_N_DRAWN], ranked[0])
-        self._put(*ranked, drawn, *self._predict(np.concatenate([ranked[0], drawn])), labels.n_labels)
+            n_ranked = self._count(strategy, fresh)
+            ranked, _, utilities = self.learner.query(
+                self.X, n_instances=n_ranked, candidates=fresh, return_metrics=True
+            )
+        # the lowest ids are drawn next, see the schema
+        only_predicted = np.setdiff1d(fresh[:_N_PREDICTED], ranked)
+        predictions, confidences = self._predict(np.concatenate([ranked, only_predicted]))
+        self._put(ranked, utilities, only_predicted, predictions, confidences, labels.n_labels)
         _write(model_path(self.store.path), self._model())
 
     def _count(self, strategy: Any, fresh: np.ndarray) -> int:
-        on_set = isinstance(strategy, Strategy) and strategy.pick_needs
-        return min(len(fresh), self.job.n_ranked, _N_SET_PICKS if on_set else len(fresh))
+        """Return how many items to rank."""
+        n_ranked = min(len(fresh), self.job.n_ranked)
+        if isinstance(strategy, Strategy) and strategy.pick_needs:
+            return min(n_ranked, _N_SET_PICKS)
+        return n_ranked
 
     def _cold_start(self, fresh: np.ndarray) -> None:
-        """Rank by a strategy that needs no model; once, for without a model it would say the same again."""
+        """Rank by a strategy that needs no model; only once, since labels do not change that ranking."""
         self.cold = False
         strategy = as_strategy(self.job.cold_start)
         if strategy.name == "random":
@@ -273,7 +281,7 @@ class _Training:
         self._put(picks.indices, picks.scores, np.empty(0, dtype=np.intp), nothing, nothing, 0)
 
     def _predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the class the model thinks likeliest of each row, and how likely."""
+        """Return the most probable class of each row, and its probability (None where the learner has none)."""
         if not rows.size:
             return np.empty(0, dtype=object), np.empty(0)
         X = take(self.X, rows)
@@ -281,45 +289,50 @@ class _Training:
             return self.learner.predict(X), np.full(len(rows), None)
         proba = np.asarray(self.learner.predict_proba(X), dtype=float)
         if not np.isfinite(proba).all():
-            raise ValueError(f"predict_proba returned NaN or infinity for {(~np.isfinite(proba)).any(1).sum()} rows")
+            n_broken = (~np.isfinite(proba)).any(1).sum()
+            raise ValueError(f"predict_proba returned NaN or infinity for {n_broken} rows")
         return np.asarray(self.learner.classes_)[proba.argmax(1)], proba.max(1)
 
     def _put(
         self,
         ranked: np.ndarray,
         utilities: np.ndarray,
-        drawn: np.ndarray,
+        only_predicted: np.ndarray,
         predictions: np.ndarray,
         confidences: np.ndarray,
         n_labels: int,
     ) -> None:
         """Write the ranking: the ranked rows in order, then those only predicted."""
-        items = self.item_ids[np.concatenate([ranked, drawn])].tolist()
-        places = [*range(len(ranked)), *[None] * len(drawn)]
-        scores = [*np.asarray(utilities, dtype=float).tolist(), *[None] * len(drawn)]
-        told = [None if value is None else str(value) for value in predictions.tolist()]
-        rows = zip(items, places, scores, told, confidences.tolist(), strict=True)
+        items = self.item_ids[np.concatenate([ranked, only_predicted])].tolist()
+        unranked = [None] * len(only_predicted)
+        places = [*range(len(ranked)), *unranked]
+        scores = [*np.asarray(utilities, dtype=float).tolist(), *unranked]
+        classes = [None if value is None else str(value) for value in predictions.tolist()]
+        rows = zip(items, places, scores, classes, confidences.tolist(), strict=True)
         put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time())
 
     def _model(self) -> Any:
-        """Return what was fitted, as it takes the rows of X."""
+        """Return the fitted model; with an embedding, a Pipeline, so that it takes rows of X in any case."""
         model = getattr(self.learner, "estimator", self.learner)
-        return model if self.job.embed is None else make_pipeline(self.job.embed, model)
+        if self.job.embed is None:
+            return model
+        return make_pipeline(self.job.embed, model)
 
 
 def _write(path: Path, model: Any) -> None:
-    """Write a model that is there whole or not at all."""
+    """Write a model under another name, then rename it: readers find the old model or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(cloudpickle.dumps(model))
     temporary.replace(path)
 
 
 def _one_line(error: Exception) -> str:
+    """Return an error as the page shows it."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def check_job(job: Job) -> None:
-    """Refuse what a trainer could only fail with.
+    """Refuse a job that the trainer could not do.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Loaders of real data that users can install; alkit bundles none of it."""
+"""Loaders of real data that users can install; alkit bundles none of it.
+
+What is not in ``__all__`` is private.
+"""
 
 from alkit.datasets.emoji import load_emoji
 from alkit.datasets.fashion_mnist import load_fashion_mnist

@@ -1,4 +1,4 @@
-"""Emoji: a text and a picture each."""
+"""Emoji: one text and one picture per row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 def load_emoji(
     path: str | Path, target: str = "category", *, flags: bool = True, tags: bool = True
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    r"""Load emoji: a text and a picture each, and what kind of emoji it is.
+    r"""Load emoji: one text and one picture per row, and the kind of emoji as label.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def load_emoji(
     target : {"category", "subgroup"}, default="category"
         9 or 98 classes.
     flags : bool, default=True
-        Whether to include flags, which text or picture alone all but decides.
+        Whether to include flags, which are easily recognised by the text alone or the picture alone.
     tags : bool, default=True
-        Whether texts are names and tags, which tell more than names alone.
+        Whether texts are names with tags, which are more informative than names alone.
 
     Returns
     -------
@@ -37,13 +37,13 @@ def load_emoji(
     y : array (n,) of str
         Category or subgroup.
     ids : array (n,) of str
-        Which emoji it is: those of two vendors look alike and have the same text, so split by it, as
-        :class:`sklearn.model_selection.GroupShuffleSplit` does.
+        The code points of the emoji. Two vendors have the same text and similar pictures for it, so keep rows of the
+        same id together when splitting, as :class:`sklearn.model_selection.GroupShuffleSplit` does.
 
     Raises
     ------
     FileNotFoundError
-        If there is neither at `path`.
+        If `path` holds neither.
 
     Examples
     --------
@@ -95,37 +95,40 @@ def _packaged_emoji(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
     for sheet in sheets:
         vendor = sheet.parts[-3]
         emoji = json.loads((sheet.parents[3] / "emoji.json").read_text(encoding="utf-8"))
-        usable = (e for e in emoji if e["category"] != "Component" and e[f"has_img_{vendor}"])
-        known = [e for e in usable if _code_points(e["unified"]) in words]
-        for e in known:
-            text = words[_code_points(e["unified"])]
-            rows.append(
-                {
-                    "id": e["unified"],
-                    "vendor": vendor,
-                    "label": text["label"],
-                    "tags": " ".join(text.get("tags", ())),
-                    "category": e["category"],
-                    "subgroup": e["subcategory"],
-                }
-            )
+        pictured = [e for e in emoji if e["category"] != "Component" and e[f"has_img_{vendor}"]]
+        known = [e for e in pictured if _code_points(e["unified"]) in words]
+        rows += [_row(e, vendor, words[_code_points(e["unified"])]) for e in known]
         pictures.append(_cut_sheet(sheet, [(e["sheet_x"], e["sheet_y"]) for e in known]))
     return pd.DataFrame(rows), np.concatenate(pictures)
 
 
+def _row(emoji: dict[str, Any], vendor: str, text: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of an emoji, with the columns of ``rows.csv``."""
+    return {
+        "id": emoji["unified"],
+        "vendor": vendor,
+        "label": text["label"],
+        "tags": " ".join(text.get("tags", ())),
+        "category": emoji["category"],
+        "subgroup": emoji["subcategory"],
+    }
+
+
 def _code_points(code: str) -> str:
-    """Drop the variation selector, which some tables of emoji write and some leave out."""
+    """Return code points without the variation selector, which some tables of emoji leave out."""
     return "-".join(point for point in code.split("-") if point != "FE0F")
 
 
 def _cut_sheet(sheet: Path, places: Sequence[tuple[int, int]], size: int = 64) -> np.ndarray:
-    """Cut pictures from a sheet, on which each has a margin of one, on white and at half their size."""
-    from PIL import Image
+    """Cut pictures from a sheet, on which each has a margin of one pixel; return them on white, at half their size."""
+    from PIL import Image  # an optional package
 
     with Image.open(sheet) as file:
         pixels = Image.new("RGBA", file.size, "white")
         pixels.alpha_composite(file.convert("RGBA"))
-    cells = (pixels.crop((x, y, x + size, y + size)) for x, y in (np.array(places) * (size + 2) + 1).tolist())
-    return np.stack(
-        [np.asarray(cell.convert("RGB").resize((size // 2, size // 2), Image.Resampling.BOX)) for cell in cells]
-    )
+    halves = []
+    for x, y in (np.array(places) * (size + 2) + 1).tolist():
+        cell = pixels.crop((x, y, x + size, y + size)).convert("RGB")
+        half = cell.resize((size // 2, size // 2), Image.Resampling.BOX)
+        halves.append(np.asarray(half))
+    return np.stack(halves)

@@ -17,8 +17,9 @@ def load_fashion_mnist(path: str | Path | None = None) -> tuple[np.ndarray, np.n
     Parameters
     ----------
     path : str or Path, optional
-        A folder with the four IDX files, packed by gzip. By default where Debian's package ``dataset-fashion-mnist``
-        installs them; if it is not installed, scikit-learn downloads the pictures from OpenML and keeps them.
+        A folder with the four IDX files, compressed by gzip. By default the one where Debian's package
+        ``dataset-fashion-mnist`` installs them; without that package, scikit-learn downloads the pictures from OpenML
+        and keeps them.
 
     Returns
     -------
@@ -28,7 +29,7 @@ def load_fashion_mnist(path: str | Path | None = None) -> tuple[np.ndarray, np.n
     Raises
     ------
     OSError
-        If a file is not there, or the download fails.
+        If a file is missing, or the download fails.
 
     Examples
     --------

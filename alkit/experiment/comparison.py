@@ -1,4 +1,4 @@
-"""What a comparison of strategies found: table, statistics, pictures."""
+"""The result of a comparison of strategies: table, statistics, pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from alkit.experiment.runs import Run
 
 
 class _Curves(NamedTuple):
-    """A strategy's runs, one row a seed: curves (R, T) to the round all runs reached, areas (R,)."""
+    """The runs of one strategy, one row per seed: curves (R, T) up to the last common round, areas (R,)."""
 
     runs: list[Run]
     n_labels: np.ndarray
@@ -32,7 +32,7 @@ class _Curves(NamedTuple):
     area: np.ndarray
 
     def mean(self, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean curve of some seeds."""
+        """Return the mean curve of some seeds: n_labels and score."""
         return self.n_labels[seeds].mean(0), self.score[seeds].mean(0)
 
 
@@ -45,15 +45,15 @@ class Comparison:
     Parameters
     ----------
     runs : sequence of Run
-        Every strategy with every seed, for every estimator.
+        Runs of every strategy with every seed, for every estimator.
     baseline : str, default="random"
-        The strategy the others are measured against.
+        The strategy that the others are compared with.
     estimators : dict of name to estimator, optional
-        As they were before fitting.
+        The estimators, not fitted.
     seeds : tuple of int
         The random state of each seed.
     scoring : str or callable, optional
-        What scores are.
+        The scorer of the runs.
     """
 
     runs: Sequence[Run]
@@ -78,26 +78,13 @@ class Comparison:
         Returns
         -------
         DataFrame
-            With columns strategy, seed, round, n_labels, score, query_seconds, fit_seconds; before them estimator, if
+            With columns strategy, seed, round, n_labels, score, query_seconds, fit_seconds; and first estimator, if
             there are several.
         """
-        frames = [
-            pd.DataFrame(
-                {
-                    "estimator": run.estimator,
-                    "strategy": run.strategy,
-                    "seed": run.seed,
-                    "round": np.arange(len(run.score)),
-                    "n_labels": run.n_labels,
-                    "score": run.score,
-                    "query_seconds": run.query_seconds,
-                    "fit_seconds": run.fit_seconds,
-                }
-            )
-            for run in self.runs
-        ]
-        frame = pd.concat(frames, ignore_index=True)
-        return frame if frame["estimator"].nunique() > 1 else frame.drop(columns="estimator")
+        frame = pd.concat([_rounds(run) for run in self.runs], ignore_index=True)
+        if frame["estimator"].nunique() > 1:
+            return frame
+        return frame.drop(columns="estimator")
 
     def curves(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
         """Return the learning curves.
@@ -105,12 +92,12 @@ class Comparison:
         Returns
         -------
         dict of (estimator, strategy) to (n_labels, score)
-            Arrays (seeds, rounds), to the round all runs reached.
+            Arrays (seeds, rounds), up to the last round that all runs have.
         """
         return {key: (curves.n_labels, curves.score) for key, curves in self._curves().items()}
 
     def fit_seconds(self) -> dict[tuple[str, str], np.ndarray]:
-        """Return what training took in each round, in seconds.
+        """Return the time that training took in each round, in seconds.
 
         Returns
         -------
@@ -123,7 +110,7 @@ class Comparison:
         }
 
     def summary(self, target: float | None = None, confidence: float = 0.95) -> pd.DataFrame:
-        """Return what each strategy gave and what it saved against the baseline.
+        """Return how good each strategy was, and how many labels it saved against the baseline.
 
         Parameters
         ----------
@@ -135,31 +122,39 @@ class Comparison:
         Returns
         -------
         DataFrame
-            A row for each strategy (for each estimator, if there are several):
+            One row per strategy (per estimator and strategy, if there are several estimators):
 
-            - area: mean score over the labels bought (normalised area under the learning curve); area_std: its
+            - area: mean score over the labels acquired (normalised area under the learning curve); area_std: its
               standard deviation between seeds;
             - gain: difference of areas to the baseline, seed by seed; p_value: of the paired t-test, Holm-corrected for
-              the strategies tested (see `alkit.experiment.curves.paired_test` for what it speaks of);
+              the strategies tested (see `alkit.experiment.curves.paired_test` for what it tests);
             - final: mean score at the end; final_std: its standard deviation between seeds;
-            - labels_to_target: where the mean curve reaches the target, NaN if it never does; reached: how many seeds'
-              own curves do; saved: share of the baseline's labels that were not needed, by the mean curves;
+            - labels_to_target: labels with which the mean curve reaches the target, NaN if it never does; reached: for
+              how many seeds the curve does; saved: share of the baseline's labels that were not needed, by the mean
+              curves;
             - query_seconds, fit_seconds: mean of a run's totals.
         """
         table = self._curves()
         rows = []
         for (estimator, strategy), curves in table.items():
             base = table[estimator, self.baseline]
-            row: dict[str, Any] = {"estimator": estimator, "strategy": strategy}
-            row |= _against(curves, base, confidence) if strategy != self.baseline else {}
-            rows.append(row | _spread(curves, confidence) | _savings(curves, base, target, confidence))
-        summary = pd.DataFrame(rows).reindex(columns=["estimator", "strategy", *_COLUMNS])
+            # These functions return the columns, in this order: to add a column, add it to one of them.
+            rows.append(
+                {"estimator": estimator, "strategy": strategy}
+                | _area(curves, confidence)
+                | _gain(curves, base, confidence)
+                | _final(curves)
+                | _savings(curves, base, target, confidence)
+                | _seconds(curves)
+            )
+        summary = pd.DataFrame(rows)
         summary["p_value"] = holm(summary["p_value"])
-        index = ["estimator", "strategy"] if summary["estimator"].nunique() > 1 else ["strategy"]
-        return summary.set_index(index)[list(_COLUMNS)]
+        if summary["estimator"].nunique() > 1:
+            return summary.set_index(["estimator", "strategy"])
+        return summary.drop(columns="estimator").set_index("strategy")
 
     def labels_to_reach(self, targets: Sequence[float]) -> pd.DataFrame:
-        """Return the labels each strategy's mean curve needs for each target.
+        """Return the number of labels with which each strategy's mean curve reaches each target.
 
         Parameters
         ----------
@@ -168,35 +163,34 @@ class Comparison:
         Returns
         -------
         DataFrame
-            A row for each (estimator, strategy), a column for each target; NaN where it is never reached.
+            One row per (estimator, strategy), one column per target; NaN where it is never reached.
         """
-        table = {
-            key: [labels_to_reach(*curves.mean(np.arange(len(curves.runs))), target) for target in targets]
-            for key, curves in self._curves().items()
-        }
+        table = {}
+        for key, curves in self._curves().items():
+            n_labels, score = curves.mean(np.arange(len(curves.runs)))
+            table[key] = [labels_to_reach(n_labels, score, target) for target in targets]
         index = pd.MultiIndex.from_tuples(table, names=["estimator", "strategy"])
         return pd.DataFrame(list(table.values()), index, columns=pd.Index(targets, name="target"))
 
     def penalty_matrix(self, confidence: float = 0.95) -> pd.DataFrame:
-        """Return how often each strategy (row) beats each other (column), summed over estimators.
+        """Return how often each strategy (row) beats every other one (column), summed over estimators.
 
         Parameters
         ----------
         confidence : float, default=0.95
-            Of each paired t-test, see `alkit.experiment.curves.penalty_matrix`. The first round, in which all hold the
-            same labels, does not count.
+            Of each paired t-test, see `alkit.experiment.curves.penalty_matrix`. The first round does not count, since
+            all strategies have the same labels in it.
 
         Returns
         -------
         DataFrame (S, S)
-            Low columns are good.
+            A strategy whose column is low is seldom beaten.
         """
         names, table = self.strategies, self._curves()
-        estimators = dict.fromkeys(estimator for estimator, _ in table)
-        total = sum(
-            penalty_matrix(np.stack([table[estimator, name].score[:, 1:] for name in names]), confidence)
-            for estimator in estimators
-        )
+        total = np.zeros((len(names), len(names)))
+        for estimator in dict.fromkeys(estimator for estimator, _ in table):
+            score_S_R_T = np.stack([table[estimator, name].score[:, 1:] for name in names])
+            total += penalty_matrix(score_S_R_T, confidence)
         return pd.DataFrame(total, pd.Index(names, name="wins"), pd.Index(names, name="loses"))
 
     def plot(self, *, ax: Any = None) -> Any:
@@ -230,58 +224,77 @@ class Comparison:
         return table
 
 
-_COLUMNS = (
-    "area", "area_low", "area_high", "area_std",
-    "gain", "gain_low", "gain_high", "p_value",
-    "final", "final_std",
-    "labels_to_target", "reached", "saved", "saved_low", "saved_high",
-    "query_seconds", "fit_seconds",
-)  # fmt: skip
+def _rounds(run: Run) -> pd.DataFrame:
+    """Return one row per round."""
+    return pd.DataFrame(
+        {
+            "estimator": run.estimator,
+            "strategy": run.strategy,
+            "seed": run.seed,
+            "round": np.arange(len(run.score)),
+            "n_labels": run.n_labels,
+            "score": run.score,
+            "query_seconds": run.query_seconds,
+            "fit_seconds": run.fit_seconds,
+        }
+    )
 
 
 def _std(values_R: np.ndarray) -> float:
-    """Standard deviation between seeds, NaN for one seed."""
-    return float(np.std(values_R, ddof=1)) if len(values_R) > 1 else float("nan")
+    """Return the standard deviation between seeds, NaN for one seed."""
+    if len(values_R) < 2:
+        return float("nan")
+    return float(np.std(values_R, ddof=1))
 
 
-def _spread(curves: _Curves, confidence: float) -> dict[str, float]:
-    """Area and final score with their spread between seeds, and the time they took."""
+def _area(curves: _Curves, confidence: float) -> dict[str, Any]:
+    """Return the mean area under the learning curve, its interval and its spread between seeds."""
     low, high = mean_interval(curves.area, confidence)
-    final_R = np.array([run.score[-1] for run in curves.runs])
-    return {
-        "area": curves.area.mean(),
-        "area_low": low,
-        "area_high": high,
-        "area_std": _std(curves.area),
-        "final": final_R.mean(),
-        "final_std": _std(final_R),
-        "query_seconds": np.mean([run.query_seconds.sum() for run in curves.runs]),
-        "fit_seconds": np.mean([run.fit_seconds.sum() for run in curves.runs]),
-    }
+    return {"area": curves.area.mean(), "area_low": low, "area_high": high, "area_std": _std(curves.area)}
 
 
-def _against(curves: _Curves, base: _Curves, confidence: float) -> dict[str, float]:
-    """Paired difference of areas to the baseline."""
+def _gain(curves: _Curves, base: _Curves, confidence: float) -> dict[str, Any]:
+    """Return the paired difference of areas to the baseline; NaN for the baseline itself."""
+    if curves is base:
+        return dict.fromkeys(("gain", "gain_low", "gain_high", "p_value"), float("nan"))
     difference_R = curves.area - base.area
     low, high = mean_interval(difference_R, confidence)
     return {"gain": difference_R.mean(), "gain_low": low, "gain_high": high, "p_value": paired_test(difference_R)}
 
 
-def _savings(curves: _Curves, base: _Curves, target: float | None, confidence: float) -> dict[str, float]:
-    """Labels to reach the target, and the share saved against the baseline."""
+def _final(curves: _Curves) -> dict[str, Any]:
+    """Return the mean score of the last round, and its spread between seeds."""
+    final_R = np.array([run.score[-1] for run in curves.runs])
+    return {"final": final_R.mean(), "final_std": _std(final_R)}
 
+
+def _savings(curves: _Curves, base: _Curves, target: float | None, confidence: float) -> dict[str, Any]:
+    """Return the labels with which the target is reached, and the share saved against the baseline."""
+
+    # functions of the seeds, because the jackknife leaves one seed out at a time
     def goal(seeds: np.ndarray) -> float:
-        return base.mean(seeds)[1][-1] if target is None else target
+        if target is not None:
+            return target
+        _, base_score = base.mean(seeds)
+        return base_score[-1]
 
     def saved(seeds: np.ndarray) -> float:
         return labels_saved(*curves.mean(seeds), *base.mean(seeds), goal(seeds))
 
-    everyone = np.arange(len(curves.runs))
-    low, high = jackknife_interval(saved, len(everyone), confidence)
+    all_seeds = np.arange(len(curves.runs))
+    low, high = jackknife_interval(saved, len(all_seeds), confidence)
     return {
-        "labels_to_target": labels_to_reach(*curves.mean(everyone), goal(everyone)),
-        "reached": int((curves.score >= goal(everyone)).any(1).sum()),
-        "saved": saved(everyone),
+        "labels_to_target": labels_to_reach(*curves.mean(all_seeds), goal(all_seeds)),
+        "reached": int((curves.score >= goal(all_seeds)).any(1).sum()),
+        "saved": saved(all_seeds),
         "saved_low": low,
         "saved_high": high,
+    }
+
+
+def _seconds(curves: _Curves) -> dict[str, Any]:
+    """Return the mean time of a run."""
+    return {
+        "query_seconds": np.mean([run.query_seconds.sum() for run in curves.runs]),
+        "fit_seconds": np.mean([run.fit_seconds.sum() for run in curves.runs]),
     }

@@ -1,4 +1,4 @@
-"""Does a score predict the gain? Train a little more on rows of one score alone, and see what they give."""
+"""Correlation of score and gain: how well the score of a row predicts what training on it improves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from alkit.validation import as_labels, check_label_a_row
 
 @dataclass(frozen=True, eq=False)
 class ScoreGainCorrelation:
-    """What groups of pool rows gave, by their mean score. Made by `score_gain_correlation`.
+    """The gain of groups of pool rows, and their mean score. Made by `score_gain_correlation`.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ class ScoreGainCorrelation:
         Returns
         -------
         DataFrame
-            A row for each score and seed; columns r, low, high, p_value (two-sided) and n, the number of groups. NaN
-            where all groups have one mean score, or one gain.
+            One row per score and seed; columns r, low, high, p_value (two-sided) and n, the number of groups. NaN where
+            all groups have the same mean score, or the same gain.
         """
         rows = {
             key: _pearson(groups["mean_score"].to_numpy(), groups["gain"].to_numpy(), confidence)
@@ -77,7 +77,7 @@ class ScoreGainCorrelation:
         Parameters
         ----------
         ax : array of matplotlib Axes, optional
-            One a score.
+            One per score.
 
         Returns
         -------
@@ -102,33 +102,33 @@ def score_gain_correlation(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
 ) -> ScoreGainCorrelation:
-    """Correlate the score of pool rows with what a model gains by one more epoch on them.
+    """Correlate the score of pool rows with the gain of one more epoch on them.
 
     The model is trained on `n_train` rows and scores `n_pool` others. These are sorted by score and cut into groups.
-    From the same trained weights, the model is trained one epoch more on each group alone; the change of its test score
-    is the gain. A seed draws rows and weights anew.
+    From the same trained weights, the model is trained for one more epoch on each group alone; the change of its test
+    score is the gain. Each seed draws other rows and weights.
 
     Parameters
     ----------
     estimator : classifier with ``partial_fit``, or Pipeline that ends in one
         An epoch of it is one call of ``partial_fit``, with ``max_epochs=1`` where it has that parameter.
     X, y : rows and labels
-        What the rows to train on and to score are drawn from.
+        The rows to train on and to score are drawn from these.
     scores : list, or dict of name to strategy
         Names or `Strategy` objects that score row by row, ``"ideal_loss"`` (the true loss) and ``"learning_loss"``
         (the predicted one, of a `LearningLossClassifier`) among them.
     n_train, n_pool, n_groups : int, default=2000, 10,000, 100
-        Rows to train on, rows to score, and groups these are cut into.
+        Rows to train on, rows to score, and groups that these are cut into.
     X_test, y_test : rows and labels, optional
-        What gains are measured on; by default all rows of X that are not drawn.
+        The gain is measured on these; by default, on all rows of X that are not drawn.
     scoring : str or callable, optional
         A scikit-learn scorer; accuracy by default.
     n_seeds : int, default=5
-        Repetitions: how much they differ is part of the answer.
+        Repetitions, of which the spread is part of the result.
     random_state : int, RandomState or None, default=0
-        Seeds the repetitions; with the same int, more go on from fewer.
+        Seeds the repetitions; with the same int, the first repetitions are the same for any `n_seeds`.
     n_jobs : int, optional
-        Repetitions at a time, by joblib; each computes on one thread.
+        Number of repetitions at the same time, by joblib; each computes on one thread.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def score_gain_correlation(
     Raises
     ------
     TypeError
-        If the estimator has no ``partial_fit``, or a strategy scores no single rows.
+        If the estimator has no ``partial_fit``, or a strategy does not score row by row.
     ValueError
         If there are too few rows for the sizes.
 
@@ -148,33 +148,22 @@ def score_gain_correlation(
     >>> from sklearn.neural_network import MLPClassifier
     >>> from alkit.experiment import score_gain_correlation
     >>> X, y = load_digits(return_X_y=True)
-    >>> found = score_gain_correlation(
+    >>> correlation = score_gain_correlation(
     ...     MLPClassifier(max_iter=200, batch_size=10), X / 16, y, ["margin", "ideal_loss"],
     ...     n_train=200, n_pool=400, n_groups=20, n_seeds=2,
     ... )
-    >>> found.summary()["n"].tolist()
+    >>> correlation.summary()["n"].tolist()
     [20, 20, 20, 20]
     """
     for name, value in (("n_train", n_train), ("n_pool", n_pool), ("n_seeds", n_seeds)):
         check_scalar(value, name, Integral, min_val=1)
     check_scalar(n_groups, "n_groups", Integral, min_val=3, max_val=n_pool)
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    if not hasattr(last, "partial_fit"):
-        raise TypeError(
-            f"{type(last).__name__} has no partial_fit, so it cannot be trained one epoch more; use "
-            "alkit.NetClassifier, or another classifier that has"
-        )
+    _check_estimator(estimator)
     by_row = {name: _by_row(name, strategy) for name, strategy in named_strategies(scores).items()}
-    y, y_test = as_labels(y), None if y_test is None else as_labels(y_test)
-    check_label_a_row(X, y)
-    if X_test is not None or y_test is not None:
-        check_label_a_row([] if X_test is None else X_test, [] if y_test is None else y_test, "_test")
-    spare = n_rows(X) - n_train - n_pool
-    if spare < (X_test is None):
-        raise ValueError(
-            f"X has {n_rows(X)} rows, but n_train={n_train} and n_pool={n_pool} take {n_train + n_pool}, and what is "
-            "left is to test on; lower them, or pass X_test and y_test"
-        )
+    y = as_labels(y)
+    if y_test is not None:
+        y_test = as_labels(y_test)
+    _check_rows(X, y, X_test, y_test, n_train, n_pool)
     rng = generator(random_state)
     sizes = n_train, n_pool, n_groups
     jobs = (
@@ -186,47 +175,78 @@ def score_gain_correlation(
     return ScoreGainCorrelation(pd.concat(frames, ignore_index=True)[["score", "seed", "group", "mean_score", "gain"]])
 
 
+def _check_estimator(estimator: Any) -> None:
+    """Refuse an estimator that cannot be trained for one more epoch."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if not hasattr(last, "partial_fit"):
+        raise TypeError(
+            f"{type(last).__name__} has no partial_fit, so it cannot be trained one epoch more; use "
+            "alkit.NetClassifier, or another classifier that has"
+        )
+
+
+def _check_rows(X: Rows, y: np.ndarray, X_test: Rows, y_test: Any, n_train: int, n_pool: int) -> None:
+    """Refuse rows and labels that do not fit together, or are too few for the sizes."""
+    check_label_a_row(X, y)
+    if X_test is not None or y_test is not None:
+        # where only one of the two is passed, the other counts as empty, so that the error names both
+        check_label_a_row([] if X_test is None else X_test, [] if y_test is None else y_test, "_test")
+    n_left = n_rows(X) - n_train - n_pool
+    if n_left < (1 if X_test is None else 0):
+        raise ValueError(
+            f"X has {n_rows(X)} rows, but n_train={n_train} and n_pool={n_pool} take {n_train + n_pool}, and what is "
+            "left is to test on; lower them, or pass X_test and y_test"
+        )
+
+
 def _repetition(
     estimator: Any, X: Rows, y: np.ndarray, by_row: dict, sizes: tuple, test: tuple, scoring: Any, seed: int
 ) -> pd.DataFrame:
-    """Train, score, cut into groups and train on each: one row a score and group."""
+    """Train, score, cut into groups and train on each; return one row per score and group."""
     n_train, n_pool, n_groups = sizes
-    drawn = np.random.default_rng(seed).permutation(n_rows(X))
-    train, pool, spare = np.split(drawn, [n_train, n_train + n_pool])
-    X_test, y_test = (take(X, spare), y[spare]) if test[0] is None else test
+    shuffled = np.random.default_rng(seed).permutation(n_rows(X))
+    train, pool, rest = np.split(shuffled, [n_train, n_train + n_pool])
+    X_test, y_test = test
+    if X_test is None:
+        X_test, y_test = take(X, rest), y[rest]
+    rows = []
     with one_thread():
         model = tell_classes(seeded(estimator, seed), np.unique(y)).fit(take(X, train), y[train])
         model, X_pool, X_test = _last_step_on(model, take(X, pool), X_test)
         score = check_scoring(model, scoring)
-        before, found = score(model, X_test, y_test), []
+        before = score(model, X_test, y_test)
         for name, strategy in by_row.items():
             picks = strategy.select(model, X_pool, n_pool, y_pool=y[pool], random_state=seed)
-            for group, ranks in enumerate(np.array_split(np.arange(n_pool)[::-1], n_groups)):  # lowest scores first
-                rows = picks.indices[ranks]
-                after = score(_one_more_epoch(model, take(X_pool, rows), y[pool[rows]]), X_test, y_test)
-                found.append((name, group, picks.scores[ranks].mean(), after - before))
-    return pd.DataFrame(found, columns=["score", "group", "mean_score", "gain"])
+            lowest_first = np.arange(n_pool)[::-1]  # picks come in the order of falling scores
+            for group, ranks in enumerate(np.array_split(lowest_first, n_groups)):
+                members = picks.indices[ranks]
+                trained = _one_more_epoch(model, take(X_pool, members), y[pool[members]])
+                gain = score(trained, X_test, y_test) - before
+                rows.append((name, group, picks.scores[ranks].mean(), gain))
+    return pd.DataFrame(rows, columns=["score", "group", "mean_score", "gain"])
 
 
 def _by_row(name: str, strategy: Any) -> Strategy:
     """Return a strategy that picks by its scores alone."""
     if not isinstance(strategy, Strategy) or strategy.score is None:
         raise TypeError(
-            f"{name} scores no single rows, so there is nothing to correlate; use a strategy that does, such as "
+            f"{name} does not score row by row, so there is nothing to correlate; use a strategy that does, such as "
             "'margin', 'bald' or 'ideal_loss'"
         )
     return replace(strategy, pick=top_k, pick_needs=(), part=None)
 
 
 def _last_step_on(model: Any, *rows: Rows) -> tuple[Any, ...]:
-    """Return what makes the predictions of a fitted model, and rows as it sees them, transformed once by a Pipeline."""
+    """Return the last step of a fitted model, and rows transformed by the steps before it, once for all groups."""
     if not isinstance(model, Pipeline):
         return model, *rows
-    return model[-1], *(model[:-1].transform(X) if len(model) > 1 else X for X in rows)
+    if len(model) == 1:
+        return model[-1], *rows
+    return model[-1], *(model[:-1].transform(X) for X in rows)
 
 
 def _one_more_epoch(model: Any, X: Rows, y: np.ndarray) -> Any:
-    """Return a copy of a fitted model, trained one epoch more on some rows alone."""
+    """Return a copy of a fitted model, trained for one more epoch on some rows alone."""
     model = copy.deepcopy(model)
     if "max_epochs" in model.get_params(deep=False):
         model.set_params(max_epochs=1)
@@ -234,9 +254,10 @@ def _one_more_epoch(model: Any, X: Rows, y: np.ndarray) -> Any:
 
 
 def _pearson(mean_score_G: np.ndarray, gain_G: np.ndarray, confidence: float) -> tuple[float, ...]:
-    """Correlation, its interval, its p-value and the number of groups."""
+    """Return the correlation, its interval, its p-value and the number of groups."""
     n, nan = len(gain_G), float("nan")
     if np.ptp(mean_score_G) == 0 or np.ptp(gain_G) == 0:
         return nan, nan, nan, nan, n
-    found = stats.pearsonr(mean_score_G, gain_G)
-    return found.statistic, *found.confidence_interval(confidence), found.pvalue, n
+    result = stats.pearsonr(mean_score_G, gain_G)
+    low, high = result.confidence_interval(confidence)
+    return result.statistic, low, high, result.pvalue, n

@@ -1,4 +1,4 @@
-"""What learning curves say: area, labels to reach a target, labels saved, and whether a difference is real."""
+"""Statistics of learning curves: area, labels to reach a target, labels saved, and tests of differences."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def area_under_curve(n_labels: Any, values: Any) -> float:
     Parameters
     ----------
     n_labels : array (T,)
-        Labels in hand, increasing.
+        Number of labels in each round, increasing.
     values : array (T,)
-        What they gave.
+        The metric in each round.
 
     Returns
     -------
@@ -97,13 +97,13 @@ def labels_saved(n_labels: Any, values: Any, baseline_n_labels: Any, baseline_va
 
 
 def paired_test(differences: Any) -> float:
-    """Two-sided p-value of paired differences, one a seed, having mean zero: Student's t.
+    """Two-sided p-value of Student's t-test that paired differences, one per seed, have mean zero.
 
-    Seeds draw initial labels and training noise independently, given the one pool and test set they share. So their
-    differences are independent, and the plain test holds its level for what it speaks of: this pool and this test set.
-    The correction for resampled training sets (Nadeau & Bengio 2003) mends another design, in which every repetition
-    splits the data anew; here it would reject next to nothing. What needs correction is that several strategies are
-    tested at once: see `holm`.
+    Seeds draw initial labels and training noise independently, given the pool and the test set that they share. So
+    their differences are independent, and the plain test holds its level for statements about this pool and this test
+    set. The correction for resampled training sets (Nadeau & Bengio 2003) is for another design, in which every
+    repetition splits the data anew; here it would hardly ever reject. That several strategies are tested at once does
+    need a correction, see `holm`.
 
     Parameters
     ----------
@@ -123,18 +123,19 @@ def paired_test(differences: Any) -> float:
     differences = np.asarray(differences, float)
     if len(differences) < 2:
         return float("nan")
-    if np.ptp(differences) <= 1e-12 * np.abs(differences).max():  # no t but of rounding: surely nothing, or something
+    if np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+        # All differences are equal but for rounding, which alone would decide the t statistic.
         return float(differences[0] == 0)
     return float(stats.ttest_1samp(differences, 0).pvalue)
 
 
 def holm(p_values: Any) -> np.ndarray:
-    """Correct p-values for being several, so that the chance of any false discovery stays at the level tested.
+    """Correct p-values for multiple tests, so that the chance of any false discovery stays at the level tested.
 
     Parameters
     ----------
     p_values : array (M,)
-        NaN: not tested, and not counted.
+        NaN marks what was not tested; it is not counted.
 
     Returns
     -------
@@ -165,9 +166,9 @@ def jackknife_interval(
     Parameters
     ----------
     statistic : callable
-        Gives a value for an int array of seeds, ``0 .. n_seeds - 1``.
+        Returns a value for an int array of seeds, ``0 .. n_seeds - 1``.
     n_seeds : int
-        How many seeds there are.
+        Number of seeds.
     confidence : float, default=0.95
 
     Returns
@@ -190,11 +191,11 @@ def jackknife_interval(
     if n_seeds < 2:
         return float("nan"), float("nan")
     seeds = np.arange(n_seeds)
-    whole = statistic(seeds)
-    left_out = np.array([statistic(np.delete(seeds, seed)) for seed in seeds])
-    spread = np.sqrt((n_seeds - 1) / n_seeds * np.square(left_out - left_out.mean()).sum())
-    half = spread * stats.t.ppf((1 + confidence) / 2, n_seeds - 1)
-    return float(whole - half), float(whole + half)
+    estimate = statistic(seeds)
+    leave_one_out = np.array([statistic(np.delete(seeds, seed)) for seed in seeds])
+    standard_error = np.sqrt((n_seeds - 1) / n_seeds * np.square(leave_one_out - leave_one_out.mean()).sum())
+    half_width = standard_error * stats.t.ppf((1 + confidence) / 2, n_seeds - 1)
+    return float(estimate - half_width), float(estimate + half_width)
 
 
 def mean_interval(values: Any, confidence: float = 0.95) -> tuple[float, float]:
@@ -215,20 +216,20 @@ def mean_interval(values: Any, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def penalty_matrix(values: Any, confidence: float = 0.95) -> np.ndarray:
-    """How often a strategy is beaten by another: the share of rounds in which a paired t-test over seeds says so.
+    """Pairwise penalties: the share of rounds in which a paired t-test over seeds finds one strategy better.
 
     Parameters
     ----------
     values : array (S, R, T)
         Of S strategies, R seeds, T rounds.
     confidence : float, default=0.95
-        Of each test, two-sided; 0.95 and five seeds ask for ``t > 2.776``, as the paper does.
+        Of each test, two-sided; 0.95 and five seeds require ``t > 2.776``, as in the paper.
 
     Returns
     -------
     array (S, S)
-        Row i, column j: the share of rounds in which i beats j. Low columns are good. The paper adds the matrices of
-        its experiments.
+        Row i, column j: the share of rounds in which i beats j. A strategy whose column is low is seldom beaten. The
+        paper adds the matrices of its experiments.
 
     References
     ----------
@@ -264,12 +265,12 @@ def area_under_learning_curve(estimator: Any, X: Any, y: Any) -> float:
     X : rows (n, ...)
         To predict.
     y : labels (n,)
-        True ones.
+        The true labels.
 
     Returns
     -------
     float
-        `area_under_curve` of accuracy over labels bought.
+        `area_under_curve` of accuracy over labels acquired.
 
     Raises
     ------
@@ -293,7 +294,7 @@ def area_under_learning_curve(estimator: Any, X: Any, y: Any) -> float:
     if not hasattr(estimator, "n_labels_") or not estimator.estimators_:
         raise TypeError(
             f"{type(estimator).__name__} has no learning curve; area_under_learning_curve scores an "
-            "ActiveLearningClassifier that fit has played to the end (compare_strategies finds the area by itself)"
+            "ActiveLearningClassifier after fit (compare_strategies finds the area by itself)"
         )
     accuracy = [np.mean(predicted == np.asarray(y)) for predicted in estimator.staged_predict(X)]
     return area_under_curve(estimator.n_labels_, accuracy)

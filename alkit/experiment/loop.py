@@ -1,4 +1,4 @@
-"""The simulated loop as an estimator: hide the labels, buy them back a batch at a time."""
+"""The simulated loop as an estimator: all labels are hidden, and acquired batch by batch."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
 from alkit.validation import as_labels, check_label_a_row
 
-_MAX_WATCHED = 1000
+_MAX_WATCHED = 1000  # rows that a stopping rule predicts in each round
 
 
 def _gives_proba(loop: ActiveLearningClassifier) -> bool:
-    """Whether the estimator inside gives probabilities."""
+    """Return whether the estimator inside has probabilities."""
     return hasattr(getattr(loop, "estimator_", loop.estimator), "predict_proba")
 
 
 class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Active learning played against known labels, as a scikit-learn classifier.
+    """Active learning simulated on known labels, as a scikit-learn classifier.
 
-    `fit` hides y, labels a few rows, and then trains, queries and reveals the labels asked for, round by round,
-    through the same `ActiveLearner` a person would use. Query strategies and network parameters can so be searched
-    over with ``GridSearchCV``.
+    `fit` hides y, labels a few rows, and then trains, queries and reveals the labels queried, round by round, through
+    the same `ActiveLearner` a person would use. So ``GridSearchCV`` can search over query strategies and parameters of
+    networks.
 
     Parameters
     ----------
@@ -55,34 +55,35 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
     n_initial : int, default=20
         Labels to begin with.
     n_instances : int, default=10
-        Labels bought a round.
+        Labels acquired per round.
     n_queries : int, default=20
         Rounds.
     initial : {"random", "stratified"} or Strategy, default="random"
-        How the first rows are chosen. "random" buys on, row by row, until two classes are there. "stratified" covers
-        as many classes as fit; it reads hidden labels, which a person could not. A strategy must need no model.
+        How the first rows are chosen. "random" goes on, row by row, until there are labels of two classes.
+        "stratified" covers as many classes as `n_initial` allows; it reads hidden labels, which a person could not. A
+        strategy must not need a model.
     missing_label : label or None, default=None
-        Marks rows in y that nobody can label (``np.nan`` for NaN and None); they are never bought.
+        Marks rows in y that nobody can label (``np.nan`` for NaN and None); they are never queried.
     stopping : object with ``update(model, X) -> bool``, optional
         Asked after each round whether to stop, on up to 1,000 rows drawn at the start: see `alkit.stopping`.
     random_state : int, RandomState or None
         Seeds the choice of rows, the queries, every ``random_state`` inside `estimator` that is None and, while it
-        trains and rows are picked, the global generators of torch, numpy and Python; these are put back after.
+        trains and rows are picked, the global generators of torch, numpy and Python; these are restored afterwards.
 
     Attributes
     ----------
     classes_ : array (C,)
-        Every label in y, whether bought or not.
+        Every label in y, whether acquired or not.
     estimator_ : classifier
-        Fitted on all labels bought.
+        Fitted on all labels acquired.
     estimators_ : list of classifier
         As it was after each round, ``estimator_`` last.
     labeled_indices_ : int array
-        Rows bought, in the order of purchase.
+        Labelled rows, in the order in which their labels were acquired.
     n_labels_ : int array (rounds + 1,)
-        Labels in hand when each of `estimators_` was fitted.
+        Number of labels that each of `estimators_` was fitted on.
     query_seconds_, fit_seconds_ : arrays (rounds + 1,)
-        What it took to choose the rows of each round (the first: the initial ones), and to train on them.
+        Time taken to choose the rows of each round (of the first, the initial ones), and to train on them.
     stopped_ : bool
         Whether `stopping` ended the loop.
     n_features_in_, feature_names_in_
@@ -130,7 +131,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         return take_over_tags(super().__sklearn_tags__(), self.estimator)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return what becomes of metadata: see scikit-learn's user guide."""
+        """Return where metadata is passed on to, see scikit-learn's user guide on metadata routing."""
         to_fit = MethodMapping().add(caller="fit", callee="fit")
         return MetadataRouter(owner=self).add_self_request(self).add(estimator=self.estimator, method_mapping=to_fit)
 
@@ -142,9 +143,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         X : rows of any kind
             Initial rows and pool together.
         y : labels
-            Every row's label, hidden until bought.
+            The label of every row, hidden until it is acquired.
         **params : dict
-            Metadata that `estimator` asks for in ``fit``, such as ``sample_weight``, with one entry a row of X; needs
+            Metadata that `estimator` asks for in ``fit``, such as ``sample_weight``, with one entry per row of X; needs
             ``sklearn.set_config(enable_metadata_routing=True)``.
 
         Returns
@@ -164,21 +165,21 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         purchases: Iterable[np.ndarray] | None = None,
         fit_params: Mapping[str, Any] | None = None,
     ) -> Iterator[Self]:
-        """Play the loop a round at a time, for pools and models of which no copy should be kept for each round.
+        """Play the loop round by round, without keeping a copy of the model for each round.
 
         Parameters
         ----------
         X, y : rows and labels
             As in `fit`.
         purchases : iterable of int arrays, optional
-            The rows in hand in each round, as another loop bought them; by default this one buys its own.
+            The labelled rows of each round, as another loop acquired them; by default this one acquires its own.
         fit_params : dict, optional
-            Passed to the estimator's ``fit``; of what has an entry a row of X, those of the rows in hand.
+            Passed to the estimator's ``fit``; values with one entry per row of X are cut down to the labelled rows.
 
         Yields
         ------
         self
-            After each round, fitted on the labels in hand; without `estimators_`.
+            After each round, fitted on the labels acquired so far; without `estimators_`.
         """
         X, y = self._validate(X, y)
         rng = generator(self.random_state)
@@ -186,63 +187,75 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         learner = ActiveLearner(estimator, self.query_strategy, random_state=seed)
         self.estimator_, self.estimators_ = learner.estimator, []
         self.n_labels_, self.query_seconds_, self.fit_seconds_ = np.empty(0, int), np.empty(0), np.empty(0)
-        unlabeled = ~_is_missing(y, self.missing_label)
+        labelable = ~_is_missing(y, self.missing_label)
         started = perf_counter()
         if purchases is None:
-            purchases = self._buy(learner, X, y, unlabeled, self._buy_initial(X, y, unlabeled, rng), rng)
-        stops = self._stopping(X, unlabeled, rng)
-        for bought in purchases:
+            initial = self._acquire_initial(X, y, labelable, rng)
+            purchases = self._acquire(learner, X, y, labelable, initial, rng)
+        stops = self._stopping(X, labelable, rng)
+        for labelled in purchases:
             queried = perf_counter()
-            given = _check_method_params(y, fit_params or {}, indices=bought)
+            params = _check_method_params(y, fit_params or {}, indices=labelled)
             with isolated_rng(seed=seed):  # for networks and callables that draw from global generators
-                learner.fit(take(X, bought), y[bought], **given)
-            self.labeled_indices_, self.n_labels_ = bought, np.append(self.n_labels_, len(bought))
+                # A person's loop calls `teach`, which stacks the new rows onto a copy of those taught before; the
+                # simulated one drives the same learner by `fit` on all labelled rows, since it has them in X already.
+                learner.fit(take(X, labelled), y[labelled], **params)
+            fitted = perf_counter()
+            self.labeled_indices_ = labelled
+            self.n_labels_ = np.append(self.n_labels_, len(labelled))
             self.query_seconds_ = np.append(self.query_seconds_, queried - started)
-            self.fit_seconds_ = np.append(self.fit_seconds_, perf_counter() - queried)
+            self.fit_seconds_ = np.append(self.fit_seconds_, fitted - queried)
             self.stopped_ = stops(learner)
             yield self
             if self.stopped_:
                 return
             started = perf_counter()
 
-    def _buy(
+    def _acquire(
         self,
         learner: ActiveLearner,
         X: Rows,
         y: np.ndarray,
         labelable: np.ndarray,
-        bought: np.ndarray,
+        labelled: np.ndarray,
         rng: np.random.Generator,
     ) -> Iterator[np.ndarray]:
-        """Yield the rows in hand after each purchase, the first one given, until enough or all are bought."""
-        # a modAL callable is not offered the labels that only a simulation has
-        known: dict[str, Any] = {"y_pool": y} if isinstance(as_strategy(self.query_strategy), Strategy) else {}
-        unlabeled = labelable.copy()
-        unlabeled[bought] = False
-        wanted = len(bought) + self.n_queries * self.n_instances
-        yield bought
-        while len(bought) < wanted and unlabeled.any():
-            n = min(self.n_instances, int(unlabeled.sum()))
+        """Yield the labelled rows of each round, the first as given, until there are enough or the pool runs out."""
+        unlabelled = labelable.copy()
+        unlabelled[labelled] = False
+        wanted = len(labelled) + self.n_queries * self.n_instances
+        yield labelled
+        while len(labelled) < wanted and unlabelled.any():
             with isolated_rng(seed=draw_seed(rng)):
-                picked = np.atleast_1d(learner.query(X, n_instances=n, candidates=unlabeled, **known)[0])
-            distinct = len(np.unique(picked))
-            if not distinct == len(picked) == n:
-                raise ValueError(
-                    f"{self.query_strategy} picked {len(picked)} rows, {distinct} of them different, but "
-                    f"n_instances={n} were asked for; return as many different positions"
-                )
-            unlabeled[picked] = False
-            bought = np.concatenate([bought, picked])
-            yield bought
-        if len(bought) < wanted:
+                picked = self._query(learner, X, y, unlabelled)
+            unlabelled[picked] = False
+            labelled = np.concatenate([labelled, picked])
+            yield labelled
+        if len(labelled) < wanted:
             warnings.warn(
-                f"the pool ran out: {len(bought)} labels bought of the {wanted} asked for (n_initial + n_queries * "
+                f"the pool ran out: {len(labelled)} labels acquired of the {wanted} asked for (n_initial + n_queries * "
                 "n_instances); lower n_queries or n_instances",
                 stacklevel=4,
             )
 
+    def _query(self, learner: ActiveLearner, X: Rows, y: np.ndarray, unlabelled: np.ndarray) -> np.ndarray:
+        """Return the rows that the strategy picks, or refuse them if they are not as many as asked for."""
+        n = min(self.n_instances, int(unlabelled.sum()))
+        # strategies such as "ideal_loss" read true labels; a modAL callable does not expect the argument
+        known: dict[str, Any] = {}
+        if isinstance(as_strategy(self.query_strategy), Strategy):
+            known = {"y_pool": y}
+        picked = np.atleast_1d(learner.query(X, n_instances=n, candidates=unlabelled, **known)[0])
+        n_distinct = len(np.unique(picked))
+        if not n_distinct == len(picked) == n:
+            raise ValueError(
+                f"{self.query_strategy} picked {len(picked)} rows, {n_distinct} of them different, but "
+                f"n_instances={n} were asked for; return as many different positions"
+            )
+        return picked
+
     def _stopping(self, X: Rows, labelable: np.ndarray, rng: np.random.Generator) -> Callable[[Any], bool]:
-        """Return what says after a round whether to stop."""
+        """Return a function of the learner that returns, after a round, whether to stop."""
         if self.stopping is None:
             return lambda learner: False
         rows = np.flatnonzero(labelable)
@@ -251,7 +264,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         return lambda learner: stopping.update(learner, watched)
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Predict labels with all labels bought.
+        """Predict labels by the model fitted on all labels acquired.
 
         Parameters
         ----------
@@ -266,7 +279,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
 
     @available_if(_gives_proba)
     def predict_proba(self, X: Rows) -> np.ndarray:
-        """Predict probabilities with all labels bought.
+        """Predict probabilities by the model fitted on all labels acquired.
 
         Parameters
         ----------
@@ -275,13 +288,13 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         Returns
         -------
         array (n, C)
-            Columns in the order of `classes_`; a class of which no label was bought is zero.
+            Columns in the order of `classes_`; the column of a class without acquired labels is zero.
         """
         check_is_fitted(self)
         return self._proba(self.estimator_, X)
 
     def staged_predict(self, X: Rows) -> Iterator[np.ndarray]:
-        """Predict labels as the model would have after each round.
+        """Predict labels by the model of each round.
 
         Parameters
         ----------
@@ -297,7 +310,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
 
     @available_if(_gives_proba)
     def staged_predict_proba(self, X: Rows) -> Iterator[np.ndarray]:
-        """Predict probabilities as the model would have after each round.
+        """Predict probabilities by the model of each round.
 
         Parameters
         ----------
@@ -312,13 +325,14 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             yield self._proba(estimator, X)
 
     def _validate(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
-        """Check what scikit-learn checks, record features and classes, and return X and y as arrays where they are."""
+        """Check parameters, X and y, set the attributes of features and classes, and return X and y as arrays."""
         for name, least in (("n_initial", 1), ("n_instances", 1), ("n_queries", 0)):
             check_scalar(getattr(self, name), name, Integral, min_val=least)
         if y is None:
-            raise ValueError("requires y to be passed, but the target y is None; the loop buys its labels from y")
+            raise ValueError("requires y to be passed, but the target y is None; the loop acquires its labels from y")
         y = column_or_1d(as_labels(y), warn=True)
-        X = np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "shape") else X
+        if hasattr(X, "__array__") and not hasattr(X, "shape"):
+            X = np.asarray(X)
         check_label_a_row(X, y)
         known = y[~_is_missing(y, self.missing_label)]
         assert_all_finite(known, input_name="y")
@@ -332,42 +346,45 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         return X, y
 
     def _seeded_clone(self, rng: np.random.Generator) -> Any:
-        """Clone the estimator, seeded, and told of all classes where it can be."""
+        """Clone the estimator, seed it, and declare all classes where it has such a parameter."""
         estimator = clone(self.estimator)
         seed_estimator(estimator, rng)
         return tell_classes(estimator, self.classes_)
 
-    def _buy_initial(self, X: Rows, y: np.ndarray, unlabeled: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Choose the first rows to label."""
-        pool = rng.permutation(np.flatnonzero(unlabeled))
+    def _acquire_initial(self, X: Rows, y: np.ndarray, labelable: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the first rows to label."""
+        pool = rng.permutation(np.flatnonzero(labelable))
         n = min(self.n_initial, len(pool))
         if n < self.n_initial:
             warnings.warn(f"n_initial={self.n_initial}, but only {n} rows can be labelled; took them all", stacklevel=3)
         if self.initial == "random":
-            other = np.flatnonzero(y[pool] != y[pool[0]])[0]
-            return pool[: max(n, other + 1)]
+            second_class = np.flatnonzero(y[pool] != y[pool[0]])[0]  # classifiers cannot be fitted on one class
+            return pool[: max(n, second_class + 1)]
         if self.initial == "stratified":
             firsts = np.sort(np.unique(y[pool], return_index=True)[1])
             return np.concatenate([pool[firsts], np.delete(pool, firsts)])[:n]
         strategy = as_strategy(self.initial)
         remedy = "pass 'random', 'stratified', or a strategy that needs none, such as 'typiclust'"
         if not isinstance(strategy, Strategy):
-            raise TypeError(f"initial is {strategy!r}, which is given a model, but there is none yet; {remedy}")
+            raise TypeError(f"initial is {strategy!r}, which takes a model, but there is none yet; {remedy}")
         try:
-            return strategy.select(self.estimator, X, n, candidates=unlabeled, random_state=rng).indices
+            return strategy.select(self.estimator, X, n, candidates=labelable, random_state=rng).indices
         except NotFittedError as error:
-            raise ValueError(f"initial is {strategy}, which asks a model, but there is none yet; {remedy}") from error
+            raise ValueError(f"initial is {strategy}, which needs a model, but there is none yet; {remedy}") from error
 
     def _proba(self, estimator: Any, X: Rows) -> np.ndarray:
-        """Spread an estimator's columns over all classes."""
+        """Return an estimator's probabilities with one column for each of all classes."""
         known = estimator.predict_proba(X)
-        proba = np.zeros((len(known), len(self.classes_)), known.dtype)  # of its precision: rows sum to one within it
+        # its dtype is kept: rows sum to one within its precision, which scorers check
+        proba = np.zeros((len(known), len(self.classes_)), known.dtype)
         proba[:, np.searchsorted(self.classes_, estimator.classes_)] = known
         return proba
 
 
 def _is_missing(y: np.ndarray, missing_label: Any) -> np.ndarray:
-    """Mark the rows nobody can label."""
+    """Return a mask of the rows that nobody can label."""
     if missing_label is None:
         return np.zeros(len(y), dtype=bool)
-    return pd.isna(y) if pd.isna(missing_label) else y == missing_label
+    if pd.isna(missing_label):
+        return pd.isna(y)
+    return y == missing_label

@@ -1,4 +1,4 @@
-"""Pictures of learning curves, in the manner of scikit-learn's Display classes."""
+"""Pictures of learning curves, after scikit-learn's Display classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LINE_STYLES = ("-", "--", ":", "-.")
 
 
 class LearningCurveDisplay:
-    """Learning curves: score over labels bought, with a band over seeds, and the seconds that training took.
+    """Learning curves: score over labels acquired, with a band over seeds, and the seconds that training took.
 
     Made by `from_comparison` or `from_estimator`.
 
@@ -26,11 +26,11 @@ class LearningCurveDisplay:
     curves : dict of (estimator, strategy) to (n_labels, score)
         Arrays (seeds, rounds).
     fit_seconds : dict of (estimator, strategy) to array (seeds, rounds), optional
-        What it took to train in each round, of the same curves.
+        The time that training took in each round, of the same curves.
     baseline : str, optional
         The strategy drawn in grey, with a dotted line at its final score.
     score_name : str, default="score"
-        What the axis says.
+        Label of the axis.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class LearningCurveDisplay:
         With the mean seconds of training, where they are drawn.
     figure_ : matplotlib Figure
     lines_ : list of Line2D
-        One a curve.
+        One per curve.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class LearningCurveDisplay:
     >>> X, y = load_iris(return_X_y=True)
     >>> loop = ActiveLearningClassifier(GaussianNB(), n_queries=3, random_state=0).fit(X, y)
     >>> LearningCurveDisplay.from_estimator(loop, X, y).ax_.get_xlabel()
-    'labels bought'
+    'labels acquired'
     """
 
     def __init__(
@@ -77,18 +77,20 @@ class LearningCurveDisplay:
         band: str = "interval",
         score_name: str = "score",
     ) -> Self:
-        """Draw a comparison: a colour for each strategy, or if there is one for each estimator, which have line styles.
+        """Draw a comparison: one colour per strategy and one line style per estimator.
+
+        If there is only one strategy, the colours are those of the estimators.
 
         Parameters
         ----------
         comparison : Comparison
         ax, time_ax : matplotlib Axes, optional
-            Where to draw the curves, and the seconds of training. By default one above the other in a new figure; of
-            a given `ax` alone, only the curves.
+            Where to draw the curves, and the seconds of training. By default one above the other in a new figure; with
+            `ax` alone, only the curves are drawn.
         band : {"interval", "std"}, default="interval"
             A 95 % confidence interval of the mean, or a standard deviation between seeds to either side.
         score_name : str, default="score"
-            What the axis says.
+            Label of the axis.
 
         Returns
         -------
@@ -126,7 +128,7 @@ class LearningCurveDisplay:
         ax, time_ax : matplotlib Axes, optional
             As in `from_comparison`.
         score_name : str, default="score"
-            What the axis says.
+            Label of the axis.
 
         Returns
         -------
@@ -135,7 +137,7 @@ class LearningCurveDisplay:
         score = [check_scoring(model, scoring)(model, X, y) for model in estimator.estimators_]
         strategy = estimator.query_strategy
         names = type(estimator.estimator).__name__, getattr(strategy, "__name__", str(strategy))
-        curve = estimator.n_labels_[None], np.array(score)[None]
+        curve = estimator.n_labels_[None], np.array(score)[None]  # of one seed
         seconds = estimator.fit_seconds_[None]
         display = cls({names: curve}, fit_seconds={names: seconds}, score_name=score_name)
         return display.plot(ax=ax, time_ax=time_ax)
@@ -157,16 +159,14 @@ class LearningCurveDisplay:
         if band not in ("interval", "std"):
             raise ValueError(f"band is {band!r}; pass 'interval' or 'std'")
         self._take_axes(ax, time_ax)
-        estimators, strategies = (list(dict.fromkeys(names)) for names in zip(*self.curves, strict=True))
-        others = [name for name in strategies if name != self.baseline]
-        colors = {name: f"C{i % 10}" for i, name in enumerate(others or estimators)}
-        colors |= {self.baseline: "grey"} if others else {}
+        estimators = list(dict.fromkeys(estimator for estimator, _ in self.curves))
+        colors = self._colors()
         self.lines_ = []
         for (estimator, strategy), (n_labels, score) in self.curves.items():
             style = _LINE_STYLES[estimators.index(estimator) % len(_LINE_STYLES)]
             label = f"{strategy}, {estimator}" if len(estimators) > 1 else strategy
             x, mean = n_labels.mean(0), score.mean(0)
-            color = colors[strategy if others else estimator]
+            color = colors[estimator, strategy]
             self.lines_ += self.ax_.plot(x, mean, style, color=color, label=label)
             if len(score) > 1:
                 self.ax_.fill_between(x, *_band(score, band), color=color, alpha=0.15, linewidth=0)
@@ -177,20 +177,29 @@ class LearningCurveDisplay:
         self._label_axes()
         return self
 
+    def _colors(self) -> dict[tuple[str, str], str]:
+        """Return the colours of the curves: by strategy, the baseline in grey, or else by estimator."""
+        strategies = list(dict.fromkeys(strategy for _, strategy in self.curves if strategy != self.baseline))
+        if not strategies:
+            estimators = list(dict.fromkeys(estimator for estimator, _ in self.curves))
+            return {key: f"C{estimators.index(key[0]) % 10}" for key in self.curves}
+        by_strategy = {name: f"C{i % 10}" for i, name in enumerate(strategies)} | {self.baseline: "grey"}
+        return {key: by_strategy[key[1]] for key in self.curves}
+
     def _take_axes(self, ax: Any, time_ax: Any) -> None:
-        """Take the axes given, or make a figure."""
+        """Take the axes that were passed, or make a figure."""
         if ax is None and time_ax is None and self.fit_seconds is not None:
             _, (ax, time_ax) = _pyplot().subplots(2, 1, figsize=(7, 5.2), height_ratios=(4, 1), layout="constrained")
         self.ax_, self.figure_ = _axes(ax)
         self.time_ax_ = time_ax
 
     def _label_axes(self) -> None:
-        """Say what the axes show."""
-        self.ax_.set(xlabel="labels bought", ylabel=self.score_name)
+        """Label the axes."""
+        self.ax_.set(xlabel="labels acquired", ylabel=self.score_name)
         self.ax_.legend(loc="lower right")
         self.ax_.grid(alpha=0.3)
         if self.time_ax_ is not None:
-            self.time_ax_.set(xlabel="labels bought", ylabel="seconds\nper fit")
+            self.time_ax_.set(xlabel="labels acquired", ylabel="seconds\nper fit")
             self.time_ax_.set_ylim(bottom=0)
             self.time_ax_.grid(alpha=0.3)
 
@@ -201,7 +210,7 @@ class PenaltyMatrixDisplay:
     Parameters
     ----------
     matrix : DataFrame (S, S)
-        As `Comparison.penalty_matrix` gives it.
+        As `Comparison.penalty_matrix` returns it.
 
     Attributes
     ----------
@@ -228,7 +237,7 @@ class PenaltyMatrixDisplay:
         return cls(comparison.penalty_matrix()).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw the matrix, with the mean of each column (the lower the better) below it.
+        """Draw the matrix, and below it the mean of each column, which is low for a good strategy.
 
         Parameters
         ----------
@@ -254,14 +263,14 @@ class PenaltyMatrixDisplay:
 
 
 class ScoreGainDisplay:
-    """Gain over mean score of groups, one picture a score, one colour a seed.
+    """Gain over mean score of groups of rows, one picture per score and one colour per seed.
 
     Parameters
     ----------
     groups : DataFrame
-        As `ScoreGainCorrelation.to_frame` gives it.
+        As `ScoreGainCorrelation.to_frame` returns it.
     r : DataFrame
-        As `ScoreGainCorrelation.summary` gives it.
+        As `ScoreGainCorrelation.summary` returns it.
 
     Attributes
     ----------
@@ -275,13 +284,13 @@ class ScoreGainDisplay:
 
     @classmethod
     def from_correlation(cls, correlation: ScoreGainCorrelation, *, ax: Any = None) -> Self:
-        """Draw what groups gave.
+        """Draw the gains of groups.
 
         Parameters
         ----------
         correlation : ScoreGainCorrelation
         ax : array of matplotlib Axes, optional
-            One a score.
+            One per score.
 
         Returns
         -------
@@ -290,12 +299,12 @@ class ScoreGainDisplay:
         return cls(correlation.to_frame(), correlation.summary()).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw the groups, with the correlation, its mean over seeds, above.
+        """Draw the groups, and above them the correlation, averaged over seeds.
 
         Parameters
         ----------
         ax : array of matplotlib Axes, optional
-            One a score.
+            One per score.
 
         Returns
         -------
@@ -303,12 +312,11 @@ class ScoreGainDisplay:
         """
         names = list(dict.fromkeys(self.groups["score"]))
         if ax is None:
-            ax = _pyplot().subplots(1, len(names), figsize=(3.6 * len(names), 3.4), sharey=True, layout="constrained")[
-                1
-            ]
+            size = 3.6 * len(names), 3.4
+            _, ax = _pyplot().subplots(1, len(names), figsize=size, sharey=True, layout="constrained")
         self.axes_ = np.atleast_1d(ax).ravel()
         if len(self.axes_) != len(names):
-            raise ValueError(f"ax holds {len(self.axes_)} Axes, but there are {len(names)} scores; pass one a score")
+            raise ValueError(f"ax holds {len(self.axes_)} Axes, but there are {len(names)} scores; pass one per score")
         self.figure_ = self.axes_[0].figure
         for axes, name in zip(self.axes_, names, strict=True):
             for seed, groups in self.groups[self.groups["score"] == name].groupby("seed"):
@@ -332,13 +340,14 @@ def _band(score: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _axes(ax: Any) -> tuple[Any, Any]:
-    """Return the axes to draw on and their figure, new ones where none are given."""
+    """Return the axes to draw on and their figure, new ones if none are passed."""
     if ax is None:
-        ax = _pyplot().subplots(figsize=(7, 4.2), layout="constrained")[1]
+        _, ax = _pyplot().subplots(figsize=(7, 4.2), layout="constrained")
     return ax, ax.figure
 
 
 def _pyplot() -> Any:
+    """Return matplotlib.pyplot, an optional package that is imported only when something is drawn."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What a run is known by: names, parameters, sizes, seed, data."""
+"""The keys of runs in a store: names, parameters, sizes, seed and data, all that determines a run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from alkit.rows import Rows, n_rows, slices, take
 from alkit.strategies import Strategy
 
 _ROWS_AT_A_TIME = 10_000
-_PLAIN = (str, bool, int, float)
+_PLAIN = (str, bool, int, float)  # types that JSON has
 
 
 def run_keys(loops: Sequence[Any], labels: Sequence[tuple], data: Any, scoring: Any) -> list[dict[str, Any]]:
-    """Return what determines each run, as plain JSON types."""
+    """Return the key of each run, as plain JSON types."""
     shared = {
         "data": {name: fingerprint(rows) for name, rows in data._asdict().items()},
         "scoring": described(scoring),
         "alkit": sys.modules["alkit"].__version__,
     }
-    # labels too: two lambdas have one name
+    # with the labels, because two lambdas have the same name
     return [shared | {"label": label, "loop": described(loop)} for label, loop in zip(labels, loops, strict=True)]
 
 
@@ -57,7 +57,7 @@ def described(value: Any) -> Any:
 
 
 def _strategy(strategy: Strategy) -> Any:
-    """Describe a strategy by its repr, which says all, unless parameters are objects."""
+    """Describe a strategy by its repr, which holds all parameters, unless one of them is an object."""
     if all(value is None or isinstance(value, _PLAIN) for value in strategy.params.values()):
         return repr(strategy)
     return [strategy.name, described(strategy.params), described(strategy.of), strategy.part]
@@ -72,29 +72,33 @@ def _tensor(tensor: torch.Tensor) -> Any:
 
 
 def _attributes(module: torch.nn.Module) -> Any:
-    """Describe what neither a module's repr nor its state says: attributes that its forward may read."""
+    """Describe the attributes that a module's forward may read and neither its repr nor its state shows."""
     return described({name: value for name, value in vars(module).items() if not name.startswith("_")})
 
 
 def _estimator(estimator: Any) -> dict[str, Any]:
-    """Describe an estimator by its parameters, and by what it has learned, if it is used as it was fitted."""
+    """Describe an estimator by its parameters and, if it is fitted, by its fitted attributes."""
     params = sorted(estimator.get_params(deep=False).items())
-    found = {"class": described(type(estimator)), **{name: described(param) for name, param in params}}
+    description = {"class": described(type(estimator)), **{name: described(param) for name, param in params}}
     learned = {name: value for name, value in vars(estimator).items() if name.endswith("_") and name[0] != "_"}
-    if learned and getattr(estimator, "initialized_", True):  # skorch's nets have such attributes before
-        found["learned"] = joblib.hash(described(learned))
-    return found
+    if learned and getattr(estimator, "initialized_", True):  # skorch's nets have such attributes before fit, too
+        description["learned"] = joblib.hash(described(learned))
+    return description
 
 
 def _function(function: Any) -> Any:
-    """Describe a class or function by its name, and by the values it was made with."""
+    """Describe a class or function by its name, and by the values of its closure and defaults."""
     name = f"{function.__module__}.{function.__qualname__}"
-    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    made_with = [value for value in (*cells, *(getattr(function, "__defaults__", None) or ())) if value is not function]
-    return [name, described(made_with)] if made_with else name
+    enclosed = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    defaults = getattr(function, "__defaults__", None) or ()
+    values = [value for value in (*enclosed, *defaults) if value is not function]  # a recursive one encloses itself
+    if not values:
+        return name
+    return [name, described(values)]
 
 
 def fingerprint(rows: Rows) -> list[Any]:
-    """Return the number of rows and a hash of them, read a part at a time."""
+    """Return the number of rows and a hash of them, which reads them part by part."""
     n = n_rows(rows)
-    return [n, joblib.hash([joblib.hash(described(take(rows, part))) for part in slices(n, _ROWS_AT_A_TIME)])]
+    hashes = [joblib.hash(described(take(rows, part))) for part in slices(n, _ROWS_AT_A_TIME)]
+    return [n, joblib.hash(hashes)]

@@ -1,4 +1,4 @@
-"""Finished runs on disk, one file each, so that a comparison that was killed goes on where it was."""
+"""Finished runs on disk, one file per run, so that a comparison that was killed continues where it stopped."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _FORMAT = {"format": "alkit runs", "version": 1}
 
 
 @dataclass(frozen=True)
-class Store:
+class RunStore:
     """A folder of finished runs, each in a JSON file named by a hash of what determines the run.
 
-    Files appear whole or not at all. What a killed process leaves are hidden temporary files, which nobody reads.
+    A file is complete as soon as it has its name. A killed process may leave hidden temporary files; they are not read.
 
     Parameters
     ----------
     folder : Path
-        As `Store.open` found it fit.
+        A folder that `RunStore.open` has checked.
     """
 
     folder: Path
 
     @classmethod
-    def open(cls, folder: str | Path) -> Store:
-        """Open a store, or make one where there is nothing yet.
+    def open(cls, folder: str | Path) -> RunStore:
+        """Open a store, or make one in a new or empty folder.
 
         Parameters
         ----------
@@ -37,23 +37,23 @@ class Store:
 
         Returns
         -------
-        Store
+        RunStore
 
         Raises
         ------
         ValueError
-            If it is no folder, or holds anything but whole runs; nothing is changed then.
+            If it is no folder, or holds anything but complete runs; nothing is changed then.
         """
         store = cls(Path(folder))
         if store.folder.exists() and not store.folder.is_dir():
             raise ValueError(f"store {store.folder} is a file, not a folder; pass a folder, new or made by alkit")
         store.folder.mkdir(parents=True, exist_ok=True)
-        found = sorted(path for path in store.folder.iterdir() if not path.name.startswith("."))
-        if not found:
+        files = sorted(path for path in store.folder.iterdir() if not path.name.startswith("."))
+        if not files:
             store._write(_MANIFEST, _FORMAT)
-        elif store.folder / _MANIFEST not in found:
+        elif store.folder / _MANIFEST not in files:
             raise ValueError(
-                f"store {store.folder} holds {found[0].name!r} but no {_MANIFEST}: it is no store of alkit's, and was "
+                f"store {store.folder} holds {files[0].name!r} but no {_MANIFEST}: it is not a store of alkit, and was "
                 "left as it is; pass another folder"
             )
         elif _parsed(store.folder / _MANIFEST) != _FORMAT:
@@ -61,13 +61,13 @@ class Store:
                 f"{store.folder / _MANIFEST} is not the manifest of a store this alkit can read ({_FORMAT}); the "
                 "folder was left as it is; pass another"
             )
-        for path in found:
+        for path in files:
             if path.name != _MANIFEST:
-                _read(path)
+                _read(path)  # raises if the file is not a complete run
         return store
 
     def get(self, key: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what a run found, or None if it is not there.
+        """Return the results of a run, None if they are not in the store.
 
         Parameters
         ----------
@@ -82,19 +82,19 @@ class Store:
         return _read(path) if path.exists() else None
 
     def put(self, key: dict[str, Any], run: dict[str, Any]) -> None:
-        """Keep what a run found.
+        """Store the results of a run.
 
         Parameters
         ----------
         key : dict
             What determines the run.
         run : dict
-            What it found, of plain JSON types.
+            Its results, of plain JSON types.
         """
         self._write(_name(key), {"key": key, "run": run, "digest": _digest([key, run])})
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
-        """Write a file that is there whole or not at all."""
+        """Write a file under another name, then rename it, so that it is never there in part."""
         temporary = self.folder / f".{name}.{os.getpid()}.tmp"
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(content, file)
@@ -106,16 +106,21 @@ class Store:
 def _read(path: Path) -> dict[str, Any]:
     """Return the run in a file, or refuse the file."""
     content = _parsed(path)
-    try:
-        whole = content["digest"] == _digest([content["key"], content["run"]]) and _name(content["key"]) == path.name
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
+    if not _is_complete(content, path):
         raise ValueError(
-            f"{path} is not a whole run of alkit's, and was left as it is; move it away (if it was a run, it is then "
+            f"{path} is not a complete run of alkit, and was left as it is; move it away (if it was a run, it is then "
             "played again)"
         )
     return content["run"]
+
+
+def _is_complete(content: Any, path: Path) -> bool:
+    """Return whether the content of a file is a run that was neither cut short, changed nor renamed."""
+    try:
+        unchanged = content["digest"] == _digest([content["key"], content["run"]])
+        return unchanged and _name(content["key"]) == path.name
+    except (KeyError, TypeError):
+        return False
 
 
 def _parsed(path: Path) -> Any:
@@ -127,6 +132,7 @@ def _parsed(path: Path) -> Any:
 
 
 def _name(key: dict[str, Any]) -> str:
+    """Return the name of the file of a run."""
     return f"{_digest(key)[:32]}.json"
 
 

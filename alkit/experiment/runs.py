@@ -1,4 +1,4 @@
-"""Runs of the simulated loop: in parallel, on one thread each, kept in a store."""
+"""Runs of the simulated loop: played in parallel, on one thread each, and kept in a store."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tqdm.auto import tqdm
 from alkit._random import generator, seed_estimator
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.run_keys import run_keys
-from alkit.experiment.run_store import Store
+from alkit.experiment.run_store import RunStore
 from alkit.rows import Rows
 from alkit.validation import check_label_a_row
 
 
 class Run(NamedTuple):
-    """One strategy, one estimator, one seed, played to the end; one entry a round."""
+    """The results of one strategy, one estimator and one seed; arrays have one entry per round."""
 
     estimator: str
     strategy: str
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 
 
 class Data(NamedTuple):
-    """What every run reads."""
+    """The rows and labels that every run reads."""
 
     X: Rows
     y: np.ndarray
@@ -57,24 +57,39 @@ def play(
 ) -> list[Run]:
     """Play loops in parallel, skipping those in the store; return the runs in their order."""
     check_label_a_row(data.X_test, data.y_test, "_test")
-    kept = None if store is None else Store.open(store)
-    keys = run_keys(loops, labels, data, scoring) if kept else [{}] * len(loops)
-    found = {i: run for i, key in enumerate(keys) if kept and (run := kept.get(key))}
-    n_kept = len(found)
-    bought = purchases or [None] * len(loops)
+    run_store = None
+    keys: list[dict[str, Any]] = [{}] * len(loops)
+    results: dict[int, dict[str, Any]] = {}
+    if store is not None:
+        run_store = RunStore.open(store)
+        keys = run_keys(loops, labels, data, scoring)
+        results = _stored(run_store, keys)
+    acquired = purchases or [None] * len(loops)
     jobs = (
-        delayed(_job)(i, loop, labels[i], bought[i], data, scoring, kept, keys[i])
+        delayed(_job)(i, loop, labels[i], acquired[i], data, scoring, run_store, keys[i])
         for i, loop in enumerate(loops)
-        if i not in found
+        if i not in results
     )
-    done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    found |= dict(tqdm(done, total=len(loops), initial=n_kept, desc="runs"))
-    _warn_once([run["warnings"] for run in found.values()])
-    return [Run(*label, *(np.array(found[i][name]) for name in Run._fields[3:])) for i, label in enumerate(labels)]
+    n_stored = len(results)
+    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    results |= dict(tqdm(finished, total=len(loops), initial=n_stored, desc="runs"))
+    _warn_once([run["warnings"] for run in results.values()])
+    return [_as_run(label, results[i]) for i, label in enumerate(labels)]
+
+
+def _stored(run_store: RunStore, keys: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Return the results that are in the store, by position."""
+    stored = {i: run_store.get(key) for i, key in enumerate(keys)}
+    return {i: run for i, run in stored.items() if run is not None}
+
+
+def _as_run(label: tuple[str, str, int], result: dict[str, Any]) -> Run:
+    """Return a result with arrays in place of lists."""
+    return Run(*label, *(np.array(result[name]) for name in Run._fields[3:]))
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """Clone an estimator with every random state in it set, so that the loop's draws do not depend on it."""
+    """Clone an estimator and set every random state in it, so that the draws of the loop do not depend on it."""
     estimator = clone(estimator)
     seed_estimator(estimator, generator(seed))
     return estimator
@@ -82,7 +97,7 @@ def seeded(estimator: Any, seed: int) -> Any:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch and BLAS compute on one thread: sums depend on how many there are."""
+    """Let torch and BLAS compute on one thread, because sums depend on the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -92,10 +107,10 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _job(i: int, loop: Any, label: tuple, bought: Any, data: Data, scoring: Any, store: Any, key: Any) -> tuple:
-    """Play one loop and keep what it found; an error says whose it is."""
+def _job(i: int, loop: Any, label: tuple, purchases: Any, data: Data, scoring: Any, store: Any, key: Any) -> tuple:
+    """Play one loop and store its results; an error names the run."""
     try:
-        run = _play(loop, bought, data, scoring)
+        run = _play(loop, purchases, data, scoring)
     except Exception as error:
         error.add_note(f"in the run of {', '.join(map(str, label))} (estimator, strategy, seed)")
         raise
@@ -104,11 +119,11 @@ def _job(i: int, loop: Any, label: tuple, bought: Any, data: Data, scoring: Any,
     return i, run
 
 
-def _play(loop: ActiveLearningClassifier, bought: Any, data: Data, scoring: Any) -> dict[str, Any]:
-    """Play one loop to the end, scoring each round; plain types, as JSON has them."""
+def _play(loop: ActiveLearningClassifier, purchases: Any, data: Data, scoring: Any) -> dict[str, Any]:
+    """Play one loop, score each round, and return the results as plain JSON types."""
     score = check_scoring(loop, scoring)
     with one_thread(), warnings.catch_warnings(record=True) as caught:
-        rounds = loop.iter_fit(data.X, data.y, bought)
+        rounds = loop.iter_fit(data.X, data.y, purchases)
         scores = [float(score(model, data.X_test, data.y_test)) for model in rounds]
     return {
         "n_labels": loop.n_labels_.tolist(),
@@ -121,8 +136,8 @@ def _play(loop: ActiveLearningClassifier, bought: Any, data: Data, scoring: Any)
 
 
 def _warn_once(messages: list[list[str]]) -> None:
-    """Pass on what runs, perhaps in other processes, warned of."""
-    everything = [message for run in messages for message in run]
-    for message in dict.fromkeys(everything):
-        n = everything.count(message)
+    """Pass on the warnings of runs, which may have been played in other processes; each message once."""
+    of_all_runs = [message for run in messages for message in run]
+    for message in dict.fromkeys(of_all_runs):
+        n = of_all_runs.count(message)
         warnings.warn(f"{message} ({n} of {len(messages)} runs)", stacklevel=4)

@@ -1,4 +1,4 @@
-"""Labels outlive the model they were bought for: what does another model learn from them."""
+"""Transfer of labels: how well a model learns from labels that were acquired for another model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from alkit.experiment.comparison import Comparison
 from alkit.experiment.loop import ActiveLearningClassifier
-from alkit.experiment.runs import Data, play, seeded
+from alkit.experiment.runs import Data, Run, play, seeded
 from alkit.rows import Rows
 from alkit.validation import as_labels
 
@@ -24,24 +24,24 @@ def evaluate_transfer(
     y_test: Any,
     n_jobs: int | None = None,
 ) -> pd.DataFrame:
-    """Train a model on the labels that others bought, round by round, beside its own purchases.
+    """Train a model on the labels that other models acquired, round by round, to compare with its own.
 
     Parameters
     ----------
     comparison : Comparison
-        Who bought what, from `compare_strategies` on the same X and y. With several estimators in it, "random" is in it
-        as well: the line that a purchase should stay above whoever learns from it.
+        The runs that acquired the labels, from `compare_strategies` on the same X and y. Its strategy "random" is the
+        baseline that labels acquired for another model should stay above.
     estimator : str or classifier
-        Whom to train: the name of one of the comparison's estimators, whose own purchases are then in the table, or
-        another classifier.
+        The model to train: the name of one of the comparison's estimators, whose own runs are then in the table, too,
+        or another classifier.
     X, y, X_test, y_test, n_jobs
         As in `compare_strategies`; scores are those of the comparison's `scoring`.
 
     Returns
     -------
     DataFrame
-        With columns bought_by (name of the estimator), strategy, seed, round, n_labels, score; sorted as the
-        comparison's runs are.
+        With columns bought_by (the name of the estimator that acquired the labels), strategy, seed, round, n_labels,
+        score; in the order of the comparison's runs.
 
     References
     ----------
@@ -71,7 +71,7 @@ def evaluate_transfer(
     model = known[estimator] if isinstance(estimator, str) else estimator
     others = [run for run in comparison.runs if run.estimator != estimator]
     seeds = [comparison.seeds[run.seed] for run in others]
-    learned = play(
+    trained = play(
         [ActiveLearningClassifier(seeded(model, seed), random_state=seed) for seed in seeds],
         [(run.estimator, run.strategy, run.seed) for run in others],
         Data(X, as_labels(y), X_test, as_labels(y_test)),
@@ -79,18 +79,21 @@ def evaluate_transfer(
         n_jobs,
         purchases=[[run.labeled_indices[:n] for n in run.n_labels] for run in others],
     )
-    scores = {run[:3]: run.score for run in [*comparison.runs, *learned]}
-    frames = [
-        pd.DataFrame(
-            {
-                "bought_by": run.estimator,
-                "strategy": run.strategy,
-                "seed": run.seed,
-                "round": np.arange(len(run.score)),
-                "n_labels": run.n_labels,
-                "score": scores[run[:3]],
-            }
-        )
-        for run in comparison.runs
-    ]
+    # the runs of the model itself, if it is one of the comparison's, keep their scores
+    scores = {run[:3]: run.score for run in [*comparison.runs, *trained]}
+    frames = [_rounds(run, scores[run[:3]]) for run in comparison.runs]
     return pd.concat(frames, ignore_index=True)
+
+
+def _rounds(run: Run, score: np.ndarray) -> pd.DataFrame:
+    """Return the rounds of a run, with the scores of the model trained on its labels."""
+    return pd.DataFrame(
+        {
+            "bought_by": run.estimator,
+            "strategy": run.strategy,
+            "seed": run.seed,
+            "round": np.arange(len(run.score)),
+            "n_labels": run.n_labels,
+            "score": score,
+        }
+    )

@@ -32,11 +32,14 @@ class Server:
         self.people = []
         self.running.append(self)
         until = time.monotonic() + wait
-        while "Ctrl-C" not in (said := self.log.read_text()):
-            assert self.process.poll() is None, said
-            assert time.monotonic() < until, said
+        while True:
+            printed = self.log.read_text()
+            if "Ctrl-C" in printed:
+                break
+            assert self.process.poll() is None, printed
+            assert time.monotonic() < until, printed
             time.sleep(0.05)
-        self.addresses = {name: (url, token) for name, url, token in ADDRESS.findall(said)}
+        self.addresses = {name: (url, token) for name, url, token in ADDRESS.findall(printed)}
 
     def person(self, name):
         url, token = self.addresses[name]

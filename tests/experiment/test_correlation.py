@@ -122,8 +122,8 @@ def test_classes_the_first_rows_lack():
     [
         ({"estimator": LogisticRegression()}, TypeError, "LogisticRegression has no partial_fit"),
         ({"estimator": make_pipeline(MinMaxScaler(), LogisticRegression())}, TypeError, "has no partial_fit"),
-        ({"scores": ["badge"]}, TypeError, "badge scores no single rows"),
-        ({"scores": {"mine": lambda learner, X: [0]}}, TypeError, "mine scores no single rows"),
+        ({"scores": ["badge"]}, TypeError, "badge does not score row by row"),
+        ({"scores": {"mine": lambda learner, X: [0]}}, TypeError, "mine does not score row by row"),
         ({"scores": "margin"}, TypeError, "pass a list"),
         ({"scores": ["margn"]}, ValueError, "did you mean 'margin'"),
         ({"n_train": 1700}, ValueError, "X has 1797 rows, but n_train=1700 and n_pool=203 take 1903"),

@@ -1,4 +1,4 @@
-"""The simulated loop: it buys what it should, hides what it must, and can be searched over."""
+"""The simulated loop: it acquires the labels that the strategy picks, hides the others, and can be searched over."""
 
 import numpy as np
 import pandas as pd
@@ -43,16 +43,16 @@ def test_scikit_learns_checks(estimator, check):
 
 def test_it_is_the_loop_a_person_would_run():
     model = loop(GaussianNB(), query_strategy="margin").fit(X, y)
-    bought = model.labeled_indices_
+    labelled = model.labeled_indices_
     assert model.n_labels_.tolist() == [6, 9, 12, 15, 18]
-    assert len(np.unique(bought)) == 18
-    learner = ActiveLearner(GaussianNB(), "margin", X[bought[:6]], y[bought[:6]])
+    assert len(np.unique(labelled)) == 18
+    learner = ActiveLearner(GaussianNB(), "margin", X[labelled[:6]], y[labelled[:6]])
     for n in (6, 9, 12, 15):
-        left = np.setdiff1d(np.arange(150), bought[:n])
+        left = np.setdiff1d(np.arange(150), labelled[:n])
         scores = learner.query(X, n_instances=len(left), candidates=left, return_metrics=True)
-        worst_bought = min(s for i, s in zip(scores[0], scores[2], strict=True) if i in bought[n : n + 3])
-        assert worst_bought >= scores[2][2]
-        learner.teach(X[bought[n : n + 3]], y[bought[n : n + 3]])
+        worst_picked = min(s for i, s in zip(scores[0], scores[2], strict=True) if i in labelled[n : n + 3])
+        assert worst_picked >= scores[2][2]
+        learner.teach(X[labelled[n : n + 3]], y[labelled[n : n + 3]])
     np.testing.assert_allclose(learner.predict_proba(X), model.predict_proba(X))
 
 
@@ -83,7 +83,7 @@ def test_networks_are_seeded_and_told_of_all_classes():
     assert piped.estimator_[-1].classes_.tolist() == first.classes_.tolist()
 
 
-def test_classes_not_bought_are_zero_columns():
+def test_classes_without_labels_are_zero_columns():
     rare = np.where(np.arange(150) == 149, "rare", names)
     model = loop(n_queries=0).fit(X, rare)
     proba = model.predict_proba(X)
@@ -92,13 +92,13 @@ def test_classes_not_bought_are_zero_columns():
     np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-5)
 
 
-def test_random_start_buys_on_until_there_are_two_classes():
+def test_random_start_goes_on_until_there_are_two_classes():
     lopsided = np.where(np.arange(150) < 3, "spam", "ham")
     model = loop(n_initial=1, n_queries=0).fit(X, lopsided)
-    bought = lopsided[model.labeled_indices_]
-    assert set(bought) == {"spam", "ham"}
-    assert len(set(bought[:-1])) == 1
-    assert model.n_labels_.tolist() == [len(bought)]
+    labelled = lopsided[model.labeled_indices_]
+    assert set(labelled) == {"spam", "ham"}
+    assert len(set(labelled[:-1])) == 1
+    assert model.n_labels_.tolist() == [len(labelled)]
 
 
 @pytest.mark.parametrize(("n_initial", "n_classes"), [(2, 2), (3, 3), (10, 3)])
@@ -117,7 +117,7 @@ def test_a_strategy_as_start():
     ("labels", "missing"), [(y.tolist(), -1), (y.tolist(), np.nan), (names.tolist(), "?"), (names.tolist(), np.nan)]
 )
 @pytest.mark.parametrize("kind", [list, lambda labels: np.array(labels, object), pd.Series])
-def test_rows_nobody_can_label_are_never_bought(labels, missing, kind):
+def test_rows_nobody_can_label_are_never_queried(labels, missing, kind):
     labels = kind([missing if i % 2 == 0 else label for i, label in enumerate(labels)])
     fitted = loop(missing_label=missing).fit(X, labels)
     assert (fitted.labeled_indices_ % 2 == 1).all()
@@ -152,15 +152,17 @@ def test_probabilities_are_offered_where_the_estimator_has_them():
     assert hasattr(loop(), "predict_proba")
 
 
-def test_a_start_that_asks_a_model():
-    with pytest.raises(ValueError, match="initial is margin, which asks a model, but there is none yet; pass 'random'"):
+def test_a_start_that_needs_a_model():
+    with pytest.raises(
+        ValueError, match="initial is margin, which needs a model, but there is none yet; pass 'random'"
+    ):
         loop(initial="margin").fit(X, y)
     with pytest.raises(TypeError, match="initial is <function .* pass 'random'"):
         loop(initial=lambda learner, X, n_instances: range(n_instances)).fit(X, y)
 
 
 def test_the_pool_runs_out():
-    with pytest.warns(UserWarning, match="the pool ran out: 150 labels bought of the 206 asked for"):
+    with pytest.warns(UserWarning, match="the pool ran out: 150 labels acquired of the 206 asked for"):
         model = loop(n_instances=50).fit(X, y)
     assert model.n_labels_.tolist() == [6, 56, 106, 150]
     with pytest.warns(UserWarning, match="n_initial=999, but only 150 rows"):
@@ -187,12 +189,12 @@ def test_texts_and_frames():
     assert cross_val_score(loop(), frame, names).mean() > 0.6
 
 
-def test_metadata_follows_the_rows_bought():
+def test_metadata_follows_the_labelled_rows():
     weight = np.random.default_rng(0).random(150)
     with config_context(enable_metadata_routing=True):
         model = loop(LogisticRegression(C=0.1).set_fit_request(sample_weight=True)).fit(X, y, sample_weight=weight)
-        bought = model.labeled_indices_
-        expected = LogisticRegression(C=0.1).fit(X[bought], y[bought], sample_weight=weight[bought])
+        labelled = model.labeled_indices_
+        expected = LogisticRegression(C=0.1).fit(X[labelled], y[labelled], sample_weight=weight[labelled])
         np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X))
         asks_nothing = loop(LogisticRegression().set_fit_request(sample_weight=False))
         with pytest.raises(TypeError, match="sample_weight"):

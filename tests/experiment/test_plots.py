@@ -15,7 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from alkit import ActiveLearningClassifier
 from alkit.experiment import LearningCurveDisplay, PenaltyMatrixDisplay
-from tests.experiment.test_compare import synthetic
+from tests.experiment.helpers import synthetic
 
 CURVES = {
     "random": 0.5 + np.random.default_rng(0).random((3, 4)) / 10,

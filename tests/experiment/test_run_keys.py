@@ -83,7 +83,7 @@ def identities():
 
 
 def test_identity_is_the_same_in_every_process():
-    program = "from tests.experiment.test_identity import identities; print(identities())"
+    program = "from tests.experiment.test_run_keys import identities; print(identities())"
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert other.strip() == identities()
 

@@ -1,4 +1,4 @@
-"""The store: whole runs or none, nothing foreign read, nothing refused touched, nothing lost to kill -9."""
+"""The store of runs: only complete runs are read, refused files stay as they are, and kill -9 loses no finished run."""
 
 import json
 import os
@@ -10,16 +10,11 @@ import time
 import numpy as np
 import pytest
 
-from alkit.experiment.run_store import Store
+from alkit.experiment.run_store import RunStore
+from tests.experiment.helpers import contents
 from tests.experiment.resumable import N_ROUNDS, N_RUNS
 
 KEY, RUN = {"seed": 1, "sizes": [1, 2]}, {"score": [0.1 + 0.2, float("nan")], "warnings": []}
-
-
-def contents(folder):
-    """Every file with its bytes and when it was written."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(path.name, path.read_bytes(), path.stat().st_mtime_ns) for path in files]
 
 
 def runs(folder):
@@ -27,8 +22,8 @@ def runs(folder):
 
 
 def test_runs_are_kept_exactly(tmp_path):
-    Store.open(tmp_path / "a" / "runs").put(KEY, RUN)
-    store = Store.open(tmp_path / "a" / "runs")
+    RunStore.open(tmp_path / "a" / "runs").put(KEY, RUN)
+    store = RunStore.open(tmp_path / "a" / "runs")
     found = store.get(KEY)
     assert found["score"][0] == 0.1 + 0.2
     assert np.isnan(found["score"][1])
@@ -36,14 +31,14 @@ def test_runs_are_kept_exactly(tmp_path):
 
 
 def test_an_unfinished_file_is_ignored(tmp_path):
-    Store.open(tmp_path).put(KEY, RUN)
-    before = Store.open(tmp_path).get(KEY)
+    RunStore.open(tmp_path).put(KEY, RUN)
+    before = RunStore.open(tmp_path).get(KEY)
     (tmp_path / ".0123.json.77.tmp").write_text('{"key": {"se')
-    assert Store.open(tmp_path).get(KEY)["score"][0] == before["score"][0]
+    assert RunStore.open(tmp_path).get(KEY)["score"][0] == before["score"][0]
     only_temporary = tmp_path / "new"
     only_temporary.mkdir()
     (only_temporary / ".manifest.json.77.tmp").write_text("")
-    Store.open(only_temporary).put(KEY, RUN)
+    RunStore.open(only_temporary).put(KEY, RUN)
 
 
 @pytest.mark.parametrize(
@@ -60,23 +55,23 @@ def test_an_unfinished_file_is_ignored(tmp_path):
     ],
 )
 def test_a_corrupt_run_is_refused_and_left(tmp_path, harm):
-    store = Store.open(tmp_path)
+    store = RunStore.open(tmp_path)
     store.put(KEY, RUN)
     (name,) = runs(tmp_path)
     (tmp_path / name).write_text(harm((tmp_path / name).read_text()))
     before = contents(tmp_path)
-    for attempt in (lambda: store.get(KEY), lambda: Store.open(tmp_path)):
-        with pytest.raises(ValueError, match=f"{name} is not a whole run"):
+    for attempt in (lambda: store.get(KEY), lambda: RunStore.open(tmp_path)):
+        with pytest.raises(ValueError, match=f"{name} is not a complete run"):
             attempt()
     assert contents(tmp_path) == before
 
 
 def test_a_run_under_another_name_is_refused(tmp_path):
-    Store.open(tmp_path).put(KEY, RUN)
+    RunStore.open(tmp_path).put(KEY, RUN)
     (name,) = runs(tmp_path)
     (tmp_path / name).rename(tmp_path / f"{'0' * 32}.json")
-    with pytest.raises(ValueError, match="not a whole run"):
-        Store.open(tmp_path)
+    with pytest.raises(ValueError, match="not a complete run"):
+        RunStore.open(tmp_path)
 
 
 @pytest.mark.parametrize("manifest", [None, "", "{}", "null", '{"format": "alkit runs", "version": 2}'])
@@ -86,33 +81,33 @@ def test_a_foreign_folder_is_refused_and_left(tmp_path, manifest):
         (tmp_path / "manifest.json").write_text(manifest)
     before = contents(tmp_path)
     with pytest.raises(ValueError, match=r"no manifest.json|is not the manifest"):
-        Store.open(tmp_path)
+        RunStore.open(tmp_path)
     assert contents(tmp_path) == before
 
 
 def test_a_file_is_refused(tmp_path):
     (tmp_path / "runs").write_text("precious")
     with pytest.raises(ValueError, match="is a file, not a folder"):
-        Store.open(tmp_path / "runs")
+        RunStore.open(tmp_path / "runs")
     assert (tmp_path / "runs").read_text() == "precious"
 
 
 def test_a_foreign_file_among_runs_is_refused(tmp_path):
-    Store.open(tmp_path).put(KEY, RUN)
+    RunStore.open(tmp_path).put(KEY, RUN)
     (tmp_path / "notes.txt").write_text("precious")
-    with pytest.raises(ValueError, match=r"notes.txt is not a whole run"):
-        Store.open(tmp_path)
+    with pytest.raises(ValueError, match=r"notes.txt is not a complete run"):
+        RunStore.open(tmp_path)
 
 
 def test_writing_is_atomic(tmp_path, monkeypatch):
-    store = Store.open(tmp_path)
+    store = RunStore.open(tmp_path)
     store.put(KEY, RUN)
     before = runs(tmp_path)
     monkeypatch.setattr(json, "dump", lambda content, file: file.write("{") and (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         store.put(KEY | {"seed": 2}, RUN)
     assert runs(tmp_path) == before
-    Store.open(tmp_path)
+    RunStore.open(tmp_path)
 
 
 def count_lines(log):

@@ -1,4 +1,4 @@
-"""Answers: what was said and counts, as it is exported, reported and drawn."""
+"""Answers: the last event of each annotator on each item that was not undone, as it is exported and reported."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
 
-def read_answers(store: Store, annotator: str | None = None) -> Iterator[dict[str, Any]]:
-    """Return the answers that count, in the order given.
+def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[dict[str, Any]]:
+    """Return the answers, in the order given.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     annotator : str, optional
-        Only theirs.
+        Return only this annotator's.
 
     Yields
     ------
     dict
         ``item``, ``text``, ``image`` (file name), ``row``; ``annotator``, ``kind`` ("label", "skip" or "flag"),
         ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
-        "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as shown.
+        "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown.
     """
     rows = store.query(
         """
@@ -48,33 +48,33 @@ def read_answers(store: Store, annotator: str | None = None) -> Iterator[dict[st
         }
 
 
-def suggestion(given: sqlite3.Row) -> dict[str, Any] | None:
-    """Return what an annotator is shown of the model's opinion: nothing, where it is to be judged by the answer.
+def suggestion(row: sqlite3.Row) -> dict[str, Any] | None:
+    """Return the prediction an annotator is shown; none for an item drawn at random, whose label scores the model.
 
     Parameters
     ----------
-    given : Row of table ``lease`` or ``event``
+    row : Row of table ``lease`` or ``event``
 
     Returns
     -------
     dict or None
         ``value`` and ``confidence``.
     """
-    if given["source"] != "strategy" or given["prediction"] is None:
+    if row["source"] != "strategy" or row["prediction"] is None:
         return None
-    return {"value": given["prediction"], "confidence": given["confidence"]}
+    return {"value": row["prediction"], "confidence": row["confidence"]}
 
 
-def count_classes(store: Store) -> dict[str, int]:
-    """Return how many labels there are of each class that has any.
+def count_classes(store: LabelStore) -> dict[str, int]:
+    """Return the number of labels of each class that has any.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------
     dict of str to int
     """
-    found = store.query("SELECT value, COUNT(*) FROM answer WHERE kind = 'label' GROUP BY value")
-    return {row[0]: row[1] for row in found}
+    counts = store.query("SELECT value, COUNT(*) FROM answer WHERE kind = 'label' GROUP BY value")
+    return {row[0]: row[1] for row in counts}

@@ -1,4 +1,4 @@
-"""Events: what an annotator can say, and what is refused before it reaches the database."""
+"""Events: what an annotator can record, and what is refused before it reaches the database."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 KINDS = ("label", "skip", "flag", "undo")
-_MAX_SECONDS = 1e9  # thirty years; SQLite takes no integer of more than 64 bits
-_MAX_TEXT = 10_000  # characters of a note or a uuid: they come from browsers
+_MAX_SECONDS = 1e9  # thirty years; a bound is needed because SQLite takes no integer of more than 64 bits
+_MAX_TEXT = 10_000  # characters of a note or a uuid; browsers send them, so their length is checked
 
 
 class Conflict(ValueError):  # noqa: N818
-    """What was sent does not fit what is in the database."""
+    """An event contradicts what is in the database."""
 
 
 class UnknownItem(LookupError):  # noqa: N818
@@ -20,7 +20,7 @@ class UnknownItem(LookupError):  # noqa: N818
 
 
 def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
-    """Return an event with all its keys and no others, or refuse it.
+    """Return an event with exactly the keys it needs, or refuse it.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is malformed; a `Conflict` if the label is no class.
+        If the event is malformed; a `Conflict` if the label is not among the classes.
 
     Examples
     --------
@@ -48,7 +48,11 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     kind = event.get("kind")
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
-    needed = {"uuid"} | ({"item"} if kind != "undo" else set()) | ({"value"} if kind in ("label", "undo") else set())
+    needed = {"uuid"}
+    if kind != "undo":
+        needed.add("item")
+    if kind in ("label", "undo"):
+        needed.add("value")
     for name in ("uuid", "item", "value"):
         _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
@@ -71,8 +75,10 @@ def _check_text(value: Any, what: str, *, needed: bool) -> None:
 
 
 def _check_seconds(seconds: Any) -> None:
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if seconds is not None and not (number and 0 <= seconds <= _MAX_SECONDS):
+    if seconds is None:
+        return
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds <= _MAX_SECONDS:
         raise ValueError(f"seconds is {seconds!r}; it must be a number from 0 to {_MAX_SECONDS:.0e}, or null")
 
 

@@ -1,4 +1,4 @@
-"""What passes between store and trainer: labels to learn from, rankings to hand out by."""
+"""What passes between the database and the trainer: labels to train on, and rankings of the items."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
-_CHUNK = 500  # rows a transaction: a longer one would keep labels waiting
-_PAUSE_SECONDS = 0.02  # between transactions: whoever waits for the next lock sleeps, and would miss a short gap
+_CHUNK = 500  # rows per transaction: a longer one would keep labels waiting
+_PAUSE_SECONDS = 0.02  # between transactions: SQLite sleeps while it waits for a lock, and would miss a short gap
 
 _MAJORITY = """
     SELECT item, value FROM (
@@ -20,18 +20,18 @@ _MAJORITY = """
 
 
 class Labels(NamedTuple):
-    """What a model is to learn from, and what it may rank."""
+    """What a model is trained on, and the items it may rank."""
 
     items: list[int]
     """Items with a label."""
     values: list[str]
-    """Their labels; where annotators differ that of most of them, or the first of equally many."""
+    """Their labels; where annotators differ, the most frequent one, of equally frequent ones the first."""
     n_labels: int
-    """How many labels these are made from."""
+    """Number of labels, of all annotators, that the values come from."""
     fresh: list[int]
-    """Items open to labelling that nobody has labelled: no ranking can tell one annotator what another said."""
+    """Items that are open and have no label yet; only these are ranked, so that no ranking reveals a label."""
     last_event: int
-    """The last event they follow from."""
+    """Number of the last event that they take into account."""
 
 
 class Ranked(NamedTuple):
@@ -45,35 +45,35 @@ class Ranked(NamedTuple):
     confidence: float | None
 
 
-def read_labels(store: Store) -> Labels:
-    """Return labels and open items as of one moment.
+def read_labels(store: LabelStore) -> Labels:
+    """Return labels and open items, both as of the same moment.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------
     Labels
     """
     with store.transaction("DEFERRED"):
-        said = store.query(_MAJORITY)
+        labelled = store.query(_MAJORITY)
         fresh = store.query("SELECT item FROM queue WHERE wanted > 0 AND n_labels = 0 ORDER BY item")
         return Labels(
-            items=[row["item"] for row in said],
-            values=[row["value"] for row in said],
+            items=[row["item"] for row in labelled],
+            values=[row["value"] for row in labelled],
             n_labels=store.count("SELECT COUNT(*) FROM answer WHERE kind = 'label'"),
             fresh=[row["item"] for row in fresh],
             last_event=last_event(store),
         )
 
 
-def last_event(store: Store) -> int:
+def last_event(store: LabelStore) -> int:
     """Return the number of the last event, 0 where there is none.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------
@@ -82,15 +82,15 @@ def last_event(store: Store) -> int:
     return store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
 
 
-def put_ranking(store: Store, rows: Iterable[Ranked], n_labels: int, now: float) -> int:
-    """Swap in a new ranking; until it is complete, the old one counts.
+def put_ranking(store: LabelStore, rows: Iterable[Ranked], n_labels: int, now: float) -> int:
+    """Replace the ranking; until the new one is complete, the old one is used.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     rows : iterable of Ranked
     n_labels : int
-        Labels the model was fitted on.
+        Number of labels the model was fitted on.
     now : float
         Unix time, in seconds.
 
@@ -100,7 +100,7 @@ def put_ranking(store: Store, rows: Iterable[Ranked], n_labels: int, now: float)
         The version of the model.
     """
     version = store.count("SELECT COALESCE(MAX(version), 0) + 1 FROM model")
-    _forget(store, "model_version >= ?", version)  # what a killed trainer left
+    _delete_rankings(store, "model_version >= ?", version)  # an incomplete one that a killed trainer left
     rows = list(rows)
     for start in range(0, len(rows), _CHUNK):
         chunk = [(version, *row) for row in rows[start : start + _CHUNK]]
@@ -109,11 +109,12 @@ def put_ranking(store: Store, rows: Iterable[Ranked], n_labels: int, now: float)
         time.sleep(_PAUSE_SECONDS)
     with store.transaction() as db:
         db.execute("INSERT INTO model VALUES (?, ?, ?)", (version, n_labels, now))
-    _forget(store, "model_version < ?", version)
+    _delete_rankings(store, "model_version < ?", version)
     return version
 
 
-def _forget(store: Store, which: str, version: int) -> None:
+def _delete_rankings(store: LabelStore, which: str, version: int) -> None:
+    """Delete rankings by chunks, so that no label waits for long."""
     sql = f"""
         DELETE FROM ranking WHERE (model_version, item) IN (
             SELECT model_version, item FROM ranking WHERE {which} LIMIT {_CHUNK}
@@ -123,4 +124,5 @@ def _forget(store: Store, which: str, version: int) -> None:
     while deleted:
         with store.transaction() as db:
             deleted = db.execute(sql, (version,)).rowcount
-        time.sleep(_PAUSE_SECONDS if deleted else 0.0)
+        if deleted:
+            time.sleep(_PAUSE_SECONDS)

@@ -16,7 +16,7 @@ MIGRATIONS = (
         content TEXT NOT NULL
     );
 
-    -- what an item still needs; kept apart from its content, for it changes with every label
+    -- what an item still needs; apart from its content, because it changes with every label
     CREATE TABLE queue (
         item INTEGER PRIMARY KEY REFERENCES item,
         n_labels INTEGER NOT NULL DEFAULT 0,
@@ -26,7 +26,7 @@ MIGRATIONS = (
     CREATE INDEX queue_begun ON queue (item) WHERE wanted > 0 AND n_labels > 0;
     CREATE INDEX queue_closed ON queue (item) WHERE wanted = 0;
 
-    -- everything anybody ever said; everything else about labels follows from it
+    -- every event that was recorded; all other tables about labels follow from it
     CREATE TABLE event (
         seq INTEGER PRIMARY KEY,
         uuid TEXT NOT NULL UNIQUE,
@@ -49,7 +49,7 @@ MIGRATIONS = (
     CREATE TRIGGER event_kept BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
     CREATE TRIGGER event_fixed BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 
-    -- the last thing an annotator said of an item that was not undone
+    -- the last event of an annotator on an item that was not undone
     CREATE TABLE answer (
         item INTEGER NOT NULL,
         annotator TEXT NOT NULL,
@@ -61,7 +61,7 @@ MIGRATIONS = (
     CREATE INDEX answer_value ON answer (kind, value);
     CREATE INDEX answer_annotator ON answer (annotator, kind);
 
-    -- who was given what, why, and what the model said of it; expires is NULL once answered
+    -- which item an annotator was given, why, and the prediction of the model; expires is NULL once answered
     CREATE TABLE lease (
         item INTEGER NOT NULL REFERENCES item,
         annotator TEXT NOT NULL,
@@ -76,10 +76,10 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX lease_live ON lease (expires) WHERE expires IS NOT NULL;
 
-    -- rankings that are complete: the last one counts
+    -- rankings that are complete; the last one is used
     CREATE TABLE model (version INTEGER PRIMARY KEY, n_labels INTEGER NOT NULL, finished REAL NOT NULL);
 
-    -- position is NULL for items that are only predicted, against the day they are drawn at random
+    -- position is NULL for items that are predicted, but not ranked: they may be drawn at random
     CREATE TABLE ranking (
         model_version INTEGER NOT NULL,
         item INTEGER NOT NULL,
@@ -98,7 +98,7 @@ MIGRATIONS = (
 
 
 def upgrade(db: sqlite3.Connection, path: object) -> None:
-    """Bring a database up to date, a step at a time, each whole or not at all.
+    """Bring a database up to date; each step is done completely or not at all.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def upgrade(db: sqlite3.Connection, path: object) -> None:
     Raises
     ------
     ValueError
-        If it is not a labelling database, or of a newer alkit; nothing is changed then.
+        If it is not a labelling database, or one of a newer alkit; nothing is changed then.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == 0 and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():

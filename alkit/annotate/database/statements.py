@@ -1,6 +1,6 @@
-"""The statements that decide who is given which item, and what counts of what was said."""
+"""The SQL statements that decide which item an annotator is given, and which of their events is their answer."""
 
-# what an annotator may be given of a queue: still wanted by more than hold it, and never seen by them
+# items an annotator may be given: more labels are wanted than leases are running, and they neither hold nor answered it
 _OPEN = """
     q.wanted > (SELECT COUNT(*) FROM lease l WHERE l.item = q.item AND l.expires > :now)
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item = q.item AND l.annotator = :annotator AND l.expires > :now)
@@ -62,14 +62,14 @@ ANSWER = """
 """
 
 WANTED = """
-    WITH said AS (
+    WITH counted AS (
         SELECT COALESCE(SUM(kind = 'label'), 0) AS labels, COALESCE(SUM(kind = 'flag'), 0) AS flags
         FROM answer WHERE item = queue.item
     )
-    SELECT labels, CASE WHEN flags THEN 0 ELSE MAX(0, :overlap - labels) END FROM said
+    SELECT labels, CASE WHEN flags THEN 0 ELSE MAX(0, :overlap - labels) END FROM counted
 """
 
-# after undo the item is theirs again, unless enough others hold it by now
+# after an undo the annotator holds the item again, unless enough others hold it by now
 LEASE_ANEW = """
     UPDATE lease SET expires = CASE
         WHEN (SELECT wanted FROM queue WHERE item = :item) >

@@ -1,4 +1,4 @@
-"""Store: labels in one SQLite file, safe the moment they are acknowledged, and who is given which item.
+"""The labels of a session in one SQLite file: items, events, and which annotator is given which item.
 
 The database must be on a local disk: SQLite's write-ahead log is not safe on network file systems.
 """
@@ -19,23 +19,25 @@ from alkit.annotate.database.schema import upgrade
 from alkit.annotate.database.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
 
 _BUSY_SECONDS = 30.0
-_CHECKPOINT_PAGES = 10_000  # of 4 KiB; seldom, for who commits the label that fills them waits for all of them
+# Pages of 4 KiB in the write-ahead log before they are moved to the database. Moving them delays one label, so it is
+# done seldom.
+_CHECKPOINT_PAGES = 10_000
 
-_ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")
-_ACKNOWLEDGED = (("uuid", "uuid"), ("item", "key"), ("kind", "kind"))
+_ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")  # columns from lease to event
 
 
-class Store:
+class LabelStore:
     """A labelling database.
 
     Parameters
     ----------
     path : str or Path
-        The file; made where there is none.
+        The file; created if there is none.
     read_only : bool, default=False
-        Open what is there, to look at it while a session is labelling.
+        Open an existing database to read it, also while a session is labelling.
     durable : bool, default=True
-        False for what can be computed again: commits do not wait for the disk, and labels not for them.
+        Whether commits wait for the disk. False for what can be computed again, such as rankings: labels then do not
+        wait for those commits either.
     """
 
     def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True):
@@ -53,9 +55,7 @@ class Store:
             ) from error
         self._db.row_factory = sqlite3.Row
         try:
-            if not read_only and self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-                raise ValueError(f"{self.path} is where SQLite cannot keep a write-ahead log; put it on a local disk")
-            upgrade(self._db, self.path)
+            self._set_up(read_only)
         except sqlite3.DatabaseError as error:
             self._db.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
@@ -71,6 +71,14 @@ class Store:
             self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA query_only = {read_only:d}")
 
+    def _set_up(self, read_only: bool) -> None:
+        """Turn the write-ahead log on, and bring the tables up to date."""
+        if not read_only:
+            (mode,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                raise ValueError(f"{self.path} is where SQLite cannot keep a write-ahead log; put it on a local disk")
+        upgrade(self._db, self.path)
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -78,12 +86,12 @@ class Store:
 
     @contextmanager
     def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        """Do all or nothing, and be durable when left.
+        """Run statements that take effect together or not at all; durable once the block is left.
 
         Parameters
         ----------
         kind : {"IMMEDIATE", "DEFERRED"}
-            The latter to read several things as of one moment.
+            "DEFERRED" to read several things as of the same moment.
 
         Yields
         ------
@@ -107,7 +115,7 @@ class Store:
                 raise
 
     def query(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
-        """Return the rows a statement selects.
+        """Return the rows that a statement selects.
 
         Parameters
         ----------
@@ -123,7 +131,7 @@ class Store:
             return self._db.execute(sql, parameters).fetchall()
 
     def count(self, sql: str, *parameters: Any) -> int:
-        """Return the one number a statement selects.
+        """Return the single number that a statement selects.
 
         Parameters
         ----------
@@ -149,7 +157,7 @@ class Store:
         overlap : int
             How many annotators are to label each item.
         fingerprint : str
-            Of all items.
+            A hash of all items, by which a later session knows them.
         """
         with self.transaction() as db:
             numbered = ((number, *item) for number, item in enumerate(items))
@@ -182,8 +190,8 @@ class Store:
         -------
         object of plain JSON types
         """
-        found = self.query("SELECT value FROM meta WHERE key = ?", key)
-        return json.loads(found[0][0]) if found else default
+        rows = self.query("SELECT value FROM meta WHERE key = ?", key)
+        return json.loads(rows[0]["value"]) if rows else default
 
     def put_meta(self, **settings: Any) -> None:
         """Keep settings with the labels.
@@ -204,7 +212,7 @@ class Store:
     def next(
         self, annotator: str, *, now: float, lease_seconds: float, ranked: bool, random_share: float
     ) -> sqlite3.Row | None:
-        """Give an annotator an item: one others have begun, else the best-ranked one or a random one.
+        """Give an annotator an item: one that others have labelled, else the best-ranked one or a random one.
 
         Parameters
         ----------
@@ -212,23 +220,29 @@ class Store:
         now : float
             Unix time, in seconds.
         lease_seconds : float
-            For how long nobody else gets it.
+            How long the item is held for the annotator.
         ranked : bool
-            Whether to prefer the ranking to a random draw.
+            Whether to take the best-ranked item rather than a random one.
         random_share : float
-            How often that is not the case, for the selection probability.
+            The probability that `ranked` is False, from which the selection probability follows.
 
         Returns
         -------
         Row of table ``lease``, or None if nothing is open to this annotator
         """
-        asked = {"annotator": annotator, "now": now, "expires": now + lease_seconds}
+        parameters = {
+            "annotator": annotator,
+            "now": now,
+            "expires": now + lease_seconds,
+            "ranked": ranked,
+            "random_share": random_share,
+        }
         with self.transaction() as db:
-            found = db.execute(NEXT, asked | {"ranked": ranked, "random_share": random_share}).fetchall()
-        return found[0] if found else None
+            leases = db.execute(NEXT, parameters).fetchall()
+        return leases[0] if leases else None
 
     def renew(self, annotator: str, *, now: float, lease_seconds: float) -> sqlite3.Row | None:
-        """Give an annotator the item again that they have held longest.
+        """Return the item that an annotator has held longest, and hold it anew.
 
         Parameters
         ----------
@@ -246,8 +260,8 @@ class Store:
             ) RETURNING *
         """
         with self.transaction() as db:
-            found = db.execute(sql, (now + lease_seconds, annotator, annotator, now)).fetchall()
-        return found[0] if found else None
+            leases = db.execute(sql, (now + lease_seconds, annotator, annotator, now)).fetchall()
+        return leases[0] if leases else None
 
     def record(self, event: dict[str, Any], annotator: str, *, now: float, lease_seconds: float) -> dict[str, Any]:
         """Append an event; it is on disk when this returns.
@@ -257,104 +271,91 @@ class Store:
         event : dict
             ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, checked by the caller.
         annotator, now, lease_seconds
-            As in `next`; the lease of an item whose label is undone runs anew.
+            As in `next`; an undo holds the item anew.
 
         Returns
         -------
         dict
-            ``uuid``, ``item``, ``kind``, ``late``; of the first event, where this one's uuid is known.
+            ``uuid``, ``item``, ``kind``, ``late``; those of the recorded event, if there is one with this uuid.
         """
         with self.transaction() as db:
-            known = db.execute(
-                "SELECT e.*, i.key FROM event e JOIN item i ON i.id = e.item WHERE uuid = ?", (event["uuid"],)
-            ).fetchone()
+            known = self._acknowledged(event["uuid"], annotator)
             if known:
-                if known["annotator"] != annotator:
-                    raise Conflict(f"uuid {event['uuid']!r} is of another annotator's event; draw a new one")
-                return {key: known[column] for key, column in _ACKNOWLEDGED} | {"late": bool(known["late"])}
-            undone = self._undone(event, annotator) if event["kind"] == "undo" else None
-            item, key = (undone["item"], undone["key"]) if undone else self._item(event["item"])
+                return known
+            undone = None
+            if event["kind"] == "undo":
+                undone = self._undone(event, annotator)
+                item, key = undone["item"], undone["key"]
+            else:
+                item, key = self._item(event["item"])
             lease = db.execute("SELECT * FROM lease WHERE item = ? AND annotator = ?", (item, annotator)).fetchone()
-            given = lease and (lease["expires"] is None or lease["expires"] > now)
-            late = not undone and not given
-            origin = {name: lease[name] if lease else None for name in _ORIGIN}
-            row = {**event, "item": item, "annotator": annotator, "late": late, "recorded": now} | origin
-            db.execute(f"INSERT INTO event ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})", row)
-            self._settle(item, annotator)
-            if undone and not undone["late"]:
+            # an answered item has no expiry: whoever answered it in time may change the answer at any time
+            held = lease is not None and (lease["expires"] is None or lease["expires"] > now)
+            late = undone is None and not held
+            self._append(event, item, annotator, lease, late=late, now=now)
+            self._update_answers(item, annotator)
+            if undone is not None and not undone["late"]:
                 db.execute(LEASE_ANEW, {"item": item, "annotator": annotator, "now": now, "seconds": lease_seconds})
-            elif given:
+            elif held:
                 ends = now if event["kind"] == "skip" else None
                 db.execute("UPDATE lease SET expires = ? WHERE item = ? AND annotator = ?", (ends, item, annotator))
         return {"uuid": event["uuid"], "item": key, "kind": event["kind"], "late": late}
 
+    def _acknowledged(self, uuid: str, annotator: str) -> dict[str, Any] | None:
+        """Return what was answered to an event of this uuid, None if there is none: clients may send events twice."""
+        sql = "SELECT e.*, i.key FROM event e JOIN item i ON i.id = e.item WHERE uuid = ?"
+        event = self._db.execute(sql, (uuid,)).fetchone()
+        if event is None:
+            return None
+        if event["annotator"] != annotator:
+            raise Conflict(f"uuid {uuid!r} is of another annotator's event; draw a new one")
+        return {"uuid": uuid, "item": event["key"], "kind": event["kind"], "late": bool(event["late"])}
+
+    def _append(
+        self, event: dict[str, Any], item: int, annotator: str, lease: sqlite3.Row | None, *, late: bool, now: float
+    ) -> None:
+        """Write an event down, with why the item was given to the annotator."""
+        origin = {name: lease[name] if lease else None for name in _ORIGIN}
+        row = {**event, "item": item, "annotator": annotator, "late": late, "recorded": now, **origin}
+        columns = ", ".join(row)
+        values = ", ".join(f":{name}" for name in row)
+        self._db.execute(f"INSERT INTO event ({columns}) VALUES ({values})", row)
+
     def _item(self, key: str) -> tuple[int, str]:
-        found = self._db.execute("SELECT id FROM item WHERE key = ?", (key,)).fetchone()
-        if not found:
+        """Return the number and the key of an item."""
+        item = self._db.execute("SELECT id FROM item WHERE key = ?", (key,)).fetchone()
+        if not item:
             raise UnknownItem(f"there is no item {key!r}")
-        return found["id"], key
+        return item["id"], key
 
     def _undone(self, event: dict[str, Any], annotator: str) -> sqlite3.Row:
-        """Return the event that is to be undone, if it is there, one's own, and not undone yet."""
+        """Return the event that is to be undone, if it is the annotator's and not undone yet."""
         sql = """
             SELECT e.*, i.key, EXISTS (SELECT 1 FROM event u WHERE u.kind = 'undo' AND u.value = e.uuid) AS gone
             FROM event e JOIN item i ON i.id = e.item WHERE uuid = ? AND annotator = ? AND kind <> 'undo'
         """
-        found = self._db.execute(sql, (event["value"], annotator)).fetchone()
-        if not found:
+        undone = self._db.execute(sql, (event["value"], annotator)).fetchone()
+        if not undone:
             raise Conflict(f"{annotator} has no event {event['value']!r} that could be undone")
-        if event["item"] not in (None, found["key"]):
-            raise Conflict(f"event {event['value']!r} is of item {found['key']!r}, not {event['item']!r}")
-        if found["gone"]:
+        if event["item"] not in (None, undone["key"]):
+            raise Conflict(f"event {event['value']!r} is of item {undone['key']!r}, not {event['item']!r}")
+        if undone["gone"]:
             raise Conflict(f"event {event['value']!r} is undone already")
-        return found
+        return undone
 
-    def _settle(self, item: int, annotator: str) -> None:
-        """Bring what follows from events up to date for one item."""
-        whose = {"item": item, "annotator": annotator}
-        self._db.execute("DELETE FROM answer WHERE item = :item AND annotator = :annotator", whose)
-        self._db.execute(ANSWER, whose)
+    def _update_answers(self, item: int, annotator: str) -> None:
+        """Bring the tables that follow from events, ``answer`` and ``queue``, up to date for one item."""
+        parameters = {"item": item, "annotator": annotator}
+        self._db.execute("DELETE FROM answer WHERE item = :item AND annotator = :annotator", parameters)
+        self._db.execute(ANSWER, parameters)
         self._db.execute(
             f"UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item = :item",
             {"item": item, "overlap": self.meta("overlap")},
         )
 
 
-def lock(database: Path) -> sqlite3.Connection:
-    """Make sure that nobody else uses a database: by a lock that the system frees, however its holder ends.
-
-    Parameters
-    ----------
-    database : Path
-
-    Returns
-    -------
-    Connection
-        Holds the lock until it is closed.
-
-    Raises
-    ------
-    OSError
-        If another process or session holds it, or the folder cannot be written.
-    """
-    holder = None
-    try:
-        path = database.with_name(database.name + ".lock")
-        holder = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        holder.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        if holder is not None:
-            holder.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            reason = "is in use by another session or server; stop that, or pass another database"
-        else:
-            reason = f"cannot be used: {error}; pass a path that can be written"
-        raise OSError(f"{database} {reason}") from error
-    return holder
-
-
 def _disk_error(error: sqlite3.Error, path: Path) -> Exception:
-    """Return a failed write as what it is; other errors as they are."""
+    """Return an error of the disk as an OSError, other errors unchanged."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
         return error

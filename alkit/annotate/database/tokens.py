@@ -1,4 +1,4 @@
-"""Tokens: who is let in; only their hashes are kept."""
+"""Tokens, by which the server knows who sends a request; only their hashes are kept."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import hmac
 import secrets
 import sqlite3
 
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 
 
-def new_token(store: Store, annotator: str | None) -> str:
-    """Return a new token, beside those given out earlier.
+def new_token(store: LabelStore, annotator: str | None) -> str:
+    """Return a new token; those given out earlier stay valid.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     annotator : str or None
         None is the owner, who sees all labels and gives none.
 
@@ -29,36 +29,37 @@ def new_token(store: Store, annotator: str | None) -> str:
     return token
 
 
-def remove_tokens(store: Store) -> None:
-    """Lock everybody out.
+def remove_tokens(store: LabelStore) -> None:
+    """Make all tokens given out so far invalid.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     """
     with store.transaction() as db:
         db.execute("DELETE FROM annotator")
 
 
-def holder(store: Store, token: str) -> sqlite3.Row | None:
-    """Return whose token it is, in a time that does not tell how much of it is right.
+def holder(store: LabelStore, token: str) -> sqlite3.Row | None:
+    """Return whose token it is, by a comparison whose time does not reveal how much of the token is right.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     token : str
 
     Returns
     -------
     Row of table ``annotator``, or None if it is nobody's
     """
-    asked, found = _hash(token), None
-    for known in store.query("SELECT token_hash, name FROM annotator"):
-        if hmac.compare_digest(known["token_hash"], asked):
-            found = known
-    return found
+    token_hash = _hash(token)
+    matching = None
+    for row in store.query("SELECT token_hash, name FROM annotator"):
+        if hmac.compare_digest(row["token_hash"], token_hash):
+            matching = row  # the loop goes on: stopping here would make the time depend on the row
+    return matching
 
 
 def _hash(token: str) -> str:
-    """One round of a fast hash is enough: a token has 256 random bits."""
+    """Return the hash of a token; a fast hash will do, because a token has 256 random bits."""
     return hashlib.sha256(token.encode()).hexdigest()

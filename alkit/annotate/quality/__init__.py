@@ -1,1 +1,4 @@
-"""Quality of labels: agreement, aggregation, report and the live learning curve."""
+"""Quality of labels: agreement, aggregation, report and the live learning curve.
+
+Public are the functions and classes of `aggregation` and `agreement`.
+"""

@@ -1,4 +1,4 @@
-"""One label an item out of several annotators' labels: by majority, or by how reliable each annotator proves to be.
+"""One label per item out of several annotators' labels: by majority, or by how reliable each annotator proves to be.
 
 Labels are an ``(N, R)`` array as in `alkit.annotate.quality.agreement`.
 """
@@ -18,7 +18,7 @@ from alkit.annotate.quality.agreement import count_labels, encode_labels
 
 
 class MajorityVote(NamedTuple):
-    """What the most annotators say.
+    """The labels that most annotators gave.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class MajorityVote(NamedTuple):
 
 
 class DawidSkene(NamedTuple):
-    """What annotators say together, each believed as far as his confusion matrix goes.
+    """The labels estimated from all annotators' labels, each weighted by the annotator's confusion matrix.
 
     Attributes
     ----------
@@ -46,8 +46,8 @@ class DawidSkene(NamedTuple):
     prior : array (C,)
         Frequencies of the true classes.
     confusion : array (R, C, C)
-        Annotator r, true class j, label l: how often r says l of an item of class j. A row is uniform where r saw no
-        item of the class.
+        Annotator r, true class j, label l: how often r gives label l to an item of class j. A row is uniform where r
+        labelled no item of the class.
     log_likelihood : float
         Of all labels, in nats.
     n_iter : int
@@ -63,7 +63,7 @@ class DawidSkene(NamedTuple):
 
 
 def majority_vote(labels: Any, random_state: RandomState = None) -> MajorityVote:
-    """Take the class most annotators gave.
+    """Return the class that most annotators gave to each item.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSk
     """Estimate true classes and annotators' confusion matrices together, by expectation maximisation.
 
     Annotators are taken to err independently of each other, given the true class. EM starts from the shares of the
-    votes, as in the paper, and finds the maximum of the likelihood near it. It works on logarithms: a hundred labels
-    an item do not underflow.
+    votes, as in the paper, and finds the maximum of the likelihood near it. It works on logarithms, so that a hundred
+    labels per item do not underflow.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSk
         None or NaN: not given.
     max_iter : int, default=1000
     tol : float, default=1e-7
-        Stop when an iteration raises the log-likelihood by less than this, in nats a label.
+        Stop when an iteration raises the log-likelihood by less than this, in nats per label.
 
     Returns
     -------
@@ -130,10 +130,10 @@ def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSk
     Examples
     --------
     >>> from alkit.annotate.quality.aggregation import dawid_skene
-    >>> found = dawid_skene([["a", "a", "b"], ["b", "b", "a"], ["a", "a", "a"], ["b", "b", "a"]])
-    >>> found.labels.tolist()
+    >>> estimate = dawid_skene([["a", "a", "b"], ["b", "b", "a"], ["a", "a", "a"], ["b", "b", "a"]])
+    >>> estimate.labels.tolist()
     ['a', 'b', 'a', 'b']
-    >>> found.confusion[2].round(2)  # the third annotator says a or b of an a, and a of every b
+    >>> estimate.confusion[2].round(2)  # the third annotator labels an "a" as "a" or "b", and every "b" as "a"
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
@@ -158,7 +158,7 @@ def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSk
 
 
 def _maximise(codes: np.ndarray, proba_N_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Most likely prior (C,) and confusion (R, C, C), were the true classes distributed as `proba_N_C`."""
+    """Return the most likely prior (C,) and confusion (R, C, C), if the true classes are distributed as `proba_N_C`."""
     n_classes = proba_N_C.shape[1]
     item, annotator = np.nonzero(codes >= 0)
     weight_R_L_C = np.zeros((codes.shape[1], n_classes, n_classes))
@@ -170,10 +170,11 @@ def _maximise(codes: np.ndarray, proba_N_C: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _expect(codes: np.ndarray, prior_C: np.ndarray, confusion_R_C_C: np.ndarray) -> tuple[np.ndarray, float]:
-    """Posterior (N, C) of the true classes, and the log-likelihood of the labels."""
-    item, annotator = np.nonzero(codes >= 0)  # sorted by item: each has a run of labels, which reduceat adds up
-    with np.errstate(divide="ignore"):  # what never happened has logarithm -inf: never to be believed
-        log_prior_C, log_confusion = np.log(prior_C), np.log(confusion_R_C_C)
+    """Return the posterior (N, C) of the true classes, and the log-likelihood of the labels."""
+    item, annotator = np.nonzero(codes >= 0)  # sorted by item, so that reduceat adds up the labels of each item
+    with np.errstate(divide="ignore"):  # a label that was never given to a class has log-probability -inf
+        log_prior_C = np.log(prior_C)
+        log_confusion = np.log(confusion_R_C_C)
     log_label_M_C = log_confusion[annotator, :, codes[item, annotator]]
     starts = np.flatnonzero(np.diff(item, prepend=-1))
     log_joint_N_C = log_prior_C + np.add.reduceat(log_label_M_C, starts)
@@ -182,12 +183,12 @@ def _expect(codes: np.ndarray, prior_C: np.ndarray, confusion_R_C_C: np.ndarray)
 
 
 def _vote_shares(codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Share of each class in an item's labels: (N, C)."""
+    """Return the share of each class in an item's labels, (N, C)."""
     votes_N_C = count_labels(codes, n_classes)
     unlabelled = np.flatnonzero(votes_N_C.sum(1) == 0)
     if unlabelled.size or not len(codes):
         raise ValueError(
             f"{unlabelled.size} of {len(codes)} items have no label (rows {unlabelled[:3].tolist()} first); "
-            "give items that have one"
+            "pass items that have one"
         )
     return votes_N_C / votes_N_C.sum(1, keepdims=True)

@@ -1,9 +1,9 @@
-"""How far annotators agree beyond chance: Cohen's and Fleiss's kappa, Krippendorff's alpha, for classes without order.
+"""Agreement of annotators beyond chance: Cohen's and Fleiss's kappa, Krippendorff's alpha, for classes without order.
 
-Labels are an ``(N, R)`` array, a row an item and a column an annotator; None or NaN is a label not given. A frame in
-long form gives it by ``frame.pivot(index="item", columns="annotator", values="label")``. All three coefficients are 1
-where everybody agrees, 0 where agreement is what chance gives, and NaN where that is not defined: with nothing to
-compare, or with every label the same class, so that chance alone agrees.
+Labels are an ``(N, R)`` array with one row per item and one column per annotator; None or NaN is a label not given. It
+is made from a frame in long form by ``frame.pivot(index="item", columns="annotator", values="label")``. All three
+coefficients are 1 where everybody agrees, 0 where agreement is no better than chance, and NaN where they are not
+defined: with nothing to compare, or with every label of the same class.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 
 
 def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Number the classes.
+    """Return labels as positions in a list of classes.
 
     Parameters
     ----------
@@ -43,20 +43,22 @@ def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
     array([[ 1,  0],
            [ 0, -1]])
     """
-    labels = np.asarray(labels, dtype=object)  # of its own accord numpy makes NaN among strings the string "nan"
+    labels = np.asarray(labels, dtype=object)  # without dtype, NaN among strings becomes the string "nan"
     if labels.ndim != 2:
-        raise ValueError(f"labels has {labels.ndim} dimensions, not 2; give a row an item and a column an annotator")
+        raise ValueError(
+            f"labels has {labels.ndim} dimensions, not 2; pass one row per item and one column per annotator"
+        )
     codes, classes = pd.factorize(labels.ravel(), sort=True)
     return codes.reshape(labels.shape), pd.Series(classes).infer_objects().to_numpy()
 
 
 def cohen_kappa(first: Any, second: Any) -> float:
-    """Cohen's kappa: agreement of two annotators, beyond that of two who keep their own class frequencies.
+    """Cohen's kappa: agreement of two annotators, beyond chance given the class frequencies of each.
 
     Parameters
     ----------
     first, second : arrays (N,)
-        Their labels of the same items; those that one of them left out do not count.
+        Their labels of the same items; items that one of them did not label do not count.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def cohen_kappa(first: Any, second: Any) -> float:
     0.5
     """
     if len(first) != len(second):
-        raise ValueError(f"first has {len(first)} labels, second has {len(second)}; give both for the same items")
+        raise ValueError(f"first has {len(first)} labels, second has {len(second)}; pass both for the same items")
     codes, _ = encode_labels(np.column_stack([np.asarray(first, object), np.asarray(second, object)]))
     codes = codes[(codes >= 0).all(1)]
     if len(np.unique(codes)) < 2:
@@ -87,9 +89,9 @@ def cohen_kappa(first: Any, second: Any) -> float:
 
 
 def fleiss_kappa(labels: Any) -> float:
-    """Fleiss's kappa: agreement of any number of annotators, beyond that of draws from the common class frequencies.
+    """Fleiss's kappa: agreement of any number of annotators, beyond chance given the common class frequencies.
 
-    Which annotator gave a label does not matter, so each item may have others; but each must have equally many.
+    It does not matter which annotator gave a label, so items may have different annotators, but equally many.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def fleiss_kappa(labels: Any) -> float:
     Raises
     ------
     ValueError
-        If items have different numbers of labels: `krippendorff_alpha` takes those.
+        If items have different numbers of labels; `krippendorff_alpha` takes those.
 
     References
     ----------
@@ -184,7 +186,7 @@ def count_labels(codes: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def _counts_of(labels: Any, at_least: int) -> np.ndarray:
-    """Counts (N, C) of the items that have `at_least` labels."""
+    """Return the counts (N, C) of the items that have `at_least` labels."""
     codes, classes = encode_labels(labels)
     counts_N_C = count_labels(codes, len(classes))
     return counts_N_C[counts_N_C.sum(1) >= at_least]

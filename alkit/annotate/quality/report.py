@@ -1,4 +1,4 @@
-"""Report: how much was labelled, how long it took and cost, how far annotators agree, what they say together."""
+"""The report on a labelling database: number, time and cost of labels, agreement, and labels aggregated per item."""
 
 from __future__ import annotations
 
@@ -9,40 +9,38 @@ import numpy as np
 import pandas as pd
 
 from alkit.annotate.database.answers import read_answers
-from alkit.annotate.database.store import Store
+from alkit.annotate.database.store import LabelStore
 from alkit.annotate.quality.aggregation import dawid_skene, majority_vote
 from alkit.annotate.quality.agreement import cohen_kappa, krippendorff_alpha
 
 
-def label_table(store: Store) -> pd.DataFrame:
-    """Return all labels, a row an item and a column an annotator; None where there is no label.
+def label_table(store: LabelStore) -> pd.DataFrame:
+    """Return all labels, one row per item and one column per annotator; None where there is no label.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
 
     Returns
     -------
     DataFrame (N, R)
     """
-    said = pd.DataFrame(
-        [
-            (answer["item"], answer["annotator"], answer["value"])
-            for answer in read_answers(store)
-            if answer["kind"] == "label"
-        ],
-        columns=["item", "annotator", "label"],
-    )
-    table = said.pivot(index="item", columns="annotator", values="label").astype(object)
+    labels = [
+        (answer["item"], answer["annotator"], answer["value"])
+        for answer in read_answers(store)
+        if answer["kind"] == "label"
+    ]
+    frame = pd.DataFrame(labels, columns=["item", "annotator", "label"])
+    table = frame.pivot(index="item", columns="annotator", values="label").astype(object)
     return table.where(table.notna(), None)
 
 
-def aggregate(store: Store, method: str = "dawid-skene") -> pd.DataFrame:
-    """Return one label an item, made of all annotators'.
+def aggregate(store: LabelStore, method: str = "dawid-skene") -> pd.DataFrame:
+    """Return one label per item, estimated from those of all annotators.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     method : {"dawid-skene", "majority"}, default="dawid-skene"
 
     Returns
@@ -53,25 +51,30 @@ def aggregate(store: Store, method: str = "dawid-skene") -> pd.DataFrame:
     table = label_table(store)
     if not len(table):
         raise ValueError(f"{store.path} holds no labels yet; there is nothing to aggregate")
-    said = majority_vote(table, random_state=0) if method == "majority" else dawid_skene(table)
-    shown = {answer["item"]: answer for answer in read_answers(store)}
+    estimate: Any
+    if method == "majority":
+        estimate = majority_vote(table, random_state=0)
+    else:
+        estimate = dawid_skene(table)
+    answers = {answer["item"]: answer for answer in read_answers(store)}
+    contents = {name: [answers[item][name] for item in table.index] for name in ("text", "image", "row")}
     return pd.DataFrame(
         {
             "item": table.index,
-            **{name: [shown[item][name] for item in table.index] for name in ("text", "image", "row")},
-            "label": said.labels,
-            "confidence": said.proba.max(1),
+            **contents,
+            "label": estimate.labels,
+            "confidence": estimate.proba.max(1),
             "n_labels": table.notna().sum(axis=1).to_numpy(),
         }
     )
 
 
-def report(store: Store, cost_per_hour: float | None = None) -> str:
-    """Return a report to read.
+def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
+    """Return a report as text.
 
     Parameters
     ----------
-    store : Store
+    store : LabelStore
     cost_per_hour : float, optional
         What an annotator's hour costs; adds the cost of labels.
 
@@ -96,7 +99,7 @@ def report(store: Store, cost_per_hour: float | None = None) -> str:
 
 
 def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.DataFrame:
-    """Return counts, times and costs by annotator, and of all; times and costs over all they did, skips as well."""
+    """Return counts, times and costs per annotator, and of all; times and costs include skips and flags."""
     rows = []
     for name, own in [*answers.groupby("annotator"), ("all", answers)]:
         n = (own["kind"] == "label").sum()
@@ -111,7 +114,8 @@ def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.Data
             "s per label": hours * 3600 / n if n else np.nan,
         }
         if cost_per_hour is not None:
-            row |= {"cost": hours * cost_per_hour, "cost per label": hours * cost_per_hour / n if n else np.nan}
+            cost = hours * cost_per_hour
+            row |= {"cost": cost, "cost per label": cost / n if n else np.nan}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -119,7 +123,7 @@ def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.Data
 def _agreement(table: pd.DataFrame) -> str:
     """Return Krippendorff's alpha of all, and Cohen's kappa of each pair."""
     if not (table.notna().sum(axis=1) > 1).any():
-        return "no item has two labels yet: nothing is known about agreement"
+        return "no item has two labels yet, so agreement is not known"
     pairs = []
     for first, second in combinations(table.columns, 2):
         both = table[table[first].notna() & table[second].notna()]

@@ -1,4 +1,4 @@
-"""HTTP over a LabelingSession: a token an annotator, pictures by id, labels acknowledged when they are durable."""
+"""The HTTP server of a labelling session: one token per annotator; a label is on disk when it is acknowledged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from alkit.annotate.session import LabelingSession
 
 STATIC = Path(str(resources.files("alkit.annotate.web"))) / "static"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_MAX_BODY = 65_536  # bytes of an event
+_MAX_BODY = 65_536  # bytes of a request that sends an event
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
@@ -50,8 +50,8 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
     ----------
     session : LabelingSession
     hosts : sequence of str
-        Names and addresses it may be called by, beside those of the loopback. Requests for others are refused: a
-        foreign page could otherwise rebind its own name to this address, and read along.
+        Names and addresses of this server, beside those of the loopback. Requests for others are refused, because a
+        foreign page could otherwise rebind its own name to this address and read the answers (DNS rebinding).
 
     Returns
     -------
@@ -87,7 +87,7 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
 
 
 class _Guarded:
-    """Headers that keep browsers from doing what they should not, on every answer."""
+    """Middleware that adds security headers to every response."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -112,7 +112,7 @@ def _disk(request: Request, error: Exception) -> JSONResponse:
 
 
 class _Caller:
-    """Who is asking: an annotator by name, or the owner."""
+    """Who sends a request: an annotator by name, or the owner."""
 
     def __init__(self, request: Request):
         """Look a token up, or refuse the request."""
@@ -120,14 +120,14 @@ class _Caller:
         if scheme.lower() != "bearer":
             token = request.query_params.get("token", "")
         self.session: LabelingSession = request.app.state.session
-        found = holder(self.session.store, token)
-        if found is None:
+        row = holder(self.session.store, token)
+        if row is None:
             raise HTTPException(401, "no valid token; open the address you were given")
-        self.name: str | None = found["name"]
+        self.name: str | None = row["name"]
 
     def annotator(self) -> str:
         if self.name is None:
-            raise HTTPException(403, "the owner's token is for looking; label with an annotator's")
+            raise HTTPException(403, "the owner's token is for reading; label with an annotator's")
         return self.name
 
 
@@ -141,8 +141,11 @@ def _health(request: Request) -> Response:
 
 def _next(request: Request) -> Response:
     caller = _Caller(request)
-    item = caller.session.next(caller.annotator(), resume=request.query_params.get("resume", "0") not in ("", "0"))
-    return Response(status_code=204) if item is None else JSONResponse(item)
+    resume = request.query_params.get("resume", "0") not in ("", "0")
+    item = caller.session.next(caller.annotator(), resume=resume)
+    if item is None:
+        return Response(status_code=204)
+    return JSONResponse(item)
 
 
 async def _events(request: Request) -> Response:
@@ -170,7 +173,7 @@ def _progress(request: Request) -> Response:
 
 
 def _export(request: Request) -> Response:
-    """Send labels: to annotators their own, to the owner all."""
+    """Send labels: an annotator's own, or all of them to the owner."""
     caller = _Caller(request)
     answers = caller.session.export(caller.name)
     lines = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
@@ -178,15 +181,15 @@ def _export(request: Request) -> Response:
 
 
 def _image(request: Request) -> Response:
-    """Send the picture of an item; what it is called on disk is never asked nor told."""
+    """Send the picture of an item, which is named by its id: no request or response holds a path."""
     caller = _Caller(request)
     try:
         picture = caller.session.picture(request.path_params["item"])
-    except OSError as error:  # its message would tell the path
+    except OSError as error:  # its message would hold the path
         raise HTTPException(404, f"the picture of this item cannot be read: {error.strerror}") from error
     kind = picture_type(picture)
     if kind is None:
-        raise HTTPException(404, "the file of this item is no picture any more")
+        raise HTTPException(404, "the file of this item is no longer a picture")
     return Response(picture, media_type=kind)
 
 
@@ -204,11 +207,11 @@ def serve(
     ----------
     session : LabelingSession
     host : str, default="127.0.0.1"
-        The address to listen on: by default nobody but this machine can reach it.
+        The address to listen on; the default can be reached from this machine only.
     port : int, default=0
-        0: any that is free.
+        The port to listen on, 0 for any that is free.
     hosts : sequence of str
-        More names this server is called by.
+        Further names of this server.
     ready : callable, default=print
         Called with the URL once connections are accepted.
 
@@ -217,8 +220,29 @@ def serve(
     OSError
         If the address cannot be listened on.
     """
+    listener = _listen(host, port)
+    if host in ("0.0.0.0", "::"):  # all addresses of this machine
+        name = socket.gethostname()
+    elif ":" in host:
+        name = f"[{host}]"
+    else:
+        name = host
+    config = uvicorn.Config(
+        make_app(session, [name, *hosts]),
+        log_level="warning",
+        access_log=False,  # its lines would hold tokens
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    ready(f"http://{name}:{listener.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that accepts connections."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # of this very protocol, or asyncio leaves Nagle's algorithm on, which delays short answers by 40 ms
+    # With the protocol left out, asyncio does not turn Nagle's algorithm off, which delays short responses by 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -230,14 +254,4 @@ def serve(
         raise OSError(
             f"cannot listen on {host}, port {port}: {error}; pass an address of this machine, and a free port or 0"
         ) from error
-    called = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    config = uvicorn.Config(
-        make_app(session, [called, *hosts]),
-        log_level="warning",
-        access_log=False,  # its lines would hold tokens
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    ready(f"http://{called}:{listener.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listener])
+    return listener

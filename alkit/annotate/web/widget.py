@@ -1,4 +1,4 @@
-"""The labelling page in a notebook: a widget on the page's own module, over the same session."""
+"""The labelling page in a notebook: a widget that loads the JavaScript module of the page."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _STATIC = Path(__file__).parent / "static"
 class LabelingWidget(anywidget.AnyWidget):
     """Label in a notebook cell, with the keys of the page.
 
-    The kernel answers between cells: while a cell runs, the widget waits, and keeps what it could not save yet.
+    The kernel answers between cells: while a cell runs, the widget waits, and keeps the labels not saved yet.
 
     Parameters
     ----------
     session : LabelingSession
     annotator : str, default="me"
-        Who labels.
+        The name under which labels are recorded.
 
     Examples
     --------
@@ -47,11 +47,11 @@ class LabelingWidget(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def _receive(self, widget: Any, message: dict[str, Any], buffers: Any) -> None:
-        """Answer a call of the page, ``{id, method, args}``, by its result or by what went wrong."""
+        """Answer a call of the page, ``{id, method, args}``, by its result or an error."""
         try:
             result, pictures = self._call(message["method"], *message["args"])
-        except Exception as error:  # whatever it is, the page must hear of it, or it waits in vain
-            permanent = isinstance(error, ValueError | LookupError)  # the call is wrong: no use in repeating it
+        except Exception as error:  # without an answer the page would wait for ever
+            permanent = isinstance(error, ValueError | LookupError)  # the call is wrong and must not be repeated
             self.send({"id": message["id"], "error": str(error), "permanent": permanent})
         else:
             self.send({"id": message["id"], "result": result}, pictures)

@@ -1,48 +1,21 @@
-"""The store: every rule of handing out items against brute force; events are never lost, changed or doubled."""
+"""The database of labels: which item is given to whom, against brute force; events are never lost or doubled."""
 
 import errno
 import sqlite3
 import tempfile
 import time
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alkit.annotate.database import schema
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import Conflict, UnknownItem
-from alkit.annotate.database.ranking import Ranked, put_ranking, read_labels
-from alkit.annotate.database.store import Store
-
-LEASE = 10.0
-
-
-def fill(store, n, overlap):
-    store.add_items([(f"i{k}", k, '{"text": "x", "row": null}') for k in range(n)], overlap, "fingerprint")
-    return store
-
-
-@pytest.fixture
-def filled(tmp_path):
-    """Make a store with items, closed in the end."""
-    with ExitStack() as stack:
-
-        def make(n=6, overlap=1):
-            return fill(stack.enter_context(closing(Store(tmp_path / "labels.db"))), n, overlap)
-
-        yield make
-
-
-def said(store, kind, item, value, annotator, now=0.0, uuid=None):
-    event = {"uuid": uuid or f"{annotator}-{now}-{kind}-{item}-{value}", "item": item, "kind": kind, "value": value}
-    return store.record(event | {"seconds": None}, annotator, now=now, lease_seconds=LEASE)
-
-
-def given_to(store, annotator, now=0.0, ranked=True, random_share=0.25):
-    return store.next(annotator, now=now, lease_seconds=LEASE, ranked=ranked, random_share=random_share)
+from alkit.annotate.database.ranking import Ranked, put_ranking
+from alkit.annotate.database.store import LabelStore
+from tests.annotate.database.stores import LEASE, fill, next_item, record
 
 
 def truth(store, annotator, now):
@@ -76,7 +49,7 @@ ACTIONS = st.lists(
 @given(overlap=st.integers(1, 3), actions=ACTIONS)
 def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
     with tempfile.TemporaryDirectory() as folder:
-        store = fill(Store(Path(folder) / "labels.db"), 6, overlap)
+        store = fill(LabelStore(Path(folder) / "labels.db"), 6, overlap)
         now, ranking, pending, done = 0.0, [], [], []
         for step, (action, number) in enumerate(actions):
             annotator = "abc"[number % 3]
@@ -89,17 +62,17 @@ def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
                 put_ranking(store, [Ranked(item, k, 1.0, "x", 0.5) for k, item in enumerate(ranking)], 0, now)
             elif action in ("next", "random"):
                 begun, fresh = truth(store, annotator, now)
-                lease = given_to(store, annotator, now, ranked=action == "next")
+                lease = next_item(store, annotator, now, ranked=action == "next")
                 check_given(lease, begun, fresh, ranking, by_rank=action == "next")
                 if lease:
                     pending.append((lease["item"], annotator))
             elif action == "undo" and done:
                 uuid, annotator = done.pop(number % len(done))
-                said(store, "undo", None, uuid, annotator, now)
+                record(store, "undo", None, uuid, annotator, now)
             elif pending and action in ("label", "skip", "flag"):
                 item, annotator = pending.pop(number % len(pending))
                 if not store.query("SELECT 1 FROM answer WHERE item = ? AND annotator = ?", item, annotator):
-                    said(store, action, f"i{item}", "x", annotator, now, uuid=str(step))
+                    record(store, action, f"i{item}", "x", annotator, now, uuid=str(step))
                     done.append((str(step), annotator))
         in_time = store.query(
             "SELECT COUNT(*) FROM answer a JOIN event e ON e.seq = a.event "
@@ -126,22 +99,22 @@ def check_given(lease, begun, fresh, ranking, by_rank):
 
 def test_one_uuid_is_one_event(filled):
     store = filled()
-    given_to(store, "ann")
-    first = said(store, "label", "i0", "x", "ann", uuid="u")
-    assert said(store, "label", "i0", "x", "ann", now=99, uuid="u") == first
-    assert said(store, "label", "i3", "y", "ann", now=99, uuid="u") == first
+    next_item(store, "ann")
+    first = record(store, "label", "i0", "x", "ann", uuid="u")
+    assert record(store, "label", "i0", "x", "ann", now=99, uuid="u") == first
+    assert record(store, "label", "i3", "y", "ann", now=99, uuid="u") == first
     assert store.count("SELECT COUNT(*) FROM event") == 1
     with pytest.raises(Conflict, match="another annotator"):
-        said(store, "label", "i0", "x", "bob", uuid="u")
+        record(store, "label", "i0", "x", "bob", uuid="u")
 
 
 def test_a_late_label_is_kept_and_marked(filled):
     store = filled(n=1)
-    given_to(store, "ann", now=0)
-    assert given_to(store, "bob", now=5) is None
-    assert given_to(store, "bob", now=11)["item"] == 0
-    assert not said(store, "label", "i0", "x", "bob", now=12)["late"]
-    assert said(store, "label", "i0", "y", "ann", now=13)["late"]
+    next_item(store, "ann", now=0)
+    assert next_item(store, "bob", now=5) is None
+    assert next_item(store, "bob", now=11)["item"] == 0
+    assert not record(store, "label", "i0", "x", "bob", now=12)["late"]
+    assert record(store, "label", "i0", "y", "ann", now=13)["late"]
     assert [(a["annotator"], a["value"], a["late"]) for a in read_answers(store)] == [
         ("bob", "x", False),
         ("ann", "y", True),
@@ -150,32 +123,32 @@ def test_a_late_label_is_kept_and_marked(filled):
 
 def test_what_was_never_asked_for_is_kept_and_marked(filled):
     store = filled(n=2)
-    assert said(store, "label", "i1", "x", "ann")["late"]
+    assert record(store, "label", "i1", "x", "ann")["late"]
     with pytest.raises(UnknownItem, match="no item 'i9'"):
-        said(store, "label", "i9", "x", "ann")
+        record(store, "label", "i9", "x", "ann")
 
 
 def test_undo_gives_the_item_back(filled):
     store = filled(n=1)
-    given_to(store, "ann", now=0)
-    said(store, "label", "i0", "x", "ann", now=1, uuid="u")
-    assert said(store, "undo", "i0", "u", "ann", now=20)["item"] == "i0"
-    assert given_to(store, "bob", now=21) is None
+    next_item(store, "ann", now=0)
+    record(store, "label", "i0", "x", "ann", now=1, uuid="u")
+    assert record(store, "undo", "i0", "u", "ann", now=20)["item"] == "i0"
+    assert next_item(store, "bob", now=21) is None
     assert store.renew("ann", now=22, lease_seconds=LEASE)["item"] == 0
-    assert not said(store, "label", "i0", "y", "ann", now=23)["late"]
+    assert not record(store, "label", "i0", "y", "ann", now=23)["late"]
     assert [answer["value"] for answer in read_answers(store)] == ["y"]
     assert store.count("SELECT COUNT(*) FROM event") == 3
 
 
 def test_undo_of_a_skip_takes_nothing_from_others(filled):
     store = filled(n=1)
-    given_to(store, "ann", now=0)
-    said(store, "skip", "i0", None, "ann", now=1, uuid="u")
-    assert given_to(store, "ann", now=2) is None
-    assert given_to(store, "bob", now=2)["item"] == 0
-    said(store, "undo", None, "u", "ann", now=3)
-    assert said(store, "label", "i0", "y", "ann", now=4)["late"]
-    assert not said(store, "label", "i0", "x", "bob", now=5)["late"]
+    next_item(store, "ann", now=0)
+    record(store, "skip", "i0", None, "ann", now=1, uuid="u")
+    assert next_item(store, "ann", now=2) is None
+    assert next_item(store, "bob", now=2)["item"] == 0
+    record(store, "undo", None, "u", "ann", now=3)
+    assert record(store, "label", "i0", "y", "ann", now=4)["late"]
+    assert not record(store, "label", "i0", "x", "bob", now=5)["late"]
 
 
 @pytest.mark.parametrize(
@@ -189,109 +162,42 @@ def test_undo_of_a_skip_takes_nothing_from_others(filled):
 )
 def test_undo_of_what_cannot_be_undone(filled, uuid, annotator, item, message):
     store = filled()
-    said(store, "label", "i0", "x", "ann", uuid="u")
-    said(store, "label", "i1", "x", "ann", uuid="gone")
-    said(store, "undo", None, "gone", "ann")
+    record(store, "label", "i0", "x", "ann", uuid="u")
+    record(store, "label", "i1", "x", "ann", uuid="gone")
+    record(store, "undo", None, "gone", "ann")
     before = store.count("SELECT COUNT(*) FROM event")
     with pytest.raises(Conflict, match=message):
-        said(store, "undo", item, uuid, annotator, now=7)
+        record(store, "undo", item, uuid, annotator, now=7)
     assert store.count("SELECT COUNT(*) FROM event") == before
 
 
 def test_a_flag_puts_an_item_aside(filled):
     store = filled(n=1, overlap=3)
-    given_to(store, "ann")
-    said(store, "flag", "i0", "torn", "ann", uuid="u")
-    assert given_to(store, "bob") is None
-    said(store, "undo", None, "u", "ann")
-    assert given_to(store, "bob")["item"] == 0
+    next_item(store, "ann")
+    record(store, "flag", "i0", "torn", "ann", uuid="u")
+    assert next_item(store, "bob") is None
+    record(store, "undo", None, "u", "ann")
+    assert next_item(store, "bob")["item"] == 0
 
 
 def test_a_changed_overlap(filled):
     store = filled(n=2)
-    given_to(store, "ann")
-    said(store, "label", "i0", "x", "ann")
+    next_item(store, "ann")
+    record(store, "label", "i0", "x", "ann")
     store.set_overlap(2)
-    assert given_to(store, "bob")["item"] == 0
+    assert next_item(store, "bob")["item"] == 0
     store.set_overlap(1)
     assert store.query("SELECT wanted FROM queue ORDER BY item")[0][0] == 0
 
 
-def test_half_a_ranking_does_not_count(filled):
-    store = filled()
-    put_ranking(store, [Ranked(5, 0, 1.0, "x", 0.9)], 4, 0.0)
-    with store.transaction() as db:  # what a trainer killed in between leaves
-        db.execute("INSERT INTO ranking VALUES (2, 3, 0, 1.0, 'y', 0.8)")
-    lease = given_to(store, "ann")
-    assert (lease["item"], lease["model_version"], lease["prediction"]) == (5, 1, "x")
-    assert put_ranking(store, [Ranked(2, 0, 1.0, "z", 0.7)], 5, 1.0) == 2
-    assert [tuple(row) for row in store.query("SELECT model_version, item FROM ranking")] == [(2, 2)]
-
-
-def test_events_can_be_neither_changed_nor_deleted(filled):
-    store = filled()
-    said(store, "label", "i0", "x", "ann")
-    for sql in ("UPDATE event SET value = 'y'", "DELETE FROM event"):
-        with pytest.raises(sqlite3.IntegrityError, match="events are never"):
-            store.query(sql)
-
-
-def test_labels_are_made_of_several_by_majority(filled):
-    store = filled(n=3, overlap=3)
-    for annotator, first, second in (("ann", "x", "y"), ("bob", "x", "z"), ("cat", "y", "z")):
-        said(store, "label", "i0", first, annotator)
-        said(store, "label", "i1", second, annotator)
-    labels = read_labels(store)
-    assert dict(zip(labels.items, labels.values, strict=True)) == {0: "x", 1: "z"}
-    assert (labels.n_labels, labels.fresh, labels.last_event) == (6, [2], 6)
-    said(store, "label", "i2", "y", "ann")
-    said(store, "label", "i2", "x", "bob")
-    assert read_labels(store).values[2] == "y"  # the first of equally many
-
-
 def test_what_is_held_but_not_wanted_any_more_is_not_given_again(filled):
     store = filled(n=2)
-    given_to(store, "ann")
-    given_to(store, "ann", now=1.0)
-    said(store, "flag", "i0", "torn", "bob", now=2.0)
+    next_item(store, "ann")
+    next_item(store, "ann", now=1.0)
+    record(store, "flag", "i0", "torn", "bob", now=2.0)
     assert store.renew("ann", now=3.0, lease_seconds=LEASE)["item"] == 1
-    said(store, "label", "i1", "x", "bob", now=4.0)
+    record(store, "label", "i1", "x", "bob", now=4.0)
     assert store.renew("ann", now=5.0, lease_seconds=LEASE) is None
-
-
-def test_an_upgrade_keeps_every_event(filled, tmp_path, monkeypatch):
-    store = filled()
-    said(store, "label", "i0", "x", "ann")
-    before = [tuple(row) for row in store.query("SELECT * FROM event")]
-    store.close()
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "ALTER TABLE event ADD COLUMN mood TEXT"))
-    with closing(Store(tmp_path / "labels.db")) as store:
-        assert [tuple(row)[:-1] for row in store.query("SELECT * FROM event")] == before
-        assert store.count("PRAGMA user_version") == 2
-    broken = "ALTER TABLE event ADD COLUMN more TEXT; DROP TABLE event; SELECT * FROM nowhere"
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
-    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        Store(tmp_path / "labels.db")
-    monkeypatch.undo()
-    with pytest.raises(ValueError, match=r"version 2, but this alkit knows versions up to 1"):
-        Store(tmp_path / "labels.db")
-    with sqlite3.connect(tmp_path / "labels.db") as db:
-        assert [row[:-1] for row in db.execute("SELECT * FROM event").fetchall()] == before
-    db.close()
-
-
-def test_other_files_are_refused_and_left(tmp_path):
-    (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at" * 50)
-    with pytest.raises(ValueError, match="is not a database"):
-        Store(tmp_path / "notes.txt")
-    with sqlite3.connect(tmp_path / "other.db") as db:
-        db.execute("CREATE TABLE recipe (name)")
-    db.close()
-    with pytest.raises(ValueError, match="not one of alkit's labelling"):
-        Store(tmp_path / "other.db")
-    with pytest.raises(ValueError, match="there is no database"):
-        Store(tmp_path / "none.db", read_only=True)
-    assert not (tmp_path / "none.db").exists()
 
 
 def test_a_full_database_refuses_a_label_and_goes_on_when_there_is_room(filled):
@@ -302,7 +208,7 @@ def test_a_full_database_refuses_a_label_and_goes_on_when_there_is_room(filled):
     def label_all():
         nonlocal kept
         for k in range(40):
-            said(store, "label", f"i{k}", "x" * 200, "ann", uuid=str(k))
+            record(store, "label", f"i{k}", "x" * 200, "ann", uuid=str(k))
             kept += 1
 
     with pytest.raises(OSError, match="nothing was saved") as caught:
@@ -310,14 +216,14 @@ def test_a_full_database_refuses_a_label_and_goes_on_when_there_is_room(filled):
     assert caught.value.errno == errno.ENOSPC
     assert store.count("SELECT COUNT(*) FROM event") == kept < 40
     store._db.execute("PRAGMA max_page_count = 100000")
-    said(store, "label", f"i{kept}", "x", "ann", uuid=str(kept))
+    record(store, "label", f"i{kept}", "x", "ann", uuid=str(kept))
     assert store.count("SELECT COUNT(*) FROM event") == kept + 1
     assert store.query("PRAGMA integrity_check")[0][0] == "ok"
 
 
 def test_reading_goes_on_while_another_writes(filled, tmp_path):
     store = filled()
-    with closing(Store(tmp_path / "labels.db", read_only=True)) as reader, store.transaction() as db:
+    with closing(LabelStore(tmp_path / "labels.db", read_only=True)) as reader, store.transaction() as db:
         db.execute("UPDATE queue SET n_labels = 7")
         started = time.monotonic()
         assert reader.count("SELECT MAX(n_labels) FROM queue") == 0

@@ -8,7 +8,6 @@ from starlette.testclient import TestClient
 
 from alkit.annotate import Items, LabelingSession
 from alkit.annotate.database.ranking import Ranked, put_ranking
-from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.web import server
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -124,14 +123,6 @@ def test_a_token_in_the_address_does_as_well(app, session):
     assert (
         TestClient(app, "http://localhost").get("/api/progress", params={"token": token}).json()["annotator"] == "ann"
     )
-
-
-def test_tokens_are_not_kept(session):
-    token = session.new_token("ann")
-    rows = [tuple(row) for row in session.store.query("SELECT * FROM annotator")]
-    assert token not in str(rows)
-    remove_tokens(session.store)
-    assert session.store.query("SELECT * FROM annotator") == []
 
 
 def test_the_owner_looks_and_annotators_see_their_own(app, client, session):

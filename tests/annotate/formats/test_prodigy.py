@@ -1,29 +1,12 @@
-"""Bridges: whatever a file says survives reading and writing; what is no such file is refused by line."""
-
-import csv
-import json
+"""Prodigy: every task survives becoming a record, and every record becoming a task."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alkit.annotate.formats.bridges import (
-    from_prodigy,
-    read_csv,
-    read_jsonl,
-    read_prodigy,
-    to_prodigy,
-    write_csv,
-    write_jsonl,
-    write_prodigy,
-)
+from alkit.annotate.formats import from_prodigy, read_prodigy, to_prodigy, write_prodigy
+from tests.annotate.formats.records import JSON, TEXT, round_trip
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=8,
-)
 CHOICE = {
     "text": "Win a prize now",
     "meta": {"score": 0.48, "alkit_id": "17"},
@@ -40,12 +23,6 @@ CHOICE = {
     "_session_id": "posts-ann",
 }
 BINARY = {"text": "Lunch?", "label": "spam", "answer": "reject", "flagged": True, "_view_id": "classification"}
-
-
-@st.composite
-def tables(draw):
-    header = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
-    return draw(st.lists(st.fixed_dictionaries(dict.fromkeys(header, TEXT)), min_size=1, max_size=4))
 
 
 @st.composite
@@ -74,22 +51,6 @@ def tasks(draw):
 
 def without_hashes(task):
     return {key: value for key, value in task.items() if key not in ("_input_hash", "_task_hash")}
-
-
-def round_trip(records, write, read, folder):
-    path = folder / "file"
-    write(records, path)
-    return read(path)
-
-
-@given(rows=tables())
-def test_csv(tmp_path_factory, rows):
-    assert round_trip(rows, write_csv, read_csv, tmp_path_factory.getbasetemp()) == rows
-
-
-@given(records=st.lists(st.dictionaries(TEXT, JSON, max_size=4), max_size=4))
-def test_jsonl(tmp_path_factory, records):
-    assert round_trip(records, write_jsonl, read_jsonl, tmp_path_factory.getbasetemp()) == records
 
 
 @given(task=tasks())
@@ -152,59 +113,3 @@ def test_prodigy_options():
     assert "options" not in to_prodigy(from_prodigy(BINARY), ["other"])
     with pytest.raises(ValueError, match="kind='undo'"):
         to_prodigy({"kind": "undo"})
-
-
-def test_jsonl_of_other_systems(tmp_path):
-    path = tmp_path / "items.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"b": "\\ud800 \xe2\x80\xa8"}')
-    records = read_jsonl(path)
-    assert records == [{"a": 1}, {"b": "\ud800 \u2028"}]
-    assert round_trip(records, write_jsonl, read_jsonl, tmp_path) == records
-
-
-@pytest.mark.parametrize(
-    ("line", "message"), [("{'a': 1}", "is not JSON"), ("[1]", "is a JSON list"), ('{"a": NaN}', "NaN is not a JSON")]
-)
-def test_jsonl_refused(tmp_path, line, message):
-    path = tmp_path / "items.jsonl"
-    path.write_text(f'{{"a": 1}}\n{line}\n')
-    with pytest.raises(ValueError, match=f"line 2.*{message}"):
-        read_jsonl(path)
-
-
-def test_nan_is_not_written(tmp_path):
-    with pytest.raises(ValueError, match="JSON"):
-        write_jsonl([{"a": float("nan")}], tmp_path / "items.jsonl")
-
-
-def test_csv_of_other_systems(tmp_path):
-    path = tmp_path / "items.csv"
-    path.write_bytes('\ufeffid,text\r\n1,"two\r\nlines, and a ""quote"""\r\n\r\n2,\r\n'.encode())
-    assert read_csv(path) == [{"id": "1", "text": 'two\r\nlines, and a "quote"'}, {"id": "2", "text": ""}]
-    path.write_text("")
-    assert read_csv(path) == []
-
-
-def test_csv_long_cells_leave_the_limit_alone(tmp_path):
-    limit = csv.field_size_limit()
-    rows = [{"text": "long " * 100_000}]
-    assert round_trip(rows, write_csv, read_csv, tmp_path) == rows
-    assert csv.field_size_limit() == limit
-
-
-def test_csv_of_other_types(tmp_path):
-    records = [{"a": None, "b": 0.5}, {"c": {"x": [1, "é"]}, "a": True}]
-    written = round_trip(records, write_csv, read_csv, tmp_path)
-    assert written == [{"a": "", "b": "0.5", "c": ""}, {"a": "true", "b": "", "c": '{"x": [1, "é"]}'}]
-    assert json.loads(written[1]["c"]) == records[1]["c"]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [("a,b\n1,2\n1,2,3\n", "line 3: 3 cells, but the header has 2"), ("a,b,a\n", "several columns named 'a'")],
-)
-def test_csv_refused(tmp_path, content, message):
-    path = tmp_path / "items.csv"
-    path.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        read_csv(path)

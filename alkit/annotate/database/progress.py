@@ -1,0 +1,62 @@
+"""Progress: how much is labelled, and what the model makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from alkit.annotate.database.answers import count_classes
+from alkit.annotate.database.store import LabelStore
+
+
+def count_progress(store: LabelStore, classes: Sequence[str], annotator: str | None) -> dict[str, Any]:
+    """Return how much is labelled.
+
+    Parameters
+    ----------
+    store : LabelStore
+    classes : sequence of str
+    annotator : str or None
+        Whose labels ``mine`` counts.
+
+    Returns
+    -------
+    dict
+        ``n_done`` (items with all their labels), ``n_flagged``, ``n_labels``, ``mine``, and ``counts`` by class.
+    """
+    counts = dict.fromkeys(classes, 0) | count_classes(store)
+    n_flagged = store.count("SELECT COUNT(DISTINCT item) FROM answer WHERE kind = 'flag'")
+    n_closed = store.count("SELECT COUNT(*) FROM queue WHERE wanted = 0")  # flagged items are closed as well
+    return {
+        "n_done": n_closed - n_flagged,
+        "n_flagged": n_flagged,
+        "n_labels": sum(counts.values()),
+        "mine": store.count("SELECT COUNT(*) FROM answer WHERE annotator = ? AND kind = 'label'", annotator),
+        "counts": counts,
+    }
+
+
+def model_state(store: LabelStore, crash: str | None) -> dict[str, Any]:
+    """Return which model there is, and how its training goes.
+
+    Parameters
+    ----------
+    store : LabelStore
+    crash : str or None
+        How the trainer's process ended, if it did: it can no longer write that down itself.
+
+    Returns
+    -------
+    dict
+        ``version``, ``n_labels`` it was fitted on, ``training``, and ``error``.
+    """
+    last = store.query("SELECT version, n_labels FROM model ORDER BY version DESC LIMIT 1")
+    version, n_labels = last[0] if last else (None, None)
+    state = store.meta("trainer", {})
+    errors = [error for error in (state.get("error"), crash) if error]
+    return {
+        "version": version,
+        "n_labels": n_labels,
+        "training": bool(state.get("training")) and crash is None,
+        "error": "; ".join(errors) or None,
+    }

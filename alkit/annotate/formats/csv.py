@@ -1,0 +1,82 @@
+"""CSV files with a header; every cell is a string, as CSV knows no other type."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def read_csv(path: str | Path) -> list[dict[str, str]]:
+    """Read a CSV file with a header; every cell is a string.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    ValueError
+        If two columns have one name, or a row has more or fewer cells than the header; names the line.
+    """
+    limit = csv.field_size_limit(sys.maxsize)  # texts may be longer than the 131,072 characters allowed otherwise
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return _read_rows(csv.reader(file), path)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_rows(reader: Any, path: str | Path) -> list[dict[str, str]]:
+    """Return the rows below the header; empty lines are left out."""
+    header: list[str] = next(reader, [])
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{path} has several columns named {repeated[0]!r}; rename them")
+    rows = []
+    for cells in reader:
+        if not cells:
+            continue
+        if len(cells) != len(header):
+            raise ValueError(
+                f"{path}, line {reader.line_num}: {len(cells)} cells, but the header has {len(header)}; a cell with "
+                "commas or line breaks needs double quotes"
+            )
+        rows.append(dict(zip(header, cells, strict=True)))
+    return rows
+
+
+def write_csv(records: Iterable[Mapping[str, Any]], path: str | Path) -> None:
+    """Write a CSV file: one column for every key that occurs, in order of appearance.
+
+    Parameters
+    ----------
+    records : iterable of dict
+        Strings are written as they are, None and absent keys as empty cells, anything else as JSON.
+    path : str or Path
+        Overwritten.
+    """
+    records = list(records)
+    header = list(dict.fromkeys(key for record in records for key in record))
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        # The header is quoted: a U+FEFF at its beginning would otherwise be read as the file's byte order mark.
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerow(header)
+        rows = csv.writer(file)
+        for record in records:
+            rows.writerow([_cell(record.get(key)) for key in header])
+
+
+def _cell(value: Any) -> str:
+    """Return a value as it is written in a cell."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,35 @@
+"""The report: counts, times, costs and agreement, and what it says while there is nothing to report."""
+
+import re
+
+import pytest
+
+from alkit.annotate import LabelingSession
+from alkit.annotate.quality.report import aggregate, report
+from tests.annotate.sessions import CLASSES, TEXTS
+
+
+def test_report(tmp_path):
+    with LabelingSession(TEXTS[:4], CLASSES, tmp_path / "labels.db", overlap=2, random_state=0) as session:
+        for name, value in (("ann", "spam"), ("bob", "ham")):
+            for _ in range(2):
+                session.label(session.next(name)["item"], value, name, seconds=2.0)
+        session.label(session.next("ann")["item"], "ham", "ann", seconds=4.0)
+        session.flag(session.next("ann")["item"], "ann", note="torn")
+        text = report(session.store, cost_per_hour=36)
+    assert "4 items, 3 labelled; 5 labels, 0 late" in text
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
+    assert rows["ann"][:3] == ["3", "0", "1"]
+    assert rows["all"][-1] == "0.024"  # 12 seconds at 0.01 per second, over 5 labels
+    assert "Krippendorff's alpha" in text
+    assert re.search(r"ann, bob +2 +0 +0", text)
+
+
+def test_before_there_is_anything_to_report(tmp_path):
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=2) as session:
+        assert report(session.store) == "20 items, no labels yet"
+        with pytest.raises(ValueError, match="holds no labels yet; there is nothing to aggregate"):
+            aggregate(session.store)
+        session.label("0", "spam", "ann")
+        session.label("1", "spam", "bob")
+        assert report(session.store).endswith("no item has two labels yet, so agreement is not known")
