@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ from alkit.validation import (
     check_rows_and_labels,
     check_same_features,
     check_same_labels,
+    checked,
     checked_count,
 )
 
@@ -189,7 +191,9 @@ class _Taught(_Querying):
         self.X_training, self.y_training = stack([self.X_training, X]), stack([self.y_training, y])
 
     def _fit_to_known(self, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
-        return self._fit(self.X_training, self.y_training, bootstrap, **fit_kwargs)
+        # each block of rows was looked at when it was added
+        with checked(self.X_training) if self.force_all_finite else nullcontext():
+            return self._fit(self.X_training, self.y_training, bootstrap, **fit_kwargs)
 
     def _fit_on_new(self, X: Rows, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
         return self._fit(X, as_labels(y), bootstrap, **fit_kwargs)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.utils import get_tags
 
 from alkit.rows import Rows, n_rows, non_finite_rows, row_shape
@@ -135,3 +139,103 @@ def check_same_labels(y: Any, taught: Any) -> None:
             f"y holds labels such as {new.tolist()[0]!r}, but the labels taught are such as {old.tolist()[0]!r}; "
             "give all labels one type"
         )
+
+
+def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
+    """Return the number of rows after checking that a network can take them.
+
+    Parameters
+    ----------
+    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
+        The rows.
+    allow_nan : bool, default=False
+        Whether NaN may stand for a missing value.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If X is empty, 1-D, has no features or duplicate column names, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> from alkit.validation import check_rows
+    >>> check_rows([[1.0, 2.0]])
+    1
+    """
+    check_shape(X)
+    if was_checked(X):
+        return n_rows(X)
+    bad = non_finite_rows(X, allow_nan=allow_nan)
+    if len(bad):
+        raise _non_finite_error(int(bad[0]), f"{len(bad)} of {n_rows(X)} rows")
+    return n_rows(X)
+
+
+def check_shape(X: Rows) -> None:
+    """Raise ValueError if X is empty, 1-D, or has no features or duplicate column names."""
+    n, shape = n_rows(X), row_shape(X)
+    if n == 0:
+        raise ValueError(f"Found array with 0 sample(s) (rows of shape {shape}) while a minimum of 1 is required")
+    if shape == () or (isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))):
+        raise ValueError(
+            "Expected 2D array, got 1D array instead. Reshape your data either using X.reshape(-1, 1) if it has a "
+            "single feature or X.reshape(1, -1) if it is a single row"
+        )
+    if isinstance(shape, tuple) and 0 in shape:
+        raise ValueError(f"Found array with 0 feature(s) (shape={(n, *shape)}) while a minimum of 1 is required.")
+    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(f"X has duplicate column names {twice}; rename or drop them")
+
+
+def check_batch(batch: Any, first_row: int) -> None:
+    """Refuse a batch of tensors, or a dict of them, that holds NaN or infinity; one finite sum clears it at once."""
+    for values in batch.values() if isinstance(batch, dict) else (batch,):
+        if values.is_floating_point() and not torch.isfinite(values.sum()):
+            bad = (~torch.isfinite(values)).flatten(1 if values.ndim > 1 else 0)
+            rows = (bad.any(1) if bad.ndim > 1 else bad).nonzero()
+            if len(rows):
+                raise _non_finite_error(first_row + int(rows[0]), "X")
+
+
+def _non_finite_error(row: int, where: str) -> ValueError:
+    """Say where the first bad row is, and what to do."""
+    return ValueError(
+        f"Input X contains NaN or infinity in {where} (first: row {row}); impute or drop such rows, "
+        "e.g. by sklearn.impute.SimpleImputer"
+    )
+
+
+_CHECKED: ContextVar[Any] = ContextVar("rows that were looked at", default=None)
+
+
+@contextmanager
+def checked(X: Rows) -> Iterator[None]:
+    """Have those who are handed X itself in the body know that its values were looked at, and look no more.
+
+    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows, not
+    what a Pipeline makes of them, need not do so again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.validation import checked, was_checked
+    >>> X = np.zeros((2, 3))
+    >>> with checked(X):
+    ...     was_checked(X), was_checked(X.copy())
+    (True, False)
+    """
+    token = _CHECKED.set(X)
+    try:
+        yield
+    finally:
+        _CHECKED.reset(token)
+
+
+def was_checked(X: Rows) -> bool:
+    """Tell whether the values of X itself were looked at, see `checked`."""
+    return X is not None and _CHECKED.get() is X

@@ -175,7 +175,7 @@ def _load_estimator(name: str) -> Any:
 
 def _export(chosen: argparse.Namespace) -> None:
     store = LabelStore(chosen.db, read_only=True)
-    answers: list[Any]
+    answers: Any
     try:
         if chosen.aggregate is None:
             answers = list(read_answers(store))

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from alkit.nets.classifier import NetClassifier
-from alkit.nets.training.tensors import check_shape
 from alkit.rows import Rows
+from alkit.validation import check_shape, checked, was_checked
 
 
 class DropoutMLP(nn.Sequential):
@@ -152,7 +152,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} and dropout={self.dropout!r}: give at least one "
                 "hidden layer, and a dropout from 0 to below 1"
             )
-        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"])
+        looks = not was_checked(X)
+        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=looks)
         X = _as_rows(X)
         params = self.get_params(deep=False)
         module = {f"module__{name}": params.pop(name) for name in ("hidden_layer_sizes", "dropout")}
@@ -161,7 +162,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
             net = fitted.set_params(**params)
         else:
             net = NetClassifier(DropoutMLP, **module, **params)
-        self.net_ = net.fit(X, y)
+        with checked(X):
+            self.net_ = net.fit(X, y)
         self.classes_ = net.classes_
         return self
 

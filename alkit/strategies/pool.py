@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from tqdm.auto import tqdm
 from alkit.protocols import Score
 from alkit.rows import Rows, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
-from alkit.validation import check_finite
+from alkit.validation import check_finite, checked
 
 _MAX_CHUNK_ROWS = 16_384
 """Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
@@ -111,7 +112,8 @@ class PoolPass:
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            jobs = (read(self.quantities, score, needs, kept_by_row, sets, *chunk) for chunk in self._chunks(by_row))
+            asked = self.quantities, score, needs, kept_by_row, sets, self.check_finite
+            jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
             # a generator, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
                 scores[part] = chunk_scores
@@ -186,13 +188,15 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
+    is_checked: bool,
     part: slice,
     X: Rows,
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
-    tensors = quantities.read(_by_row((*needs, *keep)), X, part.start, y, costs) | sets
+    with checked(X) if is_checked else nullcontext():
+        tensors = quantities.read(_by_row((*needs, *keep)), X, part.start, y, costs) | sets
     if score is None:
         scores = np.zeros(n_rows(X))
     else:

@@ -29,7 +29,6 @@ from alkit.nets.training.tensors import (
     RowBatches,
     RowDataset,
     Tensors,
-    check_shape,
     input_shape,
     labels_of,
     root,
@@ -38,6 +37,7 @@ from alkit.nets.training.tensors import (
     unwrap,
 )
 from alkit.rows import Rows, n_rows, slices, take
+from alkit.validation import check_shape, was_checked
 
 
 class QuietPrintLog(PrintLog):
@@ -154,6 +154,8 @@ class SkorchNet(skorch.NeuralNetClassifier):
             return DataLoader(dataset, batch_size=size, **options)
         ours = RowBatches(dataset, list(slices(n_rows(dataset), size)))
         batches = DataLoader(dataset, batch_size=size, **options) if options else ours
+        if was_checked(dataset.X if isinstance(dataset, RowDataset) else None):
+            return batches
         return CheckedBatches(batches, self.row_adapter.check_batch)
 
     def _probe(self, X: Rows, **fit_params: Any) -> None:

@@ -12,7 +12,8 @@ import skorch.dataset
 import torch
 from torch.utils.data import Dataset, Subset
 
-from alkit.rows import Rows, dense, is_lazy, n_rows, non_finite_rows, row_shape, take
+from alkit.rows import Rows, dense, is_lazy, n_rows, row_shape, take
+from alkit.validation import check_batch, check_rows
 
 SCORING_ROWS = 4096
 SCORING_BYTES = 2**25
@@ -81,73 +82,6 @@ def _as_numbers(values: np.ndarray) -> np.ndarray:
         ) from error
 
 
-def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
-    """Return the number of rows after checking that a network can take them.
-
-    Parameters
-    ----------
-    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
-        The rows.
-    allow_nan : bool, default=False
-        Whether NaN may stand for a missing value.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If X is empty, 1-D, has no features or duplicate column names, or holds NaN or infinity.
-
-    Examples
-    --------
-    >>> from alkit.nets.training.tensors import check_rows
-    >>> check_rows([[1.0, 2.0]])
-    1
-    """
-    check_shape(X)
-    bad = non_finite_rows(X, allow_nan=allow_nan)
-    if len(bad):
-        raise _non_finite_error(int(bad[0]), f"{len(bad)} of {n_rows(X)} rows")
-    return n_rows(X)
-
-
-def check_shape(X: Rows) -> None:
-    """Raise ValueError if X is empty, 1-D, or has no features or duplicate column names."""
-    n, shape = n_rows(X), row_shape(X)
-    if n == 0:
-        raise ValueError(f"Found array with 0 sample(s) (rows of shape {shape}) while a minimum of 1 is required")
-    if shape == () or (isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))):
-        raise ValueError(
-            "Expected 2D array, got 1D array instead. Reshape your data either using X.reshape(-1, 1) if it has a "
-            "single feature or X.reshape(1, -1) if it is a single row"
-        )
-    if isinstance(shape, tuple) and 0 in shape:
-        raise ValueError(f"Found array with 0 feature(s) (shape={(n, *shape)}) while a minimum of 1 is required.")
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
-        raise ValueError(f"X has duplicate column names {twice}; rename or drop them")
-
-
-def check_finite(batch: Tensors, first_row: int) -> None:
-    """Raise ValueError if a row-batch holds NaN or infinity: one finite sum clears a whole batch at once."""
-    for values in batch.values() if isinstance(batch, dict) else (batch,):
-        if values.is_floating_point() and not torch.isfinite(values.sum()):
-            bad = (~torch.isfinite(values)).flatten(1 if values.ndim > 1 else 0)
-            rows = (bad.any(1) if bad.ndim > 1 else bad).nonzero()
-            if len(rows):
-                raise _non_finite_error(first_row + int(rows[0]), "X")
-
-
-def _non_finite_error(row: int, where: str) -> ValueError:
-    """Say where the first bad row is, and what to do."""
-    return ValueError(
-        f"Input X contains NaN or infinity in {where} (first: row {row}); impute or drop such rows, "
-        "e.g. by sklearn.impute.SimpleImputer"
-    )
-
-
 def input_shape(X: Rows) -> Any:
     """Return the shape of one row: a tuple, a dict of tuples; of lists and Datasets, that of the first row."""
     if isinstance(X, (list, Dataset)):
@@ -176,7 +110,7 @@ class RowAdapter:
     def check_batch(self, batch: Tensors, first_row: int) -> None:
         """Look at a batch that is about to be scored; `first_row` is the position of its first row."""
         if not self.allow_nan:
-            check_finite(batch, first_row)
+            check_batch(batch, first_row)
 
     def is_sized(self, takes_integers: bool) -> bool:
         """Tell whether rows must have the shape of those fitted: sequences of tokens may be longer."""

@@ -12,7 +12,8 @@ from skorch.helper import SliceDict
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from alkit.nets.training.tensors import check_rows, scoring_rows, to_tensors
+from alkit.nets.training.tensors import scoring_rows, to_tensors
+from alkit.validation import check_rows
 from tests.nets.networks import TokenNet, TwoInputs, blobs, net, one_thread  # noqa: F401
 
 X, Y = blobs()
