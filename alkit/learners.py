@@ -1,4 +1,16 @@
-"""Learners: modAL's, for any kind of rows, with named strategies, seeds, and failures that lose nothing."""
+"""Learners: modAL's, for any kind of rows, with named strategies, seeds, and failures that lose nothing.
+
+What is modAL's and what is not. Each class here inherits modAL's of the same name, so that ``isinstance`` holds and
+modAL's own strategies, which call ``learner.predict_proba`` and the like, run unchanged. Kept are ``predict``,
+``predict_proba``, ``score`` and what committees compute from their members. Overridden are `query` (strategies by
+name, candidates, a seeded generator), `fit` and `teach` (a failure restores everything), ``_add_training_data`` and
+``_fit_to_known`` (modAL stacks numpy arrays alone, and checks rows by a function that scikit-learn 1.8 has changed),
+and `vote` and `vote_proba` (labels of any type, members that know other classes). The repairs in `alkit._modal` are
+for modAL's own classes and functions, beneath these.
+
+A person calls `teach`, which adds rows to those taught; the simulated loop calls `fit` with all labelled rows each
+round, because it has them side by side in one pool and need not stack them again.
+"""
 
 from __future__ import annotations
 
@@ -112,13 +124,13 @@ class _Taught(_Querying):
     def __init__(
         self,
         estimator: Any,
-        query_strategy: QueryStrategy,
-        X_training: Rows,
-        y_training: Any,
-        bootstrap_init: bool,
-        on_transformed: bool,
-        force_all_finite: bool,
-        random_state: RandomState,
+        query_strategy: QueryStrategy = "margin",
+        X_training: Rows = None,
+        y_training: Any = None,
+        bootstrap_init: bool = False,
+        on_transformed: bool = False,
+        force_all_finite: bool = True,
+        random_state: RandomState = None,
         **fit_kwargs: Any,
     ) -> None:
         self.random_state = random_state
@@ -255,30 +267,6 @@ class ActiveLearner(_Taught, modal.ActiveLearner):
     >>> len(learner.y_training)
     11
     """
-
-    def __init__(
-        self,
-        estimator: Any,
-        query_strategy: QueryStrategy = "margin",
-        X_training: Rows = None,
-        y_training: Any = None,
-        bootstrap_init: bool = False,
-        on_transformed: bool = False,
-        force_all_finite: bool = True,
-        random_state: RandomState = None,
-        **fit_kwargs: Any,
-    ) -> None:
-        super().__init__(
-            estimator,
-            query_strategy,
-            X_training,
-            y_training,
-            bootstrap_init,
-            on_transformed,
-            force_all_finite,
-            random_state,
-            **fit_kwargs,
-        )
 
 
 class BayesianOptimizer(_Taught, modal.BayesianOptimizer):
