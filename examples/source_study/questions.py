@@ -42,7 +42,7 @@ class Sizes:
 
 def network(posts, sizes, kind=MultimodalClassifier, **settings):
     """The study's network: an encoder for each modality, fusion, a head on each beside the joint one."""
-    return kind(posts.modalities, **{"lr": 0.002, "max_epochs": sizes.max_epochs} | settings)
+    return kind(posts.modalities, **{"lr": 0.002, "max_epochs": sizes.max_epochs, "batch_size": 64} | settings)
 
 
 def over_seeds(values, names):
@@ -124,7 +124,7 @@ def uncertainty(posts, sizes):
 
 def batch_norm(posts, sizes):
     """What does BALD lose where BatchNorm is left in training mode?"""
-    settings = {"lr": 0.002, "max_epochs": sizes.max_epochs}
+    settings = {"lr": 0.002, "max_epochs": sizes.max_epochs, "batch_size": 64}
     models = {
         "BatchNorm taken out": NetClassifier(BatchNormNet, **settings),
         "BatchNorm left in": BatchNormLeftIn(BatchNormNet, **settings),

