@@ -13,6 +13,8 @@ from alkit.strategies.picks.ties import largest_key
 from alkit.strategies.scores.by_row import entropy
 from alkit.strategies.scores.joint_entropy import FLOOR, Configurations, conditional_entropy
 
+__all__ = ["batch_bald"]
+
 # rows whose exact gain is computed between two comparisons with the best so far
 _LAZY_ROWS = 64
 

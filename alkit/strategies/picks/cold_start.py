@@ -20,6 +20,8 @@ from alkit.strategies.picks.geometry import (
 from alkit.strategies.picks.single import Picks
 from alkit.strategies.picks.ties import seeded_argmax
 
+__all__ = ["probcover", "typiclust"]
+
 _SMALL_CLUSTER = 5
 """Clusters of fewer rows are outliers, as in the paper: they come last."""
 _MAX_CLUSTERS = 500

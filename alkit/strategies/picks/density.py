@@ -17,6 +17,8 @@ from alkit.strategies.picks.geometry import check_matrices, distance_to, nearest
 from alkit.strategies.picks.single import Picks, check_utilities, top_k
 from alkit.strategies.picks.ties import seeded_argmax
 
+__all__ = ["information_density", "ranked_batch"]
+
 _REFERENCES = 10_000
 """Rows up to which a mean over the pool is exact."""
 

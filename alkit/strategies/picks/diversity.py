@@ -20,6 +20,8 @@ from alkit.strategies.picks.geometry import (
 from alkit.strategies.picks.single import Picks, top_k
 from alkit.strategies.picks.ties import seeded_argmax
 
+__all__ = ["badge", "coreset", "diverse", "kmeans"]
+
 
 def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
     """Pick the row farthest from all labelled and picked rows, k times: greedy k-centre.

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 
 from alkit.strategies.picks.ties import largest, largest_key
 
+__all__ = ["Picks", "balance_classes", "sample_by_score", "top_k", "top_k_and_uniform", "top_k_per_cost", "uniform"]
+
 
 class Picks(NamedTuple):
     """Rows picked for labelling, in the order chosen."""

@@ -1,35 +1,10 @@
-"""Scores of single rows: pure functions of what a model says of them, higher is more useful. (n, ...) -> (n,)."""
+"""Scores of single rows: pure functions of what a model says of them, higher is more useful. (n, ...) -> (n,).
 
-from alkit.strategies.scores.by_row import (
-    bald,
-    entropy,
-    ideal_loss,
-    learning_loss,
-    least_confident,
-    margin,
-    max_disagreement,
-    mc_entropy,
-    mc_least_confident,
-    mc_margin,
-    mean_std,
-    variation_ratio,
-    vote_entropy,
-)
+Public is what a file names in its ``__all__``.
+"""
+
+from alkit.strategies.scores import by_row
+from alkit.strategies.scores.by_row import *  # noqa: F403
 from alkit.strategies.scores.epig import epig
 
-__all__ = [
-    "bald",
-    "entropy",
-    "epig",
-    "ideal_loss",
-    "learning_loss",
-    "least_confident",
-    "margin",
-    "max_disagreement",
-    "mc_entropy",
-    "mc_least_confident",
-    "mc_margin",
-    "mean_std",
-    "variation_ratio",
-    "vote_entropy",
-]
+__all__ = [*by_row.__all__, "epig"]

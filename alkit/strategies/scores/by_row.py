@@ -9,6 +9,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+__all__ = [
+    "bald",
+    "entropy",
+    "ideal_loss",
+    "learning_loss",
+    "least_confident",
+    "margin",
+    "max_disagreement",
+    "mc_entropy",
+    "mc_least_confident",
+    "mc_margin",
+    "mean_std",
+    "variation_ratio",
+    "vote_entropy",
+]
+
 # ---- of one prediction
 
 

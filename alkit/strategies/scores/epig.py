@@ -8,6 +8,8 @@ from torch import Tensor
 from alkit.strategies.scores.by_row import mc_entropy
 from alkit.strategies.scores.joint_entropy import Configurations, conditional_entropy
 
+__all__ = ["epig"]
+
 # numbers in one block of the targets' posteriors: 16 MiB of float32
 _BLOCK = 2**22
 
