@@ -350,7 +350,7 @@ def learning_loss(loss: Tensor) -> Tensor:
 
 
 def ideal_loss(true_loss: Tensor) -> Tensor:
-    """Loss that a row's hidden label would give: what learning loss predicts, known only in a simulation.
+    """Loss that a row's hidden label would give: what learning loss is after, known only in a simulation.
 
     Parameters
     ----------
