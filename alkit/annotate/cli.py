@@ -175,12 +175,11 @@ def _load_estimator(name: str) -> Any:
 
 def _export(chosen: argparse.Namespace) -> None:
     store = LabelStore(chosen.db, read_only=True)
-    answers: Any
+    records: Any = read_answers(store)
     try:
-        if chosen.aggregate is None:
-            answers = list(read_answers(store))
-        else:
-            answers = aggregate(store, chosen.aggregate).to_dict("records")
+        if chosen.aggregate is not None:
+            records = aggregate(store, chosen.aggregate).to_dict("records")
+        answers = list(records)
         FORMATS[chosen.format].export(answers, chosen.output, store.meta("classes"))
     finally:
         store.close()

@@ -110,8 +110,8 @@ def _embed(items: Items, *, dense: bool) -> Any:
 
 def _split_columns(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Return the names of the columns that hold numbers, and those of the others."""
-    numbers: list[Any] = rows.select_dtypes("number").columns.tolist()
-    others: list[Any] = [name for name in rows if name not in numbers]
+    numbers = rows.select_dtypes("number").columns.tolist()
+    others = [name for name in rows.columns.tolist() if name not in numbers]
     return numbers, others
 
 
