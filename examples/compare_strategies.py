@@ -56,7 +56,7 @@ comparison = compare_strategies(
 # %% [markdown]
 # ## What each strategy gave
 #
-# `area` is the mean accuracy over the labels bought, `gain` its difference to random picks, seed by seed, with a 95 %
+# `area` is the mean accuracy over the labels acquired, `gain` its difference to random picks, seed by seed, with a 95 %
 # interval and a p-value that is corrected for testing several strategies. `area_std` says how much seeds differ.
 
 # %%
@@ -81,7 +81,7 @@ figure.savefig("compare_strategies.png", dpi=110)
 # %% [markdown]
 # ## Do the labels serve another model?
 #
-# The network chose them; a forest learns from them. Labels outlive the model they were bought for.
+# The network chose them; a forest learns from them. Labels outlive the model they were acquired for.
 
 # %%
 flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))

@@ -30,7 +30,7 @@ def main(strategies=("random", "margin", "entropy", "bald"), **sizes):
 
     pd.set_option("display.width", 160, "display.max_columns", 20, "display.precision", 3)
     table = comparison.to_frame().pivot_table("score", "n_labels", "strategy", sort=False)
-    print("\naccuracy on held-out digits by labels bought, mean of seeds\n", table[::2], sep="\n")
+    print("\naccuracy on held-out digits by labels acquired, mean of seeds\n", table[::2], sep="\n")
     print("\nlabels that reach random's final accuracy, the share saved and its 95 % interval; gain in mean accuracy\n")
     print(comparison.summary()[["labels_to_target", "saved", "saved_low", "saved_high", "gain", "p_value"]])
 
