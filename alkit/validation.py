@@ -36,11 +36,11 @@ def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
 
 
 def check_aligned(name: str, values: Any, X: Rows) -> None:
-    """Refuse what should hold one value a row of the pool, and does not."""
+    """Refuse what should hold one value per row of the pool, and does not."""
     if np.isscalar(values) or getattr(values, "ndim", 1) == 0:
-        raise ValueError(f"{name} is {values!r}, but the pool has {n_rows(X)} rows; give one a row")
+        raise ValueError(f"{name} is {values!r}, but the pool has {n_rows(X)} rows; give one per row")
     if n_rows(values) != n_rows(X):
-        raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one a row")
+        raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one per row")
 
 
 def checked_count(n_instances: Any, n: int) -> int:
@@ -66,7 +66,7 @@ def input_tag(model: Any, name: str) -> bool:
 def as_labels(y: Any) -> Any:
     """Return labels as rows that can be taken and stacked: objects that are all of one type as that type."""
     if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
-        raise ValueError(f"y is {y!r}; give one label a row")
+        raise ValueError(f"y is {y!r}; give one label per row")
     if isinstance(y, (list, tuple)) or np.dtype(object) == getattr(y, "dtype", None) or isinstance(y, pd.Categorical):
         labels = pd.Series(list(y), dtype=object).infer_objects()
         if labels.dtype.kind in "biuf" or labels.isna().any():  # numpy would make a text of NaN among texts
@@ -79,7 +79,7 @@ def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
     """Refuse labels that are not as many as rows; `suffix` ends the names of both, in the message."""
     n, n_labels = n_rows(X), n_rows(y)
     if n != n_labels:
-        raise ValueError(f"X{suffix} has {n} rows, but y{suffix} has {n_labels} labels; give one label a row")
+        raise ValueError(f"X{suffix} has {n} rows, but y{suffix} has {n_labels} labels; give one label per row")
 
 
 def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:

@@ -453,9 +453,9 @@ def test_labels_filled_in_gradually():
     model.teach(X[start], tuple(y[start]))
     model.teach(X[start], pd.Categorical(y[start]))
     assert model.y_training.dtype.kind == "i"
-    with pytest.raises(ValueError, match="give one label a row"):
+    with pytest.raises(ValueError, match="give one label per row"):
         model.teach(X[:1], np.int64(1))
-    with pytest.raises(ValueError, match="y is None; give one label a row"):
+    with pytest.raises(ValueError, match="y is None; give one label per row"):
         ActiveLearner(LogisticRegression(), "margin", X)
 
 

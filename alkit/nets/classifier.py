@@ -49,7 +49,7 @@ class NetClassifier(SkorchNet):
         the training loss is flat, see :func:`alkit.nets.training.budget.is_flat`. By default 1,000 where `max_epochs`
         is left out, and none where it is given. See the notes for what that costs.
     batch_size : int, default=32
-        Rows a batch; -1 for all. Scoring takes up to 4,096 vectors, 256 pictures or 32 MB at once, or
+        Rows per batch; -1 for all. Scoring takes up to 4,096 vectors, 256 pictures or 32 MB at once, or
         ``iterator_valid__batch_size``.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
         What becomes of the rest that fills no batch, see :func:`alkit.nets.training.batches.batch_sizes`.
@@ -403,7 +403,7 @@ class NetClassifier(SkorchNet):
             Seeds the masks: the same int draws the same masks whatever X is. None draws new ones each time, without
             touching any global random state.
         consistent : bool, optional
-            Whether all rows must share one mask a draw, see :class:`alkit.nets.mc_dropout.sampler.DropoutSampler`.
+            Whether all rows must share one mask per draw, see :class:`alkit.nets.mc_dropout.sampler.DropoutSampler`.
 
         Returns
         -------

@@ -67,7 +67,7 @@ class LossHead(nn.Module):
 
 
 def _pooled(hidden: torch.Tensor) -> torch.Tensor:
-    """Average a hidden layer over its steps (n, steps, D) or places (n, channels, ...): one vector a row."""
+    """Average a hidden layer over its steps (n, steps, D) or places (n, channels, ...): one vector per row."""
     if hidden.ndim == 3:
         return hidden.mean(1)
     return hidden.flatten(2).mean(2) if hidden.ndim > 3 else hidden

@@ -51,7 +51,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
     max_epochs : int, optional
         Epochs of each fit. By default 20, or as many more as make `min_steps`.
     batch_size : int, default=32
-        Rows a batch.
+        Rows per batch.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
         What becomes of the rest that fills no batch, see :func:`alkit.nets.training.batches.batch_sizes`.
     warm_start : bool or "shrink_perturb", default=False
@@ -211,7 +211,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         random_state : int, RandomState or None, default=None
             Seeds the masks.
         consistent : bool, optional
-            Whether all rows must share one mask a draw; a plain stack of layers as here always does.
+            Whether all rows must share one mask per draw; a plain stack of layers as here always does.
 
         Returns
         -------

@@ -90,7 +90,7 @@ def modalities_and_weights(posts, sizes):
 
 
 def batches(posts, sizes):
-    """Batch size 512 and 50 new labels a round: does it matter what becomes of the rest that fills no batch?"""
+    """Batch size 512 and 50 new labels per round: does it matter what becomes of the rest that fills no batch?"""
     ways = ("fixed", "upsample", "flexible")
     models = {way: network(posts, sizes, batch_size=512, batching=way, lr=0.005) for way in ways}
     settings = sizes.compared("batches", n_seeds=2 * sizes.n_seeds, n_initial=max(sizes.n_initial, 520))

@@ -1,4 +1,4 @@
-"""Fusion of modalities: from their encodings (B, M, H) and which rows have them (B, M), to one vector a row (B, H).
+"""Fusion of modalities: from their encodings (B, M, H) and which rows have them (B, M), to one vector per row (B, H).
 
 Encodings are zeros where a modality is missing; it takes no part: what is present decides alone, at the scale it
 would have with all others.

@@ -18,7 +18,7 @@ def batch_sizes(n: int, batch_size: int, batching: str = "flexible") -> list[int
     n : int
         Number of rows, at least 1.
     batch_size : int
-        Rows a batch is meant to hold; -1 for all of them.
+        Rows that a batch is meant to hold; -1 for all of them.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
         ``"flexible"`` makes ``max(1, n // batch_size)`` batches whose sizes differ by at most one, so none is smaller
         than asked (unless n is). ``"upsample"`` repeats rows up to the next multiple of `batch_size`. ``"fixed"`` cuts

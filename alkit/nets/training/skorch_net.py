@@ -186,7 +186,7 @@ class SkorchNet(skorch.NeuralNetClassifier):
         return out
 
     def _check_outputs(self, out: torch.Tensor) -> None:
-        """Raise if outputs are not one column a class, and warn if they are probabilities."""
+        """Raise if outputs are not one column per class, and warn if they are probabilities."""
         if out.ndim != 2 or out.shape[1] != len(self.classes_):
             raise ValueError(
                 f"{type(self.module_).__name__} returns outputs of shape {tuple(out.shape)} for {len(out)} rows, but "

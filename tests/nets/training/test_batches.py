@@ -56,7 +56,7 @@ def test_without_shuffling_rows_come_in_order(n, b, batching):
 
 
 def test_the_studys_case():
-    """50 new labels at batch size 512, and 2,050 labels: b + (n mod b) / floor(n / b) rows a batch."""
+    """50 new labels at batch size 512, and 2,050 labels: b + (n mod b) / floor(n / b) rows per batch."""
     assert batch_sizes(50, 512) == [50]
     assert batch_sizes(2050, 512) == [513, 513, 512, 512]
 

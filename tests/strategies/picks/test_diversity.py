@@ -52,7 +52,7 @@ def brute_badge(proba, embedding, k, draws):
 
 
 def badge_draws(k, seed):
-    """The draws badge makes: one to break the tie for the first row, then one uniform number a row."""
+    """The draws badge makes: one to break the tie for the first row, then one uniform number per row."""
     generator = rng(seed)
     generator.integers(1)
     return generator.random(k - 1)
