@@ -57,14 +57,15 @@ def repair() -> None:
         (expected_error, "expected_error_reduction", _expected_error_reduction),
         (multilabel, "_SVM_loss", _svm_loss),
         (base.BaseLearner, "__init__", _learner_init),
-        (base.BaseLearner, "_fit_to_known", _fit_to_known),
-        (base.BaseLearner, "_fit_on_new", _fit_on_new),
         (learners.BayesianOptimizer, "__init__", _optimizer_init),
         (learners.BayesianOptimizer, "_set_max", _set_max),
         (learners.Committee, "_set_classes", _set_classes),
         (learners.Committee, "fit", _committee_fit),
         (learners.Committee, "vote", _vote),
         (learners.Committee, "vote_proba", _vote_proba),
+        # alkit's learners override these two, and the two votes above: the repairs are for modAL's own classes
+        (base.BaseLearner, "_fit_to_known", _fit_to_known),
+        (base.BaseLearner, "_fit_on_new", _fit_on_new),
     ):
         _replace(owner, name, repaired)
 

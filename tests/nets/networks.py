@@ -3,7 +3,6 @@
 import random
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
@@ -63,12 +62,3 @@ def net(module=MLP, **params):
 def rng_states():
     """Global random states of torch, numpy and python, comparable."""
     return torch.get_rng_state().tolist(), repr(np.random.get_state()), random.getstate()
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks are slower with more threads, above all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)

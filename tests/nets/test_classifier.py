@@ -19,7 +19,7 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from alkit.nets import NetClassifier
-from tests.nets.networks import MLP, blobs, net, one_thread, rng_states  # noqa: F401
+from tests.nets.networks import MLP, blobs, net, rng_states
 
 X, Y = blobs()
 WORDS = np.array(["ham", "eggs", "spam"])

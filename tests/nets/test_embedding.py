@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from alkit.nets.embedding import embed_batch
-from tests.nets.networks import MLP, TokenNet, blobs, net, one_thread  # noqa: F401
+from tests.nets.networks import MLP, TokenNet, blobs, net
 
 X, Y = blobs()
 

@@ -25,7 +25,7 @@ from alkit import (
 )
 from alkit.nets import _together
 from alkit.nets._together import fit_together
-from tests.nets.networks import MLP, TokenNet, TwoInputs, blobs, net, one_thread, rng_states  # noqa: F401
+from tests.nets.networks import MLP, TokenNet, TwoInputs, blobs, net, rng_states
 
 X, Y = blobs()
 

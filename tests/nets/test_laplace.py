@@ -14,7 +14,7 @@ from torch import nn
 
 from alkit import ActiveLearner, DropoutMLPClassifier, LaplaceClassifier, NetClassifier
 from alkit.nets.laplace import log_evidence
-from tests.nets.networks import MLP, blobs, net, one_thread, rng_states  # noqa: F401
+from tests.nets.networks import MLP, blobs, net, rng_states
 
 X, Y = blobs()
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from alkit import ActiveLearner, ActiveLearningClassifier, LearningLossClassifier, NetClassifier
 from alkit.nets.learning_loss import margin_ranking_loss
-from tests.nets.networks import blobs, one_thread  # noqa: F401
+from tests.nets.networks import blobs
 
 X, Y = blobs()
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from alkit.nets import DropoutMLPClassifier
-from tests.nets.networks import blobs, one_thread  # noqa: F401
+from tests.nets.networks import blobs
 
 X, Y = blobs()
 

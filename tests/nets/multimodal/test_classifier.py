@@ -24,7 +24,7 @@ from alkit.nets.multimodal.classifier import MultimodalNet
 from alkit.nets.multimodal.encoders import ENCODERS
 from alkit.nets.multimodal.fusion import FUSIONS
 from alkit.strategies.table import TABLE
-from tests.nets.networks import one_thread, rng_states  # noqa: F401
+from tests.nets.networks import rng_states
 
 N = 60
 RNG = np.random.default_rng(0)

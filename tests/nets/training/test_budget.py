@@ -10,7 +10,7 @@ from torch import nn
 from alkit import DropoutMLPClassifier, EnsembleClassifier, LearningLossClassifier, MultimodalClassifier, NetClassifier
 from alkit.nets.training import budget
 from alkit.nets.training.budget import TrainingBudget, is_flat
-from tests.nets.networks import blobs, one_thread  # noqa: F401
+from tests.nets.networks import blobs
 
 X, Y = blobs()
 

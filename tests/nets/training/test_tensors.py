@@ -14,7 +14,7 @@ from torch.utils.data import Subset, TensorDataset
 
 from alkit.nets.training.tensors import scoring_rows, to_tensors
 from alkit.validation import check_rows
-from tests.nets.networks import TokenNet, TwoInputs, blobs, net, one_thread  # noqa: F401
+from tests.nets.networks import TokenNet, TwoInputs, blobs, net
 
 X, Y = blobs()
 FRAME = pd.DataFrame(X, columns=list("abcd"), index=range(1000, 1090))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from alkit.nets.training.warm_start import reinitialised, shrink_perturb
-from tests.nets.networks import MLP, blobs, net, one_thread  # noqa: F401
+from tests.nets.networks import MLP, blobs, net
 
 X, Y = blobs()
 
