@@ -60,7 +60,7 @@ def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> b
     >>> fit_together(nets, [[0.0], [1.0]], [0, 1], seed=0), nets[2].predict_proba([[0.5]]).shape
     (True, (1, 2))
     """
-    if not all(map(_usual, nets)):
+    if not all(map(_can_train_together, nets)):
         return False
     epochs = []
     for net in nets:
@@ -76,7 +76,7 @@ def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> b
     return True
 
 
-def _usual(net: NetClassifier) -> bool:
+def _can_train_together(net: NetClassifier) -> bool:
     """Whether a fit is nothing but epochs of steps: what is set beside is what a joint step respects."""
     if type(net) is not NetClassifier or net.optimizer not in _OPTIMIZERS or not isinstance(net.criterion, type):
         return False
@@ -138,11 +138,11 @@ class _Team:
                 stacked, _ = self._outputs(rows.expand(len(self.nets), -1))
                 batch, _ = fetch(self.dataset, rows)
                 alone = torch.stack([first_output(net.infer(batch)) for net in self.nets])
-                return torch.allclose(stacked, alone, rtol=1e-3, atol=1e-4) and self._trains(rows)
+                return torch.allclose(stacked, alone, rtol=1e-3, atol=1e-4) and self._follows_training(rows)
         except (RuntimeError, TypeError, ValueError, NotImplementedError):  # whatever vmap cannot follow
             return False
 
-    def _trains(self, rows: Tensor) -> bool:
+    def _follows_training(self, rows: Tensor) -> bool:
         """Whether training mode can be followed too, and a forward pass leaves no trace but in buffers."""
         self._set_training(True)
         buffers, before = self.buffers, _attributes(self.template)

@@ -160,7 +160,7 @@ class Recorder(TracedPass):
             self._save(tensor, step.kind is Kind.RUN)
             self._forget_products(_storage(tensor))
         self._note_linear(func, args, kwargs)  # before the op, which may write out the mask
-        outputs = self._left_out(func, args) if self._folds else None
+        outputs = self._stand_in(func, args) if self._folds else None
         if outputs is None:
             outputs = run_op(step, args, kwargs, inputs, self.draws)
         self._blank = outputs if func is aten.empty_like.default else None
@@ -182,7 +182,7 @@ class Recorder(TracedPass):
         self._plan = None  # a plan of another path tells nothing, from here on
         return None
 
-    def _left_out(self, func: OpOverload, args: tuple) -> Tensor | None:
+    def _stand_in(self, func: OpOverload, args: tuple) -> Tensor | None:
         """Stand-in for what the folded tail will compute."""
         planned = self._planned(func)
         if planned is None:

@@ -100,10 +100,10 @@ class ModalityEncoder(nn.Module):
         super().__init__()
         self.encoder = _build(encoder, shape, width, depth, dropout).to(torch.get_default_dtype())
         self.takes_ids = False
-        found = self._output_shape(shape)
-        if len(found) != 1:
-            raise ValueError(f"it returns {found} for a row of shape {shape}, but must return a vector")
-        self.resize = nn.Identity() if found == (width,) else nn.Linear(found[0], width)
+        output = self._output_shape(shape)
+        if len(output) != 1:
+            raise ValueError(f"it returns {output} for a row of shape {shape}, but must return a vector")
+        self.resize = nn.Identity() if output == (width,) else nn.Linear(output[0], width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

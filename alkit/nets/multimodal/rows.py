@@ -142,9 +142,9 @@ def _as_array(name: str, values: Any, shape: Shape | None) -> Any:
         values = _stack_cells(name, list(values), shape)
     if isinstance(values, (np.ndarray, torch.Tensor)) and values.ndim == 1:
         values = values.reshape(-1, 1)
-    found = row_shape(values)
-    if shape is not None and found != shape:
-        raise ValueError(f"modality {name!r} has rows of shape {found}, but {shape} is declared in modalities")
+    actual = row_shape(values)
+    if shape is not None and actual != shape:
+        raise ValueError(f"modality {name!r} has rows of shape {actual}, but {shape} is declared in modalities")
     return values
 
 
