@@ -167,3 +167,11 @@ def test_row_bytes_and_shape():
 def test_slices_cut_everything_once():
     assert [list(range(10))[s] for s in rows.slices(10, 4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert list(rows.slices(0, 4)) == []
+
+
+def test_the_sparse_format_that_is_a_dict_is_taken_as_sparse():
+    X = sp.dok_array(A)
+    assert rows.n_rows(X) == 6
+    np.testing.assert_array_equal(rows.take(X, [4, 0]).toarray(), A[[4, 0]])
+    np.testing.assert_array_equal(rows.dense(rows.stack([X, X])), np.vstack([A, A]))
+    assert rows.non_finite_rows(X).size == 0

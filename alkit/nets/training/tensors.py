@@ -45,10 +45,10 @@ def to_tensors(X: Rows) -> Tensors:
     tensor([[1, 2],
             [3, 4]])
     """
-    if isinstance(X, Mapping):
-        return {key: _entry(key, X.get(key)) for key in X}
     values = dense(X)
-    if isinstance(values, (torch.Tensor, dict)):  # what a Dataset makes may be a dict of tensors
+    if isinstance(values, dict):
+        return {key: _entry(key, entry) for key, entry in values.items()}
+    if isinstance(values, torch.Tensor):
         return values
     if values.dtype.kind == "O":
         values = _as_numbers(values)
@@ -165,10 +165,10 @@ class RowDataset(skorch.dataset.Dataset):
 
 def in_memory(X: Rows, lazily: bool = False) -> Rows:
     """Return rows fast to index: tensors, unless lazily, but leave sparse rows, Datasets and all on disk for later."""
+    if sp.issparse(X):  # before mappings: one of its formats is a dict
+        return X.tocsr()
     if isinstance(X, Mapping):
         return {key: in_memory(X.get(key), lazily) for key in X}
-    if sp.issparse(X):
-        return X.tocsr()
     return X if lazily or is_lazy(X) else to_tensors(X)
 
 
