@@ -154,7 +154,7 @@ class MultimodalClassifier(NetClassifier):
     >>> X = {"text": rng.normal(size=(60, 4)), "image": rng.normal(size=(60, 6))}
     >>> y = np.where(X["text"][:, 0] + X["image"][:, 0] > 0, "spam", "ham")
     >>> X["image"][::3] = np.nan
-    >>> clf = MultimodalClassifier({"text": 4, "image": 6}, width=16, random_state=0).fit(X, y)
+    >>> clf = MultimodalClassifier({"text": 4, "image": 6}, width=16, max_epochs=20, random_state=0).fit(X, y)
     >>> clf.predict_proba(X).shape, clf.predict_proba(X, head="text").shape, list(clf.loss_weights_)
     ((60, 2), (60, 2), ['joint', 'text', 'image'])
     """

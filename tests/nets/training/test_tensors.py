@@ -12,7 +12,7 @@ from skorch.helper import SliceDict
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from alkit.nets.training.tensors import scoring_rows, to_tensors
+from alkit.nets.training.tensors import RowDataset, scoring_rows, to_tensors
 from alkit.validation import check_rows
 from tests.nets.networks import TokenNet, TwoInputs, blobs, net
 
@@ -158,10 +158,9 @@ class TestSizes:
             net().fit(FRAME, Y).predict(FRAME[list("abdc")])
 
     def test_wide_rows_make_small_scoring_batches(self):
-        model = net().fit(X, Y)
-        assert scoring_rows(model.get_dataset(X)) == 4096
-        assert scoring_rows(model.get_dataset(np.zeros((50, 1, 8, 8), np.float32))) == 256
-        assert scoring_rows(model.get_dataset(sp.csr_matrix((50, 2**20)))) == 4
+        assert scoring_rows(net().fit(X, Y).get_dataset(X)) == 4096
+        assert scoring_rows(RowDataset(np.zeros((50, 1, 8, 8), np.float32))) == 256
+        assert scoring_rows(RowDataset(sp.csr_matrix((50, 2**20)))) == 4
 
 
 BAD = {
