@@ -30,7 +30,8 @@ class MultimodalLearningLossClassifier(LearningLossClassifier, MultimodalClassif
     >>> rng = np.random.default_rng(0)
     >>> X = {"text": rng.normal(size=(60, 4)), "image": rng.normal(size=(60, 6))}
     >>> y = X["text"][:, 0] + X["image"][:, 0] > 0
-    >>> clf = MultimodalLearningLossClassifier({"text": 4, "image": 6}, width=16, max_epochs=20, random_state=0).fit(X, y)
+    >>> clf = MultimodalLearningLossClassifier({"text": 4, "image": 6}, width=16, max_epochs=20)
+    >>> clf = clf.fit(X, y)
     >>> clf.predict_loss(X).shape, clf.loss_head_.layers
     ((60,), ['fusion', 'encoders.text', 'encoders.image'])
     """
