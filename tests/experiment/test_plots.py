@@ -55,6 +55,26 @@ def test_axes_are_taken():
         LearningCurveDisplay.from_comparison(comparison, band="sem")
 
 
+def test_seconds_of_training_are_drawn_below_the_curves():
+    comparison = synthetic(CURVES)
+    display = LearningCurveDisplay.from_comparison(comparison)
+    assert display.figure_.axes == [display.ax_, display.time_ax_]
+    for line, name in zip(display.time_ax_.lines, CURVES, strict=True):
+        assert line.get_ydata().tolist() == [1.0] * 4  # of every run of `synthetic`
+        assert line.get_xdata().tolist() == comparison.curves()["model", name][0].mean(0).tolist()
+    assert display.time_ax_.get_ylabel() == "seconds\nper fit"
+
+
+def test_seconds_of_training_are_drawn_where_told():
+    figure, (left, right) = plt.subplots(1, 2)
+    comparison = synthetic(CURVES)
+    alone = LearningCurveDisplay.from_comparison(comparison, ax=left)
+    assert alone.time_ax_ is None
+    both = LearningCurveDisplay.from_comparison(comparison, ax=left, time_ax=right)
+    assert both.time_ax_ is right
+    assert len(right.lines) == 2
+
+
 def test_one_fitted_loop():
     X, y = load_iris(return_X_y=True)
     loop = ActiveLearningClassifier(GaussianNB(), n_queries=3, random_state=0).fit(X, y)
