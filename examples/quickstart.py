@@ -22,11 +22,11 @@ class DigitsNet(nn.Sequential):
         super().__init__(nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10))
 
 
-def main(strategies=("random", "margin", "entropy", "bald"), n_instances=20, n_queries=10, **sizes):
+def main(strategies=("random", "margin", "entropy", "bald"), **sizes):
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(X / 16, y, test_size=0.4, stratify=y, random_state=0)
     network = NetClassifier(DigitsNet, lr=0.005)
-    sizes |= {"n_instances": n_instances, "n_queries": n_queries}
+    sizes = {"n_instances": 20, "n_queries": 10} | sizes
     comparison = compare_strategies(network, X, y, strategies, X_test=X_test, y_test=y_test, n_jobs=2, **sizes)
 
     pd.set_option("display.width", 160, "display.max_columns", 20, "display.precision", 3)
