@@ -55,7 +55,7 @@ def one_split(X: np.ndarray, y: np.ndarray, ids: np.ndarray, columns: dict[str, 
     for name, view in {"both": slice(None), **columns}.items():
         linear = tuned(scaled(LogisticRegression(max_iter=200)), {"net__C": [0.003, 0.02]}, view)
         said[f"linear, {name}"] = linear.score(X[test][:, view], y[test])
-    search = tuned(scaled(MultimodalClassifier(columns, random_state=seed)), GRID)
+    search = tuned(scaled(MultimodalClassifier(columns, max_epochs=20, batch_size=64, random_state=seed)), GRID)
     net = search.best_estimator_
     said |= {f"network, {head} head": accuracy(net, X[test], y[test], head) for head in HEADS}
     rest = max(said["network, text head"], said["network, image head"])
@@ -76,7 +76,7 @@ def digits(X: np.ndarray, y: np.ndarray, columns: dict[str, slice], seed: int) -
     X, X_test, y, y_test = train_test_split(X, y, test_size=500, random_state=seed, stratify=y)
     said = {}
     for strategy in ("margin", "random"):
-        net = scaled(MultimodalClassifier(columns, width=64, max_epochs=40, random_state=seed))
+        net = scaled(MultimodalClassifier(columns, width=64, max_epochs=40, batch_size=64, random_state=seed))
         loop = ActiveLearningClassifier(net, strategy, n_initial=20, n_instances=10, n_queries=10, random_state=seed)
         said[f"{strategy}, 20 + 100 labels"] = loop.fit(X, y).score(X_test, y_test)
     said["margin above random"] = said["margin, 20 + 100 labels"] - said["random, 20 + 100 labels"]
