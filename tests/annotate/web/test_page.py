@@ -287,6 +287,30 @@ def test_keys_before_the_picture_do_nothing(tmp_path, open_page):
         assert labels_of(session) == {item: "spam"}
 
 
+def test_a_late_picture_is_not_shown_beside_the_item_that_undo_brought_back(tmp_path, open_page):
+    (tmp_path / "hill.png").write_bytes(hills(0))
+    with served(Items(["a", "b"], image=[tmp_path / "hill.png"] * 2), tmp_path) as (_, address):
+        page = open_page("about:blank")
+        asked, held = [], []
+
+        def serve_the_first(route):
+            asked.append(route)
+            route.continue_() if len(asked) == 1 else held.append(route)
+
+        page.route("**/api/image/*", serve_the_first)
+        page.goto(address)
+        first = shown(page)
+        page.keyboard.press("1")
+        page.wait_for_selector(".alkit-picture.is-loading")
+        page.keyboard.press("Backspace")
+        page.wait_for_selector(f'img[alt="Picture of item {first}"]')
+        for route in held:
+            route.continue_()
+        page.wait_for_timeout(500)
+        assert shown(page) == first
+        assert page.locator("img").get_attribute("alt") == f"Picture of item {first}"
+
+
 def test_undo_skip_flag(tmp_path, open_page):
     with served(TEXTS, tmp_path) as (session, address):
         page = open_page(address)
