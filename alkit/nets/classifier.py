@@ -93,9 +93,9 @@ class NetClassifier(SkorchNet):
 
     Few labels make few batches: 20 epochs of 50 labels are 20 steps, after which a network has hardly begun to learn.
     So by default a fit takes 1,000 steps, or, where it stops improving, from 400: on one core about a second for a
-    small perceptron, 12 to 15 seconds for a CNN of 16 and 32 channels on pictures of 28 x 28 pixels. Beyond 1,600 labels the 20 epochs
-    take more steps than that, and nothing is added. A learning rate schedule made for a number of epochs needs
-    ``max_epochs``.
+    small perceptron, 12 to 15 seconds for a CNN of 16 and 32 channels on pictures of 28 x 28 pixels. Beyond 1,600
+    labels the 20 epochs take more steps than that, and nothing is added. A learning rate schedule made for a number
+    of epochs needs ``max_epochs``.
 
     ``KeyboardInterrupt`` ends a fit with that error, unless skorch's ``EarlyStopping`` raised it. A loss that is not
     finite raises ``ValueError``.
