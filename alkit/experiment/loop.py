@@ -186,7 +186,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         estimator, seed = self._seeded_clone(rng), draw_seed(rng)
         learner = ActiveLearner(estimator, self.query_strategy, random_state=seed)
         self.estimator_, self.estimators_ = learner.estimator, []
-        self.n_labels_, self.query_seconds_, self.fit_seconds_ = np.empty(0, int), np.empty(0), np.empty(0)
+        self.n_labels_ = np.empty(0, int)
+        self.query_seconds_ = np.empty(0)
+        self.fit_seconds_ = np.empty(0)
         labelable = ~_is_missing(y, self.missing_label)
         started = perf_counter()
         if purchases is None:
@@ -358,10 +360,13 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         if n < self.n_initial:
             warnings.warn(f"n_initial={self.n_initial}, but only {n} rows can be labelled; took them all", stacklevel=3)
         if self.initial == "random":
-            second_class = np.flatnonzero(y[pool] != y[pool[0]])[0]  # classifiers cannot be fitted on one class
+            # classifiers cannot be fitted on one class
+            second_class = np.flatnonzero(y[pool] != y[pool[0]])[0]
             return pool[: max(n, second_class + 1)]
         if self.initial == "stratified":
-            firsts = np.sort(np.unique(y[pool], return_index=True)[1])
+            # the first row of each class in the shuffled pool, in its order
+            _, first_of_class = np.unique(y[pool], return_index=True)
+            firsts = np.sort(first_of_class)
             return np.concatenate([pool[firsts], np.delete(pool, firsts)])[:n]
         strategy = as_strategy(self.initial)
         remedy = "pass 'random', 'stratified', or a strategy that needs none, such as 'typiclust'"

@@ -110,7 +110,7 @@ def one_thread() -> Iterator[None]:
 def _job(i: int, loop: Any, label: tuple, purchases: Any, data: Data, scoring: Any, store: Any, key: Any) -> tuple:
     """Play one loop and store its results; an error names the run."""
     try:
-        run = _play(loop, purchases, data, scoring)
+        run = _play_one(loop, purchases, data, scoring)
     except Exception as error:
         error.add_note(f"in the run of {', '.join(map(str, label))} (estimator, strategy, seed)")
         raise
@@ -119,7 +119,7 @@ def _job(i: int, loop: Any, label: tuple, purchases: Any, data: Data, scoring: A
     return i, run
 
 
-def _play(loop: ActiveLearningClassifier, purchases: Any, data: Data, scoring: Any) -> dict[str, Any]:
+def _play_one(loop: ActiveLearningClassifier, purchases: Any, data: Data, scoring: Any) -> dict[str, Any]:
     """Play one loop, score each round, and return the results as plain JSON types."""
     score = check_scoring(loop, scoring)
     with one_thread(), warnings.catch_warnings(record=True) as caught:

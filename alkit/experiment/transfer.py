@@ -81,11 +81,11 @@ def evaluate_transfer(
     )
     # the runs of the model itself, if it is one of the comparison's, keep their scores
     scores = {run[:3]: run.score for run in [*comparison.runs, *trained]}
-    frames = [_rounds(run, scores[run[:3]]) for run in comparison.runs]
+    frames = [_rounds_with(run, scores[run[:3]]) for run in comparison.runs]
     return pd.concat(frames, ignore_index=True)
 
 
-def _rounds(run: Run, score: np.ndarray) -> pd.DataFrame:
+def _rounds_with(run: Run, score: np.ndarray) -> pd.DataFrame:
     """Return the rounds of a run, with the scores of the model trained on its labels."""
     return pd.DataFrame(
         {

@@ -75,7 +75,7 @@ class Quantities:
     _predictor: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self._prepare, self._predictor = _unwrap(self.model)
+        self._prepare, self._predictor = _steps_and_predictor(self.model)
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse what the model has no method for, before any row is read."""
@@ -206,14 +206,14 @@ class Quantities:
         return np.asarray(costs, dtype=float)
 
 
-def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
+def _steps_and_predictor(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
     """Return what transforms X (or None) and what makes predictions from the result."""
     if isinstance(model, BaseLearner):
-        return _unwrap(model.estimator)
+        return _steps_and_predictor(model.estimator)
     if hasattr(model, "best_estimator_"):
-        return _unwrap(model.best_estimator_)
+        return _steps_and_predictor(model.best_estimator_)
     if isinstance(model, Pipeline):
-        inner, predictor = _unwrap(model[-1])
+        inner, predictor = _steps_and_predictor(model[-1])
         outer = model[:-1].transform if len(model) > 1 else None
         steps = [step for step in (outer, inner) if step is not None]
         return (partial(_transform, steps) if steps else None), predictor

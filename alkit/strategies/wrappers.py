@@ -159,7 +159,7 @@ def subsample(strategy: Strategy | str, *, size: int) -> Strategy:
     >>> subsample("bald", size=10_000)
     subsample(bald, size=10000)
     """
-    inner = _strategy(strategy)
+    inner = _strategy_of(strategy)
     if size < 1:
         raise ValueError(f"size={size}; it must be at least 1")
     return replace(inner, name="subsample", of=inner, part=size)
@@ -169,7 +169,7 @@ def _wrapped(
     name: str, strategy: Strategy | str, pick: Pick, pick_needs: tuple[str, ...] = (), **params: Any
 ) -> Strategy:
     """Return a strategy with the scores and parameters of another, picked by `pick`."""
-    inner = _strategy(strategy)
+    inner = _strategy_of(strategy)
     if inner.score is None or inner.pick is not picks.top_k:
         raise TypeError(f"{name} needs a strategy that picks by the scores of single rows, which {inner!r} does not")
     taken = sorted(inner.parameters().keys() & params.keys())
@@ -178,7 +178,7 @@ def _wrapped(
     return replace(inner, name=name, pick=pick, pick_needs=pick_needs, params=inner.params | params, of=inner)
 
 
-def _strategy(strategy: Strategy | str) -> Strategy:
+def _strategy_of(strategy: Strategy | str) -> Strategy:
     """Return a Strategy by name or as it is, refusing other callables: their scores are not known."""
     inner = as_strategy(strategy)
     if not isinstance(inner, Strategy):

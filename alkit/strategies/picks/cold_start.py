@@ -28,7 +28,7 @@ _MAX_CLUSTERS = 500
 """As in the paper: more clusters would be too small to tell what is typical."""
 _PURITY_SAMPLE = 2000
 """Number of balls on which purity is estimated."""
-_BLOCK = 1024
+_BLOCK_ROWS = 1024
 """Rows whose distances to a block of others are held at a time."""
 
 
@@ -192,7 +192,7 @@ def _count_within(rows: Tensor, others: Tensor, delta: float) -> Tensor:
     half_squares, other_halves = rows.square().sum(1) / 2, others.square().sum(1) / 2
     thresholds = half_squares - delta**2 / 2 - 1e-12 * half_squares.max()
     counts = torch.zeros_like(half_squares)
-    for block, half in zip(others.split(_BLOCK), other_halves.split(_BLOCK), strict=True):
+    for block, half in zip(others.split(_BLOCK_ROWS), other_halves.split(_BLOCK_ROWS), strict=True):
         parts = (row_blocks(of_rows, len(block)) for of_rows in (rows, thresholds, counts))
         for part, at_least, count in zip(*parts, strict=True):
             # |x - y| <= delta is the same as x.y - |y|^2 / 2 >= (|x|^2 - delta^2) / 2

@@ -120,7 +120,8 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     check_matrices(k, embedding)
     if len(proba) != len(embedding):
         raise ValueError(f"proba has {len(proba)} rows, but embedding has {len(embedding)}; pass both of the same rows")
-    error = proba.scatter_add(1, proba.argmax(1, keepdim=True), -torch.ones_like(proba[:, :1]))
+    most_probable = proba.argmax(1, keepdim=True)
+    error = proba.scatter_add(1, most_probable, -torch.ones_like(proba[:, :1]))
     # the squared length of an outer product is the product of the squared lengths
     squares = error.square().sum(1) * embedding.square().sum(1)
     nearest = squares
@@ -249,10 +250,11 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
     # the factors instead, which are exact, and exactly zero for duplicates.
     close = (distance <= 0.01 * scale).nonzero()[:, 0]
     e, d_e = error[i], error[close] - error[i]
-    d_h = embedding[close] - embedding[i]
-    squared_h = embedding[close].square().sum(1)
-    cross = 2 * (d_e @ e) * (embedding[close] * d_h).sum(1)
-    distance[close] = d_e.square().sum(1) * squared_h + (e @ e) * d_h.square().sum(1) + cross
+    h, d_h = embedding[close], embedding[close] - embedding[i]
+    of_errors = d_e.square().sum(1) * h.square().sum(1)
+    of_embeddings = (e @ e) * d_h.square().sum(1)
+    cross = 2 * (d_e @ e) * (h * d_h).sum(1)
+    distance[close] = of_errors + of_embeddings + cross
     return distance.clamp_min_(0)
 
 
