@@ -24,7 +24,10 @@ def sums_to_finite(values: np.ndarray) -> bool:
 def marked_rows(values: np.ndarray, allow_nan: bool) -> np.ndarray:
     """Return the positions along the first axis of infinity and, unless allowed, missing values."""
     marked = _non_finite(values, allow_nan)
-    return np.nonzero(marked)[0] if marked.any() else np.empty(0, dtype=np.intp)
+    if not marked.any():
+        return np.empty(0, dtype=np.intp)
+    rows, *_ = np.nonzero(marked)
+    return rows
 
 
 def _non_finite(values: np.ndarray, allow_nan: bool) -> np.ndarray:

@@ -87,7 +87,7 @@ class Querying:
             return picks.indices, instances, picks.scores
         return picks.indices, instances
 
-    def _picks(self, strategy: Strategy, X_pool: Rows, *args: Any, **kwargs: Any) -> Picks:
+    def _picks(self, strategy: Strategy, X_pool: Rows, /, *args: Any, **kwargs: Any) -> Picks:
         """Return what a strategy picks; the learner's generator goes on only if that succeeds."""
         before = self._rng.bit_generator.state
         try:
@@ -98,7 +98,7 @@ class Querying:
             raise
 
     def _query_by_callable(
-        self, strategy: Callable[..., Any], X_pool: Rows, candidates: Any, *args: Any, **kwargs: Any
+        self, strategy: Callable[..., Any], X_pool: Rows, candidates: Any, /, *args: Any, **kwargs: Any
     ) -> tuple[Any, ...]:
         """Query by a function written for modAL, which knows no candidates: it is shown those rows alone."""
         rows = candidate_rows(candidates, n_rows(X_pool))
@@ -109,8 +109,10 @@ class Querying:
         if isinstance(answer, tuple):
             message = "a query strategy should return indices alone, not a tuple"
             warnings.warn(message, DeprecationWarning, stacklevel=3)
+            if rows is None:
+                return answer
             indices, *rest = answer
-            return answer if rows is None else (rows[indices], *rest)
+            return rows[indices], *rest
         indices = answer if rows is None else rows[answer]
         return indices, take(X_pool, indices)
 

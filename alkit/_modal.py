@@ -81,8 +81,9 @@ def _replace(owner: Any, name: str, repaired: Callable[..., Any]) -> None:
     setattr(owner, name, call)
     if isinstance(owner, ModuleType):
         # modules that imported the function by name hold it themselves
-        modules = [module for key, module in list(sys.modules.items()) if key.split(".")[0] == "modAL"]
-        for module in modules:
+        for key, module in list(sys.modules.items()):
+            if key.split(".")[0] != "modAL":
+                continue
             if vars(module).get(name) is original:
                 setattr(module, name, call)
 
@@ -289,7 +290,8 @@ def _vote_proba(original: Callable, self: Any, *args: Any, **kwargs: Any) -> np.
     """Where all learners order their classes alike, columns keep that order, even if ``classes_`` has another."""
     proba_N_K_C = original(self, *args, **kwargs)
     estimators = [learner.estimator for learner in self.learner_list]
-    if learners.check_class_labels(*estimators) and not np.array_equal(estimators[0].classes_, self.classes_):
+    alike = learners.check_class_labels(*estimators)
+    if alike and not np.array_equal(estimators[0].classes_, self.classes_):
         order = np.argsort(estimators[0].classes_)
         proba_N_K_C = proba_N_K_C[:, :, order]
     return proba_N_K_C

@@ -69,7 +69,8 @@ class ScoreGainCorrelation:
             for key, groups in self.groups.groupby(["score", "seed"], sort=False)
         }
         index = pd.MultiIndex.from_tuples(rows, names=["score", "seed"])
-        return pd.DataFrame(list(rows.values()), index, columns=["r", "low", "high", "p_value", "n"])
+        columns = ["r", "low", "high", "p_value", "n"]
+        return pd.DataFrame(list(rows.values()), index, columns)
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw gain over mean score, see `ScoreGainDisplay.from_correlation`.
@@ -159,7 +160,8 @@ def score_gain_correlation(
         check_scalar(value, name, Integral, min_val=1)
     check_scalar(n_groups, "n_groups", Integral, min_val=3, max_val=n_pool)
     _check_estimator(estimator)
-    by_row = {name: _scored_by_row(name, strategy) for name, strategy in named_strategies(scores).items()}
+    strategies = named_strategies(scores).items()
+    by_row = {name: _scored_by_row(name, strategy) for name, strategy in strategies}
     y = as_labels(y)
     if y_test is not None:
         y_test = as_labels(y_test)

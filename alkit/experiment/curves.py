@@ -33,7 +33,8 @@ def area_under_curve(n_labels: Any, values: Any) -> float:
     n_labels, values = np.asarray(n_labels, float), np.asarray(values, float)
     if len(values) == 1:
         return float(values[0])
-    return float(np.trapezoid(values, n_labels) / (n_labels[-1] - n_labels[0]))
+    width = n_labels[-1] - n_labels[0]
+    return float(np.trapezoid(values, n_labels) / width)
 
 
 def labels_to_reach(n_labels: Any, values: Any, target: float) -> float:
@@ -305,5 +306,6 @@ def area_under_learning_curve(estimator: Any, X: Any, y: Any) -> float:
             f"{type(estimator).__name__} has no learning curve; area_under_learning_curve scores an "
             "ActiveLearningClassifier after fit (compare_strategies finds the area by itself)"
         )
-    accuracy = [np.mean(predicted == np.asarray(y)) for predicted in estimator.staged_predict(X)]
+    true = np.asarray(y)
+    accuracy = [np.mean(predicted == true) for predicted in estimator.staged_predict(X)]
     return area_under_curve(estimator.n_labels_, accuracy)

@@ -133,7 +133,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
     def get_metadata_routing(self) -> MetadataRouter:
         """Return where metadata is passed on to, see scikit-learn's user guide on metadata routing."""
         to_fit = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add_self_request(self).add(estimator=self.estimator, method_mapping=to_fit)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=to_fit)
 
     def fit(self, X: Rows, y: Any, **params: Any) -> Self:
         """Play the loop.
@@ -154,7 +155,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         """
         _raise_for_params(params, self, "fit")
         routed = process_routing(self, "fit", **params).estimator.fit if params else {}
-        models = [copy.deepcopy(loop.estimator_) for loop in self.iter_fit(X, y, fit_params=routed)]
+        rounds = self.iter_fit(X, y, fit_params=routed)
+        # each is copied, because the next round trains the same object
+        models = [copy.deepcopy(loop.estimator_) for loop in rounds]
         self.estimators_, self.estimator_ = models, models[-1]
         return self
 
@@ -247,7 +250,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         known: dict[str, Any] = {}
         if isinstance(as_strategy(self.query_strategy), Strategy):
             known = {"y_pool": y}
-        picked = np.atleast_1d(learner.query(X, n_instances=n, candidates=unlabelled, **known)[0])
+        indices, *_ = learner.query(X, n_instances=n, candidates=unlabelled, **known)
+        picked = np.atleast_1d(indices)
         n_distinct = len(np.unique(picked))
         if not n_distinct == len(picked) == n:
             raise ValueError(
@@ -261,7 +265,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         if self.stopping is None:
             return lambda learner: False
         rows = np.flatnonzero(labelable)
-        watched = take(X, rng.choice(rows, min(_MAX_WATCHED, len(rows)), replace=False))
+        size = min(_MAX_WATCHED, len(rows))
+        watched = take(X, rng.choice(rows, size, replace=False))
         stopping = clone(self.stopping, safe=False)
         return lambda learner: stopping.update(learner, watched)
 

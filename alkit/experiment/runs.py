@@ -85,7 +85,9 @@ def _stored(run_store: RunStore, keys: Sequence[dict[str, Any]]) -> dict[int, di
 
 def _as_run(label: tuple[str, str, int], result: dict[str, Any]) -> Run:
     """Return a result with arrays in place of lists."""
-    return Run(*label, *(np.array(result[name]) for name in Run._fields[3:]))
+    # the first three fields are the label
+    arrays = [np.array(result[name]) for name in Run._fields[3:]]
+    return Run(*label, *arrays)
 
 
 def seeded(estimator: Any, seed: int) -> Any:
@@ -98,6 +100,7 @@ def seeded(estimator: Any, seed: int) -> Any:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch and BLAS compute on one thread, because sums depend on the number of threads."""
+    # threadpoolctl does not know the threads of torch
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

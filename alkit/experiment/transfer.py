@@ -71,13 +71,15 @@ def evaluate_transfer(
     model = known[estimator] if isinstance(estimator, str) else estimator
     others = [run for run in comparison.runs if run.estimator != estimator]
     seeds = [comparison.seeds[run.seed] for run in others]
+    # the labels that each run had acquired by each of its rounds
+    purchases = [[run.labeled_indices[:n] for n in run.n_labels] for run in others]
     trained = play(
         [ActiveLearningClassifier(seeded(model, seed), random_state=seed) for seed in seeds],
         [(run.estimator, run.strategy, run.seed) for run in others],
         Data(X, as_labels(y), X_test, as_labels(y_test)),
         comparison.scoring,
         n_jobs,
-        purchases=[[run.labeled_indices[:n] for n in run.n_labels] for run in others],
+        purchases=purchases,
     )
     # the runs of the model itself, if it is one of the comparison's, keep their scores
     scores = {run[:3]: run.score for run in [*comparison.runs, *trained]}

@@ -122,4 +122,5 @@ def non_finite_rows(X: Rows, *, allow_nan: bool = False) -> np.ndarray:
 
 def slices(n: int, size: int) -> Iterator[slice]:
     """Cut ``range(n)`` into slices of at most `size`."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+    starts = range(0, n, size)
+    return (slice(start, min(start + size, n)) for start in starts)

@@ -26,7 +26,10 @@ class _Mapping(RowKind):
 
     def stack(self, blocks: Sequence[Rows]) -> Rows:
         check_same("keys", [sorted(block) for block in blocks])
-        return {key: stack([block[key] for block in blocks]) for key in blocks[0]}
+        stacked = {}
+        for key in blocks[0]:
+            stacked[key] = stack([block[key] for block in blocks])
+        return stacked
 
     def row_shape(self, X: Rows) -> Any:
         return {key: row_shape(value) for key, value in X.items()}

@@ -38,7 +38,8 @@ _ON_DISK = _OnDisk()
 @kind_of.register(object)
 def _of_no_registered_type(X: Rows) -> RowKind:
     """Return the kind of arrays on disk for what has a shape and gives rows: they have no type in common."""
-    has_rows = hasattr(X, "shape") and hasattr(X, "__getitem__") and getattr(X, "ndim", 1) != 0
+    has_dimensions = hasattr(X, "shape") and getattr(X, "ndim", 1) != 0
+    has_rows = has_dimensions and hasattr(X, "__getitem__")
     return _ON_DISK if has_rows else UNKNOWN_KIND
 
 

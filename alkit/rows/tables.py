@@ -18,8 +18,8 @@ class _Series(RowKind):
 
     def stack(self, blocks: Sequence[Rows]) -> Rows:
         kind = type(blocks[0])
-        pandas = [block if isinstance(block, (pd.DataFrame, pd.Series)) else kind(block) for block in blocks]
-        return pd.concat(pandas)
+        tables = [block if isinstance(block, (pd.DataFrame, pd.Series)) else kind(block) for block in blocks]
+        return pd.concat(tables)
 
     def row_bytes(self, X: Rows) -> int:
         return BYTES_OF_UNKNOWN  # its cells may be texts, or arrays

@@ -106,7 +106,8 @@ class PoolPass:
         """
         by_row, kept_by_row = _of_scored_rows((*needs, *keep)), _of_scored_rows(keep)
         # what the model lacks is refused before anything is read, for labelled rows too
-        self.quantities.check((*by_row, *(_OF_TRAINING.get(name, "") for name in keep)))
+        of_labelled = [_OF_TRAINING.get(name, "") for name in keep]
+        self.quantities.check((*by_row, *of_labelled))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
         scores = np.zeros(len(self))
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
@@ -140,7 +141,8 @@ class PoolPass:
         """Return the rows that predictions are wanted for."""
         targets = self.X_target
         if targets is None:
-            chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
+            size = min(_MAX_TARGETS, len(self))
+            chosen = self.rng.choice(len(self), size, replace=False)
             targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
         if n_rows(targets) == 0:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
@@ -201,7 +203,8 @@ def _read_chunk(
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
     with checked(X) if is_checked else nullcontext():
-        tensors = quantities.read(_of_scored_rows((*needs, *keep)), X, part.start, y, costs) | sets
+        names = _of_scored_rows((*needs, *keep))
+        tensors = quantities.read(names, X, part.start, y, costs) | sets
     if score is None:
         scores = np.zeros(n_rows(X))
     else:
@@ -228,9 +231,11 @@ class _KeptRows:
             return
         if not self.parts:
             self._set_room(sum(column[:1].nbytes for column in values))
-        self.positions = np.concatenate([self.positions, np.arange(part.start, part.stop)])
+        positions = np.arange(part.start, part.stop)
+        ties = self.pool.rng.random(len(scores))
+        self.positions = np.concatenate([self.positions, positions])
         self.scores = np.concatenate([self.scores, scores])
-        self.ties = np.concatenate([self.ties, self.pool.rng.random(len(scores))])
+        self.ties = np.concatenate([self.ties, ties])
         self.parts.append(values)
         # thinned out only once there is twice the room, so that a row is not copied with every chunk
         if len(self.positions) > 2 * self.room:
@@ -266,7 +271,9 @@ class _KeptRows:
     def _keep_best(self) -> None:
         # Rows of equal score, and all where there is no score, are kept at random. Their random numbers are drawn as
         # they come, one per row, so that the size of chunks does not change which are kept.
-        best = np.sort(np.lexsort((self.ties, self.scores))[-self.room :])
+        by_score = np.lexsort((self.ties, self.scores))
+        # back in the order of the pool
+        best = np.sort(by_score[-self.room :])
         self.parts = [[column[best] for column in self._columns()]]
         self.positions = self.positions[best]
         self.scores = self.scores[best]

@@ -170,12 +170,14 @@ def _wrapped(
 ) -> Strategy:
     """Return a strategy with the scores and parameters of another, picked by `pick`."""
     inner = _strategy_of(strategy)
+    # another pick would be lost without a word
     if inner.score is None or inner.pick is not picks.top_k:
         raise TypeError(f"{name} needs a strategy that picks by the scores of single rows, which {inner!r} does not")
     taken = sorted(inner.parameters().keys() & params.keys())
     if taken:
         raise TypeError(f"{name} and {inner!r} both have a parameter {taken[0]!r}; rename that of the score")
-    return replace(inner, name=name, pick=pick, pick_needs=pick_needs, params=inner.params | params, of=inner)
+    params = inner.params | params
+    return replace(inner, name=name, pick=pick, pick_needs=pick_needs, params=params, of=inner)
 
 
 def _strategy_of(strategy: Strategy | str) -> Strategy:

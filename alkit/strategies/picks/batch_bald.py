@@ -71,6 +71,7 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     if n_configurations < 1:
         raise ValueError(f"n_configurations={n_configurations}; at least 1 must be kept")
     N, K, _ = samples.shape
+    # E H[p], which no other label changes; by blocks, as the entropies of all rows and models would take much memory
     ambiguity_N = torch.cat([entropy(block).mean(1) for block in samples.split(256)])
     keys_N = rng.random(N)
     # before any row is picked there is one configuration, of no labels, and it tells nothing about the models
@@ -140,7 +141,8 @@ def _extended(
     """Extend every configuration by every label of one more row, and thin them out where there are too many."""
     K, C = proba_K_C.shape
     proba_K_C = proba_K_C.clamp_min(FLOOR)
-    weight_SC = (labels.posterior @ proba_K_C).mul_(labels.weight[:, None]).flatten()
+    predictive_S_C = labels.posterior @ proba_K_C
+    weight_SC = predictive_S_C.mul_(labels.weight[:, None]).flatten()
     kept, weight_S = _thinned(weight_SC, n_configurations, rng)
     # position s * C + c is configuration s extended by label c
     joint_S_K = labels.posterior[kept // C] * proba_K_C.T[kept % C]
@@ -172,5 +174,7 @@ def _thinned(weight_S: Tensor, n: int, rng: np.random.Generator) -> tuple[Tensor
         n_heavy = int((weight_S >= cut).sum())
     chances_S = (weight_S / cut).clamp_max_(1)
     evenly_spaced = torch.arange(n, dtype=torch.float64) + rng.random()
-    kept = torch.searchsorted(chances_S.cumsum_(0), evenly_spaced).clamp_max_(len(weight_S) - 1)
+    cumulative_S = chances_S.cumsum_(0)
+    # rounding may leave the last draw beyond the end
+    kept = torch.searchsorted(cumulative_S, evenly_spaced).clamp_max_(len(weight_S) - 1)
     return kept, weight_S[kept].clamp_min(cut)

@@ -232,7 +232,8 @@ def diverse(
     if top < 1:
         raise ValueError(f"top={top}; it must be at least 1, so that there are k rows to pick from")
     scores = np.asarray(scores)
-    part = top_k(scores, k=min(scores.size, int(top * k)), rng=rng).indices
+    size = min(scores.size, int(top * k))
+    part = top_k(scores, k=size, rng=rng).indices
     rows = embedding[torch.from_numpy(part)]
     if by == "kmeans":
         spread = kmeans(rows, k=k, rng=rng)
@@ -261,4 +262,6 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
 def _draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
     """Draw a position with probability proportional to its weight, never one of weight zero."""
     cumulative = np.cumsum(weights.numpy(), dtype=np.float64)
-    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+    drawn = rng.random() * cumulative[-1]
+    # to the right of equal sums, which passes over weights of zero
+    return int(np.searchsorted(cumulative, drawn, side="right"))

@@ -59,7 +59,8 @@ def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
     distance = rows.new_empty(len(rows))
     width = len(centres)
     for block, out in zip(row_blocks(rows, width), row_blocks(distance, width), strict=True):
-        nearest = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1).argmin(1)
+        brackets = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1)
+        nearest = brackets.argmin(1)
         # the distance itself is taken of the difference, so that duplicates of a centre are at exactly 0
         torch.linalg.vector_norm(block - centres[nearest], dim=1, out=out)
     return distance

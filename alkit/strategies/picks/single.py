@@ -146,7 +146,8 @@ def sample_by_score(
     else:
         raise ValueError(f"kind={kind!r}; choose 'power', 'softmax' or 'softrank'")
     # the k largest of log weights plus Gumbel noise are a weighted draw without replacement
-    indices = top_k(beta * log_weights + rng.gumbel(size=scores.size), k=k, rng=rng).indices
+    noise = rng.gumbel(size=scores.size)
+    indices = top_k(beta * log_weights + noise, k=k, rng=rng).indices
     return Picks(indices, scores[indices])
 
 
@@ -304,10 +305,12 @@ def balance_classes(
     >>> balance_classes(np.ones(3), proba, [0, 0, 0], k=1, rng=np.random.default_rng(0)).indices
     array([2])
     """
-    scores, proba = np.asarray(scores, dtype=float), np.asarray(proba, dtype=float)
+    scores = np.asarray(scores, dtype=float)
+    proba = np.asarray(proba, dtype=float)
     check_utilities(scores, "weighs utility by the shortfall of classes")
     n, C = proba.shape
-    expected = np.bincount(np.asarray(y_train, dtype=np.intp), minlength=C).astype(float)
+    labels = np.asarray(y_train, dtype=np.intp)
+    expected = np.bincount(labels, minlength=C).astype(float)
     even = (expected.sum() + k) / C
     # the least there is, so that among rows of score 0 the classes still decide
     utility = scores + np.finfo(float).tiny

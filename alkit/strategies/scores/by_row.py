@@ -214,7 +214,10 @@ def bald(samples: Tensor) -> Tensor:
     >>> bald(torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]))
     tensor([0.6931, 0.0000])
     """
-    return (entropy(samples.mean(1)) - entropy(samples).mean(1)).clamp_min_(0)
+    of_mean_n = entropy(samples.mean(1))
+    mean_n = entropy(samples).mean(1)
+    # never negative but by rounding
+    return (of_mean_n - mean_n).clamp_min_(0)
 
 
 def mean_std(samples: Tensor) -> Tensor:
@@ -381,7 +384,8 @@ def _member_vote_shares(samples: Tensor) -> Tensor:
     """Share of posterior samples whose most probable class is c: (n, K, C) -> (n, C)."""
     n, K, C = samples.shape
     votes_n_K = samples.argmax(-1)
-    shares = samples.new_zeros(n, C).scatter_add_(1, votes_n_K, samples.new_full((n, K), 1 / K))
+    share_of_a_vote = samples.new_full((n, K), 1 / K)
+    shares = samples.new_zeros(n, C).scatter_add_(1, votes_n_K, share_of_a_vote)
     # argmax would vote for a NaN; NaN shares are refused where scores are checked
     shares[samples.isnan().flatten(1).any(1)] = torch.nan
     return shares
