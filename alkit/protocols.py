@@ -339,7 +339,7 @@ class RowFunctions(Protocol):
     """Functions that read X, whatever kind of rows it holds: the module `alkit.rows` offers them.
 
     A kind of X takes part once a `alkit.rows.RowKind` is registered for its type, by which these functions find it
-    (`functools.singledispatch`); nothing else in the package asks what kind X is.
+    (`functools.singledispatch`).
 
     Examples
     --------

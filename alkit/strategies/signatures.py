@@ -71,7 +71,8 @@ def own_parameters(function: Callable[..., Any] | None, handed: tuple[str, ...] 
     if function is None:
         return {}
     parameters = signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in handed}
+    keyword_only = [parameter for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
+    return {parameter.name: parameter.default for parameter in keyword_only if parameter.name not in handed}
 
 
 def check_own_parameters(strategy: str, function: Callable[..., Any] | None, handed: tuple[str, ...] = ()) -> None:

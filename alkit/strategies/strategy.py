@@ -86,7 +86,8 @@ class Strategy:
     def __repr__(self) -> str:
         # what the inner strategy shows already is not repeated; `self` stands for "not there", as it equals no value
         inner = self.of.params if self.of else {}
-        given = [f"{key}={value!r}" for key, value in sorted(self.params.items()) if inner.get(key, self) != value]
+        own = {key: value for key, value in sorted(self.params.items()) if inner.get(key, self) != value}
+        given = [f"{key}={value!r}" for key, value in own.items()]
         if self.of:
             given.insert(0, repr(self.of))
             if self.part != self.of.part:

@@ -24,7 +24,8 @@ def largest(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     cut = np.partition(values, values.size - k)[values.size - k]
     above = np.flatnonzero(values > cut)
     # of the rows at the cut only some have room: which ones is drawn
-    at_cut = rng.choice(np.flatnonzero(values == cut), k - above.size, replace=False)
+    tied = np.flatnonzero(values == cut)
+    at_cut = rng.choice(tied, k - above.size, replace=False)
     chosen = rng.permutation(np.concatenate([above, at_cut]))
     # a stable sort leaves equal values in the order of the permutation
     return chosen[np.argsort(-values[chosen], kind="stable")]
