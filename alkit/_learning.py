@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
@@ -27,6 +27,7 @@ from alkit.validation import (
     check_same_labels,
     checked,
     checked_count,
+    input_tag,
 )
 
 QueryStrategy = str | Strategy | Callable[..., Any]
@@ -219,10 +220,7 @@ class Teaching(Querying):
         self.y_training = stack([self.y_training, y])
 
     def _fit_to_known(self, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
-        # each block of rows was looked at when it was added, so a network need not look at all of them again
-        looked_at = checked(self.X_training) if self.force_all_finite else nullcontext()
-        with looked_at:
-            return self._fit(self.X_training, self.y_training, bootstrap, **fit_kwargs)
+        return self._fit(self.X_training, self.y_training, bootstrap, **fit_kwargs)
 
     def _fit_on_new(self, X: Rows, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
         return self._fit(X, as_labels(y), bootstrap, **fit_kwargs)
@@ -231,7 +229,11 @@ class Teaching(Querying):
         if bootstrap:
             rows = self._rng.integers(n_rows(X), size=n_rows(X))
             X, y = take(X, rows), take(y, rows)
-        self.estimator.fit(X, y, **fit_kwargs)
+        # Each block of rows was looked at when it was taught, so a network need not look at all of them again; one
+        # behind a Pipeline must, as steps may write to the rows they are given.
+        looked_at = X if self.force_all_finite and not isinstance(self.estimator, Pipeline) else None
+        with checked(looked_at, allow_nan=input_tag(self.estimator, "allow_nan")):
+            self.estimator.fit(X, y, **fit_kwargs)
         return self
 
     def _checked_labels(self, X: Rows, y: Any) -> Any:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from sklearn.utils import get_tags
 
-from alkit.rows import Rows, n_rows, non_finite_rows, row_shape
+from alkit.rows import Rows, kind_of, n_rows, non_finite_rows, row_shape
 
 
 def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
@@ -223,11 +223,19 @@ _CHECKED: ContextVar[Any] = ContextVar("rows that were looked at", default=None)
 
 
 @contextmanager
-def checked(X: Rows) -> Iterator[None]:
+def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
     """Have those who are handed X itself in the body know that its values were looked at, and look no more.
 
-    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows, not
-    what a Pipeline makes of them, need not do so again.
+    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows need not
+    do so again. It does so where the look told nothing of its rows: rows that a Dataset makes on demand, rows that were
+    allowed to hold NaN, and what the steps of a Pipeline make of rows, in place or not.
+
+    Parameters
+    ----------
+    X : rows of any kind
+        None takes back what an outer ``checked`` said.
+    allow_nan : bool, default=False
+        Whether NaN was let through.
 
     Examples
     --------
@@ -238,7 +246,8 @@ def checked(X: Rows) -> Iterator[None]:
     ...     was_checked(X), was_checked(X.copy())
     (True, False)
     """
-    token = _CHECKED.set(X)
+    finite = X is not None and not allow_nan and kind_of(X).is_searched(X)
+    token = _CHECKED.set(X if finite else None)
     try:
         yield
     finally:

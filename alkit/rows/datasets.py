@@ -39,5 +39,8 @@ class _Dataset(RowKind):
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         return np.empty(0, dtype=np.intp)
 
+    def is_searched(self, X: Rows) -> bool:
+        return False
+
 
 register(Dataset, _Dataset())

@@ -89,6 +89,10 @@ class RowKind:
         """Return the positions of rows with infinity or, unless allowed, missing values."""
         return marked_rows(np.asarray(X), allow_nan)
 
+    def is_searched(self, X: Rows) -> bool:
+        """Tell whether `non_finite_rows` looks at all values, and whoever trains on X need not do so again."""
+        return True
+
 
 class _Unknown(RowKind):
     """What has a length may be counted, as labels are, but no rows are taken of it."""
@@ -107,6 +111,9 @@ class _Unknown(RowKind):
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         # no rows are taken of it, so there are none to look at
         return np.empty(0, dtype=np.intp)
+
+    def is_searched(self, X: Rows) -> bool:
+        return False
 
 
 UNKNOWN_KIND = _Unknown()

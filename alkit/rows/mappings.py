@@ -9,7 +9,7 @@ import numpy as np
 from skorch.helper import SliceDict
 
 from alkit.rows.functions import dense, n_rows, non_finite_rows, row_bytes, row_shape, stack, take
-from alkit.rows.kind import RowKind, Rows, check_same, joined, register
+from alkit.rows.kind import RowKind, Rows, check_same, joined, kind_of, register
 
 
 class _Mapping(RowKind):
@@ -42,6 +42,9 @@ class _Mapping(RowKind):
 
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         return joined(non_finite_rows(value, allow_nan=allow_nan) for value in X.values())
+
+    def is_searched(self, X: Rows) -> bool:
+        return all(kind_of(value).is_searched(value) for value in X.values())
 
 
 class _SliceDict(_Mapping):

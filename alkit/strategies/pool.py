@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, NamedTuple
@@ -113,7 +112,8 @@ class PoolPass:
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            asked = self.quantities, score, needs, kept_by_row, sets, self.check_finite
+            known_finite = self.check_finite and not self.allow_nan
+            asked = self.quantities, score, needs, kept_by_row, sets, known_finite
             jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
             # a generator, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
@@ -195,14 +195,14 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
-    is_checked: bool,
+    known_finite: bool,
     part: slice,
     X: Rows,
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
-    with checked(X) if is_checked else nullcontext():
+    with checked(X if known_finite else None):
         names = _of_scored_rows((*needs, *keep))
         tensors = quantities.read(names, X, part.start, y, costs) | sets
     if score is None:

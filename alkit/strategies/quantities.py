@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import RLock
@@ -17,7 +18,7 @@ from torch import Tensor
 from alkit._finite import sums_to_finite
 from alkit.rows import Rows, dense, n_rows
 from alkit.strategies.signatures import takes
-from alkit.validation import check_same_labels
+from alkit.validation import check_same_labels, checked
 
 # Answering sets modes of a network and seeds global generators for a while: threads of one process take turns
 _ONE_AT_A_TIME = RLock()
@@ -131,7 +132,8 @@ class Quantities:
                 # a Pipeline's transformers run once, however many quantities are asked for
                 if prepared is None:
                     prepared = X if self._prepare is None else self._prepare(X)
-                values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
+                with nullcontext() if self._prepare is None else checked(None):
+                    values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
             tensors[name] = self._checked(values, name, n_rows(X), start)
         return tensors
 
