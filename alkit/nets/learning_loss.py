@@ -188,11 +188,11 @@ class LearningLossClassifier(NetClassifier):
             true = by_row(logits, y_true.to(logits.device))
         return loss + self.loss_weight * margin_ranking_loss(predicted, true, self.loss_margin)
 
-    def _probe(self, X: Rows, **fit_params: Any) -> None:
+    def _try_first_rows(self, X: Rows, **fit_params: Any) -> None:
         """Run the first rows, on which the module that predicts learns the widths of the layers it reads."""
-        super()._probe(X, **fit_params)
+        super()._try_first_rows(X, **fit_params)
         with self.scoring():
-            self._predicted(*self._call(take(X, slice(0, min(2, n_rows(X))))))
+            self._predicted(*self._call_arguments(take(X, slice(0, min(2, n_rows(X))))))
 
     def predict_loss(self, X: Rows) -> np.ndarray:
         """Predict the loss of each row, up to scale: its order is what was learnt.

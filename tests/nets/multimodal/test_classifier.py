@@ -139,7 +139,7 @@ class TestForms:
         rows, y = {"text": wide, "image": np.ones((2_000, 1), np.float32)}, np.arange(2_000) % 2
         net = classifier({"text": 50_000, "image": 1})
         tracemalloc.start()
-        net._checked(rows, y)
+        net._check_rows_and_labels(rows, y)
         assert tracemalloc.get_traced_memory()[1] < 2**27
         tracemalloc.stop()
 
