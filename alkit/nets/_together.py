@@ -248,4 +248,7 @@ def _is_stateless(layer: nn.Module) -> bool:
 def _attributes(module: nn.Module) -> list[dict[str, Any]]:
     """Return what each submodule holds beside its weights, buffers and submodules."""
     state = ("_parameters", "_buffers", "_modules")
-    return [{name: value for name, value in vars(part).items() if name not in state} for part in module.modules()]
+    attributes = []
+    for layer in module.modules():
+        attributes.append({name: value for name, value in vars(layer).items() if name not in state})
+    return attributes

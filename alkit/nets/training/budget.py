@@ -8,8 +8,8 @@ import numpy as np
 
 DEFAULT_EPOCHS = 20
 # Chosen on MNIST (a perceptron, two CNNs), film reviews, a medical and a made-up table with 50 to 500 labels, which are
-# no part of tests/benchmarks/training.py: on these, 1,000 steps in batches of 32 come within .012 of the best of 20 to 400
-# epochs, and the rule of when a loss is flat saves a third of them, at no loss of accuracy (.004 below the best on
+# no part of tests/benchmarks/training.py: on these, 1,000 steps in batches of 32 come within .012 of the best of 20 to
+# 400 epochs, and the rule of when a loss is flat saves a third of them, at no loss of accuracy (.004 below the best on
 # average; .005 without the rule).
 DEFAULT_MIN_STEPS = 1000
 _WINDOW = 200

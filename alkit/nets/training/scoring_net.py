@@ -24,7 +24,9 @@ _REFUSALS = (RuntimeError, TypeError, NotImplementedError)
 
 
 class ScoringNet(SkorchNet):
-    """How rows are scored: in eval mode, in order, in large batches, leaving modes and global random states as they were.
+    """How rows are scored: in eval mode, in order and in large batches.
+
+    Modes and global random states are afterwards as they were.
 
     The first rows of a fit are scored before it, to find out how the network takes its inputs.
     """

@@ -170,7 +170,11 @@ class RowDataset(skorch.dataset.Dataset):
 
     def __getitem__(self, i: int) -> tuple[Tensors, torch.Tensor]:
         batch, codes = self.batch(slice(int(i), int(i) + 1))
-        row = {key: values[0] for key, values in batch.items()} if isinstance(batch, dict) else batch[0]
+        row: Tensors
+        if isinstance(batch, dict):
+            row = {key: values[0] for key, values in batch.items()}
+        else:
+            row = batch[0]
         # A DataLoader collates codes, and cannot collate None.
         code = torch.tensor(0) if codes is None else codes[0]
         return row, code
