@@ -193,10 +193,12 @@ class NetClassifier(ScoringNet):
         if self.warm_start not in (False, True, "shrink_perturb"):
             raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
         warm = bool(self.warm_start) and self.initialized_
+        # refused before anything of an earlier fit is lost
+        budget = TrainingBudget(self.max_epochs, self.min_steps)
         n_epochs = len(self.history_ or ()) if warm else 0
         with self.seeded(n_epochs):
             X, y = self.prepare(X, y, warm, **fit_params)
-            return self._train(X, y, TrainingBudget(self.max_epochs, self.min_steps), **fit_params)
+            return self._train(X, y, budget, **fit_params)
 
     def prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
         """Do what comes before the first epoch of a fit; return checked rows and labels."""
@@ -233,6 +235,7 @@ class NetClassifier(ScoringNet):
         -------
         self
         """
+        budget = TrainingBudget(self.max_epochs, min_steps=0)
         with self.seeded(len(self.history_ or ())):
             X, y = self._check_rows_and_labels(X, y)
             # A network that skorch's `initialize` built knows no classes yet.
@@ -246,7 +249,13 @@ class NetClassifier(ScoringNet):
                 self.initialize()
             self._weigh_classes(y)
             self._try_first_rows(X, **fit_params)
-            return self._train(X, y, TrainingBudget(self.max_epochs, min_steps=0), **fit_params)
+            return self._train(X, y, budget, **fit_params)
+
+    def fit_loop(self, X: Rows, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NetClassifier:
+        """Run skorch's loop over epochs: by default `max_epochs` of them (20 where it is None)."""
+        if epochs is None:
+            epochs = TrainingBudget(self.max_epochs, min_steps=0).most_epochs
+        return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def _check_rows_and_labels(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
         """Return checked rows, and y, or the labels that X yields, as an array."""

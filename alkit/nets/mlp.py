@@ -125,6 +125,10 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.min_steps = min_steps
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # those that 0.1.0 pickled have no `min_steps`
+        super().__setstate__({"min_steps": None} | state)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class TrainingBudget:
 
     Raises
     ------
+    TypeError
+        If either is neither an integer nor None.
     ValueError
         If either is negative.
 
@@ -57,6 +60,9 @@ class TrainingBudget:
             min_steps = DEFAULT_MIN_STEPS if max_epochs is None else 0
         if max_epochs is None:
             max_epochs = DEFAULT_EPOCHS
+        for name, value in (("max_epochs", max_epochs), ("min_steps", min_steps)):
+            if not isinstance(value, Integral):
+                raise TypeError(f"{name} must be an integer or None, got {value!r}")
         if max_epochs < 0 or min_steps < 0:
             raise ValueError(
                 f"max_epochs={max_epochs} and min_steps={min_steps}: neither can be negative; leave both out for the "

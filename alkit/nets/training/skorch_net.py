@@ -63,9 +63,14 @@ class SkorchNet(skorch.NeuralNetClassifier):
         # skorch pickles weights apart, to move them between devices, and by plain pickle: that cannot send a network
         # class of a notebook to joblib's workers, nor copy it there
         on_cpu = torch.device(self.device or "cpu").type == "cpu"
-        return self.__dict__.copy() if on_cpu else super().__getstate__()
+        state = self.__dict__.copy() if on_cpu else super().__getstate__()
+        # of the fit that is under way while a checkpoint is written, and of no other
+        state.pop("budget_", None)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        # nets that 0.1.0 pickled have no `min_steps`, and train for their `max_epochs` as before
+        state = {"min_steps": None} | state
         if "__cuda_dependent_attributes__" in state:
             super().__setstate__(state)
         else:
