@@ -26,7 +26,8 @@ def is_empty(cell: Any) -> bool:
     (True, False)
     """
     if isinstance(cell, str):
-        return all(unicodedata.category(character) in _INVISIBLE for character in cell)
+        # most cells begin with a letter or digit, and there are millions of them
+        return not cell[:1].isalnum() and all(unicodedata.category(character) in _INVISIBLE for character in cell)
     return cell is None
 
 

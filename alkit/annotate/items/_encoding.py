@@ -44,7 +44,8 @@ def decode(raw: bytes, encoding: str | None = None) -> tuple[str, str]:
     try:
         text = raw.decode(name).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        line = raw[: error.start].decode(name, "replace").count("\n") + 1
+        wide = name.lower().startswith("utf")  # elsewhere, a line break is one byte
+        line = raw[: error.start].decode(name if wide else "latin-1", "replace").count("\n") + 1
         raise ValueError(
             f"line {line} holds the byte 0x{raw[error.start]:02x}, which is not {said(name)} there: the file is "
             "damaged, or in another encoding; name that (--encoding cp1252, for one), or save the file as UTF-8"

@@ -38,24 +38,25 @@ def list_pictures(folder: Path) -> Folder:
     ValueError
         If there are none, or a folder within cannot be read.
     """
-    files: list[Path] = []
-    linked: list[Path] = []
+    files: list[str] = []
+    linked: list[str] = []
     for place, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        here = Path(place).relative_to(folder)
-        linked += [here / name for name in folders if os.path.islink(os.path.join(place, name))]
-        files += [here / name for name in names if not name.startswith(".")]
-    pictures = sorted(path for path in files if _is_named_like_one(path))
+        inside = os.path.relpath(place, folder)
+        linked += [os.path.join(inside, name) for name in folders if os.path.islink(os.path.join(place, name))]
+        files += [os.path.join(inside, name) for name in names if not name.startswith(".")]
+    pictures = sorted((Path(name) for name in files if _is_named_like_one(name)), key=lambda path: path.parts)
     if not pictures:
         raise ValueError(f"{folder} is a folder of {len(files)} files, none of them a picture; pass another, or a file")
     notes = []
     if linked:
-        notes.append(f"{len(linked)} linked folders are not entered, the first is {printable(str(min(linked)))}")
+        first = printable(os.path.normpath(min(linked)))
+        notes.append(f"{len(linked)} linked folders are not entered, the first is {first}")
     return Folder(pictures, notes)
 
 
-def _is_named_like_one(path: Path) -> bool:
-    suffix = path.suffix.lower()
+def _is_named_like_one(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()
     return suffix in _SHOWN or (guess_type(f"picture{suffix}")[0] or "").startswith("image/")
 
 

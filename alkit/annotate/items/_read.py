@@ -96,19 +96,20 @@ def read_items(
     shown = _shown(table, text, image, id, columns)
     if not (text or image):
         _refuse_blank_rows(table, shown, path)
+    kept: Sequence[int] = range(len(ids))
     notes = [f"{printable(path.name)}: {len(table.rows)} rows, {table.how}"]
     pictures = _paths(table, image, path) if image else None
-    kept = list(range(len(ids)))
-    if pictures is not None:
+    if image and pictures:
         looks = look_at(pictures, None if allow_outside else path.parent)
+        looks.unreadable.update((i, "the cell is empty") for i in kept if is_empty(table.rows[i].get(image)))
         names = [f"{table.places[i]}, column {image!r}, {printable(str(pictures[i]))}" for i in kept]
         kept, more = _sort_out(looks, ids, names, path, skip_unreadable)
         notes += more
     table = table.take(kept)
     return Items(
         ids=[ids[i] for i in kept],
-        text=None if texts is None else [texts[i] for i in kept],
-        image=None if pictures is None else [pictures[i] for i in kept],
+        text=[texts[i] for i in kept] if texts else None,
+        image=[pictures[i] for i in kept] if pictures else None,
         rows=table.frame(shown) if shown else None,
         written=[{name: row.get(name) for name in shown} for row in table.rows] if shown else None,
         notes=tuple(notes),
@@ -166,7 +167,11 @@ def _reader(suffix: str, encoding: str | None, separator: str | None) -> Callabl
 def _check_columns(table: Table, named: Sequence[str], path: Path) -> None:
     missing = [name for name in named if name not in table.names]
     if missing:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it has {', '.join(table.names)}")
+        found = ", ".join(table.names)[:200]
+        raise ValueError(
+            f"{path} has no column {missing[0]!r}; it has {found}: name one of these, or pass the encoding or "
+            f"separator of the file if it was misread ({table.how})"
+        )
 
 
 def _shown(
