@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from sklearn.utils import get_tags
 
-from alkit.rows import Rows, n_rows, non_finite_rows, row_shape
+from alkit.rows import Rows, kind_of, n_rows, non_finite_rows, row_shape
 
 
 def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
@@ -67,12 +67,14 @@ def as_labels(y: Any) -> Any:
     """Return labels as rows that can be taken and stacked: objects that are all of one type as that type."""
     if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
         raise ValueError(f"y is {y!r}; give one label per row")
-    if isinstance(y, (list, tuple)) or np.dtype(object) == getattr(y, "dtype", None) or isinstance(y, pd.Categorical):
-        labels = pd.Series(list(y), dtype=object).infer_objects()
-        if labels.dtype.kind in "biuf" or labels.isna().any():  # numpy would make a text of NaN among texts
-            return labels.to_numpy()
-        return np.asarray(y)
-    return y
+    holds_objects = isinstance(y, (list, tuple, pd.Categorical)) or np.dtype(object) == getattr(y, "dtype", None)
+    if not holds_objects:
+        return y
+    labels = pd.Series(list(y), dtype=object).infer_objects()
+    # numpy would make a text of NaN among texts
+    if labels.dtype.kind in "biuf" or labels.isna().any():
+        return labels.to_numpy()
+    return np.asarray(y)
 
 
 def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
@@ -89,7 +91,8 @@ def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
     if n == 0:
         raise ValueError("X has 0 rows and y 0 labels; there is nothing to learn from")
     check_columns(X, model)
-    missing = np.asarray(pd.isna(pd.Series(y) if isinstance(y, list) else np.asarray(y)))
+    labels = pd.Series(y) if isinstance(y, list) else np.asarray(y)
+    missing = np.asarray(pd.isna(labels))
     if missing.any():
         raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
     if finite:
@@ -108,7 +111,8 @@ def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None
 
 def check_columns(X: Rows, model: Any) -> None:
     """Refuse numbers in one row or column where the model takes a matrix, and columns of one name."""
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc" and input_tag(model, "two_d_array"):
+    one_row_or_column = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc"
+    if one_row_or_column and input_tag(model, "two_d_array"):
         raise ValueError(
             f"X is 1-D with {X.size} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
             "X.reshape(1, -1) if they are one row"
@@ -177,10 +181,13 @@ def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
 
 def check_shape(X: Rows) -> None:
     """Raise ValueError if X is empty, 1-D, or has no features or duplicate column names."""
+    # these messages are in the words of scikit-learn, whose estimator checks read them
     n, shape = n_rows(X), row_shape(X)
     if n == 0:
         raise ValueError(f"Found array with 0 sample(s) (rows of shape {shape}) while a minimum of 1 is required")
-    if shape == () or (isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))):
+    # a list tells no shape: numbers in it are one column, texts and dicts are whole rows
+    numbers = isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))
+    if shape == () or numbers:
         raise ValueError(
             "Expected 2D array, got 1D array instead. Reshape your data either using X.reshape(-1, 1) if it has a "
             "single feature or X.reshape(1, -1) if it is a single row"
@@ -196,8 +203,10 @@ def check_batch(batch: Any, first_row: int) -> None:
     """Refuse a batch of tensors, or a dict of them, that holds NaN or infinity; one finite sum clears it at once."""
     for values in batch.values() if isinstance(batch, dict) else (batch,):
         if values.is_floating_point() and not torch.isfinite(values.sum()):
-            bad = (~torch.isfinite(values)).flatten(1 if values.ndim > 1 else 0)
-            rows = (bad.any(1) if bad.ndim > 1 else bad).nonzero()
+            # the sum may have overflowed although all values are finite
+            bad = ~torch.isfinite(values)
+            bad_rows = bad.flatten(1).any(1) if bad.ndim > 1 else bad.flatten()
+            rows = bad_rows.nonzero()
             if len(rows):
                 raise _non_finite_error(first_row + int(rows[0]), "X")
 
@@ -214,11 +223,19 @@ _CHECKED: ContextVar[Any] = ContextVar("rows that were looked at", default=None)
 
 
 @contextmanager
-def checked(X: Rows) -> Iterator[None]:
+def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
     """Have those who are handed X itself in the body know that its values were looked at, and look no more.
 
-    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows, not
-    what a Pipeline makes of them, need not do so again.
+    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows need not
+    do so again. It does so where the look told nothing of its rows: rows that a Dataset makes on demand, rows that were
+    allowed to hold NaN, and what the steps of a Pipeline make of rows, in place or not.
+
+    Parameters
+    ----------
+    X : rows of any kind
+        None takes back what an outer ``checked`` said.
+    allow_nan : bool, default=False
+        Whether NaN was let through.
 
     Examples
     --------
@@ -229,7 +246,8 @@ def checked(X: Rows) -> Iterator[None]:
     ...     was_checked(X), was_checked(X.copy())
     (True, False)
     """
-    token = _CHECKED.set(X)
+    finite = X is not None and not allow_nan and kind_of(X).is_searched(X)
+    token = _CHECKED.set(X if finite else None)
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """Learners: any rows, any labels, seeded, and nothing lost when something fails."""
 
 import pickle
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -398,14 +397,7 @@ def test_optimizer_keeps_the_maximum_of_series():
     assert optimizer.get_max()[1] == 9
 
 
-def test_warnings_stay_away():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        model = learner()
-        model.teach(*(take(a, model.query(X)[0]) for a in (X, y)))
-
-
-# ---- what a review found
+# ---- rare estimators, rows and answers
 
 
 class Logs(torch.nn.Module):

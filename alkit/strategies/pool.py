@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, NamedTuple
@@ -104,15 +103,17 @@ class PoolPass:
         -------
         ScoredPool
         """
-        by_row, kept_by_row = _by_row((*needs, *keep)), _by_row(keep)
+        by_row, kept_by_row = _of_scored_rows((*needs, *keep)), _of_scored_rows(keep)
         # what the model lacks is refused before anything is read, for labelled rows too
-        self.quantities.check((*by_row, *(_OF_TRAINING.get(name, "") for name in keep)))
+        of_labelled = [_OF_TRAINING.get(name, "") for name in keep]
+        self.quantities.check((*by_row, *of_labelled))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
         scores = np.zeros(len(self))
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            asked = self.quantities, score, needs, kept_by_row, sets, self.check_finite
+            known_finite = self.check_finite and not self.allow_nan
+            asked = self.quantities, score, needs, kept_by_row, sets, known_finite
             jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
             # a generator, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
@@ -140,7 +141,8 @@ class PoolPass:
         """Return the rows that predictions are wanted for."""
         targets = self.X_target
         if targets is None:
-            chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
+            size = min(_MAX_TARGETS, len(self))
+            chosen = self.rng.choice(len(self), size, replace=False)
             targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
         if n_rows(targets) == 0:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
@@ -150,15 +152,20 @@ class PoolPass:
 
     def _in_chunks(self, name: str, X: Rows) -> Tensor:
         """Return a quantity of all rows of X, read a chunk at a time."""
-        parts = slices(n_rows(X), self._chunk_rows((name,)))
-        return torch.cat([self.quantities.read((name,), take(X, part))[name] for part in parts])
+        tensors = []
+        for part in slices(n_rows(X), self._chunk_rows((name,))):
+            answers = self.quantities.read((name,), take(X, part))
+            tensors.append(answers[name])
+        return torch.cat(tensors)
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
         per_row = row_bytes(self.X)
         if "samples" in names:
-            per_row += 8 * self.quantities.n_samples * self.quantities.n_classes()
-        return int(np.clip(self.chunk_bytes // max(1, per_row), 1, _MAX_CHUNK_ROWS))
+            probabilities = self.quantities.n_samples * self.quantities.n_classes()
+            per_row += 8 * probabilities
+        n_fitting = self.chunk_bytes // max(1, per_row)
+        return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
 
     def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
         """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
@@ -177,7 +184,7 @@ class PoolPass:
                 progress.update(part.stop - part.start)
 
 
-def _by_row(names: tuple[str, ...]) -> tuple[str, ...]:
+def _of_scored_rows(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of some quantities that are of the rows scored, each once."""
     return tuple(dict.fromkeys(name for name in names if name not in _SETS))
 
@@ -188,15 +195,16 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
-    is_checked: bool,
+    known_finite: bool,
     part: slice,
     X: Rows,
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
-    with checked(X) if is_checked else nullcontext():
-        tensors = quantities.read(_by_row((*needs, *keep)), X, part.start, y, costs) | sets
+    with checked(X if known_finite else None):
+        names = _of_scored_rows((*needs, *keep))
+        tensors = quantities.read(names, X, part.start, y, costs) | sets
     if score is None:
         scores = np.zeros(n_rows(X))
     else:
@@ -223,9 +231,11 @@ class _KeptRows:
             return
         if not self.parts:
             self._set_room(sum(column[:1].nbytes for column in values))
-        self.positions = np.concatenate([self.positions, np.arange(part.start, part.stop)])
+        positions = np.arange(part.start, part.stop)
+        ties = self.pool.rng.random(len(scores))
+        self.positions = np.concatenate([self.positions, positions])
         self.scores = np.concatenate([self.scores, scores])
-        self.ties = np.concatenate([self.ties, self.pool.rng.random(len(scores))])
+        self.ties = np.concatenate([self.ties, ties])
         self.parts.append(values)
         # thinned out only once there is twice the room, so that a row is not copied with every chunk
         if len(self.positions) > 2 * self.room:
@@ -237,13 +247,18 @@ class _KeptRows:
             return np.arange(len(self.pool)), []
         if len(self.positions) > self.room:
             self._keep_best()
-        return self.positions, [torch.from_numpy(np.concatenate(column)) for column in zip(*self.parts, strict=True)]
+        return self.positions, [torch.from_numpy(column) for column in self._columns()]
+
+    def _columns(self) -> list[np.ndarray]:
+        """Return one array per quantity, of all chunks kept."""
+        return [np.concatenate(of_chunks) for of_chunks in zip(*self.parts, strict=True)]
 
     def _set_room(self, per_row: int) -> None:
         """Decide how many rows to keep; up to twice as many are held in between."""
         n, max_bytes = len(self.pool), self.pool.max_bytes
         if per_row * n <= max_bytes:
             return
+        # half of what fits, as the rows kept and as many new ones are held at the same time
         self.room = max(self.k, int(max_bytes // (2 * per_row)))
         which = "the best-scored" if self.scored else "a random"
         warnings.warn(
@@ -256,8 +271,10 @@ class _KeptRows:
     def _keep_best(self) -> None:
         # Rows of equal score, and all where there is no score, are kept at random. Their random numbers are drawn as
         # they come, one per row, so that the size of chunks does not change which are kept.
-        best = np.sort(np.lexsort((self.ties, self.scores))[-self.room :])
-        self.parts = [[np.concatenate(column)[best] for column in zip(*self.parts, strict=True)]]
+        by_score = np.lexsort((self.ties, self.scores))
+        # back in the order of the pool
+        best = np.sort(by_score[-self.room :])
+        self.parts = [[column[best] for column in self._columns()]]
         self.positions = self.positions[best]
         self.scores = self.scores[best]
         self.ties = self.ties[best]

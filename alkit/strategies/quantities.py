@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import RLock
@@ -17,7 +18,7 @@ from torch import Tensor
 from alkit._finite import sums_to_finite
 from alkit.rows import Rows, dense, n_rows
 from alkit.strategies.signatures import takes
-from alkit.validation import check_same_labels
+from alkit.validation import check_same_labels, checked
 
 # Answering sets modes of a network and seeds global generators for a while: threads of one process take turns
 _ONE_AT_A_TIME = RLock()
@@ -75,7 +76,7 @@ class Quantities:
     _predictor: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self._prepare, self._predictor = _unwrap(self.model)
+        self._prepare, self._predictor = _steps_and_predictor(self.model)
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse what the model has no method for, before any row is read."""
@@ -90,8 +91,10 @@ class Quantities:
     def class_positions(self, y: Any) -> np.ndarray:
         """Return the columns of labels in what the model predicts."""
         classes, y = np.asarray(self._predictor.classes_), np.asarray(y)
+        # classes need not be sorted
         order = np.argsort(classes)
-        columns = order[np.searchsorted(classes, y, sorter=order).clip(max=len(classes) - 1)]
+        places = np.searchsorted(classes, y, sorter=order)
+        columns = order[places.clip(max=len(classes) - 1)]
         unknown = classes[columns] != y
         if unknown.any():
             raise ValueError(
@@ -129,7 +132,8 @@ class Quantities:
                 # a Pipeline's transformers run once, however many quantities are asked for
                 if prepared is None:
                     prepared = X if self._prepare is None else self._prepare(X)
-                values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
+                with nullcontext() if self._prepare is None else checked(None):
+                    values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
             tensors[name] = self._checked(values, name, n_rows(X), start)
         return tensors
 
@@ -164,9 +168,10 @@ class Quantities:
     def _method(self, name: str) -> Callable[..., np.ndarray]:
         """Return the model's method for a quantity."""
         members = [learner.estimator for learner in getattr(self._predictor, "learner_list", ())]
+        # a committee has its method, but can only answer if its members have theirs
+        members_answer = all(hasattr(member, "predict_proba") for member in members)
         for method in _METHODS[name]:
-            # a committee has its method, but can only answer if its members have theirs
-            if hasattr(self._predictor, method) and all(hasattr(member, "predict_proba") for member in members):
+            if members_answer and hasattr(self._predictor, method):
                 return getattr(self._predictor, method)
         raise TypeError(
             f"strategy {self.asked_by} needs {_METHODS[name][0]}, which {type(self._predictor).__name__} does not "
@@ -206,14 +211,14 @@ class Quantities:
         return np.asarray(costs, dtype=float)
 
 
-def _unwrap(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
+def _steps_and_predictor(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
     """Return what transforms X (or None) and what makes predictions from the result."""
     if isinstance(model, BaseLearner):
-        return _unwrap(model.estimator)
+        return _steps_and_predictor(model.estimator)
     if hasattr(model, "best_estimator_"):
-        return _unwrap(model.best_estimator_)
+        return _steps_and_predictor(model.best_estimator_)
     if isinstance(model, Pipeline):
-        inner, predictor = _unwrap(model[-1])
+        inner, predictor = _steps_and_predictor(model[-1])
         outer = model[:-1].transform if len(model) > 1 else None
         steps = [step for step in (outer, inner) if step is not None]
         return (partial(_transform, steps) if steps else None), predictor
@@ -233,7 +238,8 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
         X = embed.transform(X)
     X = dense(X)
     if isinstance(X, dict):
-        return np.concatenate([dense_features(value, None, asked_by) for value in X.values()], axis=1)
+        entries = [dense_features(value, None, asked_by) for value in X.values()]
+        return np.concatenate(entries, axis=1)
     values = np.asarray(X)
     if values.dtype.kind not in "biuf":
         raise TypeError(
@@ -242,7 +248,8 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
         )
     # what float32 cannot hold becomes infinity, which is refused later
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
+        matrix = values.reshape(len(values), -1)
+        return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def refuse_non_finite(values: np.ndarray, source: str, start: int, *, allow_inf: bool = True) -> None:

@@ -126,7 +126,7 @@ def test_probcover_counts_rows_at_exactly_delta(seed, n, delta, single):
 
 
 def test_probcover_in_blocks_is_the_full_greedy(monkeypatch):
-    monkeypatch.setattr(cold_start, "_BLOCK", 7)
+    monkeypatch.setattr(cold_start, "_BLOCK_ROWS", 7)
     monkeypatch.setattr(geometry, "_BLOCK_NUMBERS", 50)
     X, L = matrix(50, 2), matrix(3, 2, 1)
     assert_greedy_cover(X.numpy(), L.numpy(), 0.5, cold_start.probcover(X, L, k=50, rng=rng(), delta=0.5))

@@ -62,7 +62,7 @@ def test_targets_are_averaged_whatever_the_blocks(monkeypatch):
     samples, targets = dirichlet(0, 9, 5, 4), dirichlet(1, 7, 5, 4)
     one_by_one = torch.stack([epig(samples, target[None]) for target in targets]).mean(0)
     torch.testing.assert_close(epig(samples, targets), one_by_one)
-    monkeypatch.setattr(MODULE, "_BLOCK", 2 * 5 * 4)
+    monkeypatch.setattr(MODULE, "_TARGET_NUMBERS", 2 * 5 * 4)
     torch.testing.assert_close(epig(samples, targets), one_by_one)
 
 
