@@ -17,7 +17,7 @@ from alkit.annotate.database.store import LabelStore
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.default_models import default_model
 from alkit.annotate.formats import FORMATS
-from alkit.annotate.items import read_items
+from alkit.annotate.items import printable, read_items
 from alkit.annotate.quality.report import aggregate, report
 from alkit.annotate.session import LabelingSession
 
@@ -25,6 +25,7 @@ _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
   alkit label photos --classes cat,dog
   alkit label photos.csv --image file --classes cat,dog --annotators ann,bob --overlap 2
+  alkit label excel.csv --text body --classes spam,ham --encoding cp1252 --separator semicolon
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
   alkit export --db labels.db --format prodigy --output labels.jsonl
   alkit report --db labels.db --cost-per-hour 30
@@ -63,12 +64,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_label_arguments(label: argparse.ArgumentParser) -> None:
-    label.add_argument("data", type=Path, help="a .csv, .tsv or .jsonl file, or a folder of pictures")
+    label.add_argument("data", type=Path, help="a .csv, .tsv, .xlsx or .jsonl file, or a folder of pictures")
     label.add_argument("--text", metavar="COL", help="the column of texts")
     label.add_argument("--image", metavar="COL", help="the column of picture files, relative to the data's folder")
     label.add_argument("--columns", type=_names, metavar="COL,COL", help="columns shown beside (default without --text "
                        "and --image: all)")  # fmt: skip
     label.add_argument("--id", metavar="COL", help="the column of ids (default: rows are numbered)")
+    label.add_argument("--encoding", metavar="NAME", help="of the file, e.g. cp1252 (default: guessed, and said)")
+    label.add_argument("--separator", type=_separator, metavar="CHAR", help="between the cells of the file, or its "
+                       "name: comma, semicolon, tab (default: guessed, and said)")  # fmt: skip
+    label.add_argument("--skip-unreadable", action="store_true", help="leave out pictures that cannot be shown")
+    label.add_argument("--allow-outside", action="store_true", help="show pictures that lie outside of the data's "
+                       "folder, too")  # fmt: skip
     label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels to choose from")
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
@@ -103,15 +110,26 @@ def _names(given: str) -> list[str]:
     return names
 
 
+def _separator(given: str) -> str:
+    """Return the character that a shell's user may name by a word."""
+    return {"comma": ",", "semicolon": ";", "tab": "\t", r"\t": "\t"}.get(given, given)
+
+
 def _label(chosen: argparse.Namespace) -> None:
-    items = read_items(chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns)
+    items = read_items(
+        chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns,
+        encoding=chosen.encoding, separator=chosen.separator, skip_unreadable=chosen.skip_unreadable,
+        allow_outside=chosen.allow_outside,
+    )  # fmt: skip
+    for note in items.notes:
+        print(note, file=sys.stderr)
     if chosen.estimator is None:
         embed, learner = default_model(items, chosen.strategy)
     else:
         embed, learner = None, _load_estimator(chosen.estimator)
     session = LabelingSession(
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
-        overlap=chosen.overlap, random_share=chosen.random_share, title=chosen.data.resolve().name,
+        overlap=chosen.overlap, random_share=chosen.random_share, title=printable(chosen.data.resolve().name),
     )  # fmt: skip
     try:
         _serve(session, chosen)

@@ -210,7 +210,7 @@ class LabelingSession:
     def _shown(self, lease: sqlite3.Row) -> dict[str, Any]:
         """Return an item as annotators see it; one drawn at random comes without a suggestion."""
         (item,) = self.store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
-        content = json.loads(item["content"])
+        content = json.loads(item["content"], parse_int=_exact_in_javascript)
         return {
             "item": item["key"],
             "text": content["text"],
@@ -406,3 +406,9 @@ class LabelingSession:
         if not path.exists():
             raise ValueError(f"no model was fitted yet: each of the {len(self.classes)} classes needs a label first")
         return pickle.loads(path.read_bytes())
+
+
+def _exact_in_javascript(written: str) -> int | str:
+    """Return a number of an item, as text where the page would round it: there, whole numbers end at 2^53."""
+    number = int(written)
+    return number if abs(number) <= 2**53 else written
