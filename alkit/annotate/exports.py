@@ -51,11 +51,10 @@ def export(
     check_output(database, output)
     with reading(database) as store:
         check_not_data(store, output)
-        records: list[Any]
-        if method is None:
-            records = list(read_answers(store))
-        else:
+        records: Any = read_answers(store)
+        if method is not None:
             records = aggregate(store, method).to_dict("records")
+        records = list(records)
         classes = store.meta("classes", [])
     if excel_safe:
         write_csv(records, output, excel_safe=True)

@@ -109,7 +109,8 @@ class LabelingSession:
         self.items = Items.of(items)
         self.classes = list(classes)
         self.overlap, self.random_share, self.lease_seconds = overlap, random_share, lease_seconds
-        self.title = title
+        # the name of a file need not be UTF-8
+        self.title = None if title is None else title.encode(errors="replace").decode()
         self._check_parameters()
         self._rng = generator(random_state)
         job = None

@@ -105,7 +105,8 @@ class _Guarded:
 
 
 def _refusal(status: int, reason: object) -> JSONResponse:
-    return JSONResponse({"error": str(reason)}, status)
+    # A path that it names need not be UTF-8.
+    return JSONResponse({"error": str(reason).encode(errors="replace").decode()}, status)
 
 
 def _disk(request: Request, error: Exception) -> JSONResponse:
