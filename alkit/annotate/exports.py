@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.complete import reading
+from alkit.annotate.database.connect import belongs_to
 from alkit.annotate.database.store import LabelStore
+from alkit.annotate.files import is_same_file
 from alkit.annotate.formats import FORMATS, write_csv
 from alkit.annotate.items import picture_type
 from alkit.annotate.quality.report import aggregate
 
-# what stands beside a database, by the ends of the names
-_BESIDE = ("", "-wal", "-shm", "-journal", ".lock", ".model")
 _DATABASE_SIGNATURE = b"SQLite format 3\0"
 
 
@@ -71,11 +70,8 @@ def check_output(database: Path, output: Path) -> None:
     database : Path
     output : Path
     """
-    for end in _BESIDE:
-        kept = database.with_name(database.name + end)
-        beside = Path(os.path.realpath(database) + end)  # a database that a link leads to has its files there
-        if any(_is_same(output, file) for file in (kept, beside)):
-            raise ValueError(f"{output} is the database, or belongs to it; pass another name")
+    if belongs_to(output, database):
+        raise ValueError(f"{output} is the database, or belongs to it; pass another name")
     if not output.is_file():
         return
     with output.open("rb") as file:
@@ -94,12 +90,5 @@ def check_not_data(store: LabelStore, output: Path) -> None:
     output : Path
     """
     data = store.meta("data")  # where a session of the command line read its items
-    if data is not None and _is_same(output, Path(data)):
+    if data is not None and is_same_file(output, Path(data)):
         raise ValueError(f"{output} is the data that is labelled; pass another name")
-
-
-def _is_same(first: Path, second: Path) -> bool:
-    """Return whether two paths lead to one file, through links of any kind; also where there is none yet."""
-    if os.path.realpath(first) == os.path.realpath(second):
-        return True
-    return first.exists() and second.exists() and first.samefile(second)

@@ -48,15 +48,15 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     try:
-        kept = _checked_mode(target)
+        kept = _checked_mode(Path(path))
         if kept is None or stat.S_ISREG(kept):
             with _beside(target, None if kept is None else stat.S_IMODE(kept)) as file:
                 yield file
         else:
-            with target.open("wb") as file:
+            with open(path, "wb") as file:
                 yield file
     except OSError as error:
-        if error.errno is None or error.filename not in (None, str(target)):
+        if error.errno is None or error.filename not in (None, str(path), str(target)):
             raise  # of something else, which the caller read meanwhile
         failure = type(error)(f"{path} cannot be written ({error.strerror}): {_remedy(error)}")
         failure.errno = error.errno
@@ -76,16 +76,16 @@ def _remedy(error: OSError) -> str:
             return "pass a file that you may write, in a folder that you may write"
 
 
-def _checked_mode(target: Path) -> int | None:
+def _checked_mode(path: Path) -> int | None:
     """Return the type and permissions of a file, None if there is none; refuse one that may not be written."""
     try:
-        mode = target.stat().st_mode
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(mode):
-        raise OSError(errno.EISDIR, "it is a folder", str(target))
-    if not os.access(target, os.W_OK):  # a rename would replace it all the same
-        raise OSError(errno.EACCES, "it is write-protected", str(target))
+        raise OSError(errno.EISDIR, "it is a folder", str(path))
+    if not os.access(path, os.W_OK):  # a rename would replace it all the same
+        raise OSError(errno.EACCES, "it is write-protected", str(path))
     return mode
 
 
@@ -110,6 +110,22 @@ def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
+
+
+def is_same_file(first: Path, second: Path) -> bool:
+    """Return whether two paths lead to one file, through links of any kind; also where there is none yet.
+
+    Parameters
+    ----------
+    first, second : Path
+
+    Returns
+    -------
+    bool
+    """
+    if os.path.realpath(first) == os.path.realpath(second):
+        return True
+    return first.exists() and second.exists() and first.samefile(second)
 
 
 def sync_folder(folder: Path) -> None:

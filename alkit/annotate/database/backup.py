@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alkit.annotate.database.complete import mark_settled, reading
-from alkit.annotate.database.connect import index_of
+from alkit.annotate.database.connect import belongs_to, index_of
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.files import make_private, sync_folder
 
@@ -39,8 +39,10 @@ def backup(database: Path, output: Path, *, incomplete: bool = False) -> int:
     """
     target = Path(os.path.realpath(output))
     with reading(database, incomplete=incomplete) as store:
+        if belongs_to(output, database):
+            raise ValueError(f"{output} is the database, or belongs to it; pass another name")
         if os.path.lexists(target) and not _is_earlier(target, store):
-            raise ValueError(f"{output} exists and is no earlier copy of {database}; pass a new name")
+            raise ValueError(f"{output} exists and is no earlier copy of {database}; pass another name")
         if not target.parent.is_dir():
             raise ValueError(f"{output} cannot be written: there is no folder {target.parent}; make it first")
         with TemporaryDirectory(dir=target.parent, prefix=".alkit-") as folder:

@@ -10,7 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from alkit.annotate.files import make_private
+from alkit.annotate.files import is_same_file, make_private
+
+# what stands beside a database, by the ends of the names
+_BESIDE = ("", "-wal", "-shm", "-journal", ".lock", ".model")
 
 
 def log_of(path: Path) -> Path:
@@ -54,6 +57,25 @@ def has_log(path: Path) -> bool:
     """
     log = log_of(path)
     return log.exists() and log.stat().st_size > 0
+
+
+def belongs_to(path: Path, database: Path) -> bool:
+    """Return whether a path is that of a database, or of a file that alkit or SQLite keeps beside it.
+
+    Parameters
+    ----------
+    path, database : Path
+
+    Returns
+    -------
+    bool
+    """
+    # where a link leads to a database, the files are beside that
+    return any(
+        is_same_file(path, Path(start + end))
+        for start in (str(database), os.path.realpath(database))
+        for end in _BESIDE
+    )
 
 
 def connect_to_write(path: Path, seconds: float) -> sqlite3.Connection:

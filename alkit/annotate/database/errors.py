@@ -69,8 +69,9 @@ def damaged(path: Path, reason: object) -> OSError:
     -------
     OSError
     """
+    found = " ".join(str(reason).replace("*** in database main ***", "").split())
     error = OSError(
-        f"{path} is damaged, or was copied while a server wrote to it ({reason}); take the last copy that "
+        f"{path} is damaged, or was copied while a server wrote to it ({found}); take the last copy that "
         "'alkit backup' made, or save what can be read: sqlite3 damaged.db .recover | sqlite3 rescued.db"
     )
     error.errno = errno.EIO
