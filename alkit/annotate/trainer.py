@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from alkit._random import draw_seed, generator
 from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.database.store import LabelStore
+from alkit.annotate.files import write_private
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, take
 from alkit.strategies import Strategy, as_strategy
@@ -259,7 +260,7 @@ class _Training:
         only_predicted = np.setdiff1d(fresh[:_N_PREDICTED], ranked)
         predictions, confidences = self._predict(np.concatenate([ranked, only_predicted]))
         self._put(ranked, utilities, only_predicted, predictions, confidences, labels.n_labels)
-        _write(model_path(self.store.path), self._model())
+        write_private(model_path(self.store.path), cloudpickle.dumps(self._model()))
 
     def _count(self, strategy: Any, fresh: np.ndarray) -> int:
         """Return how many items to rank."""
@@ -317,13 +318,6 @@ class _Training:
         if self.job.embed is None:
             return model
         return make_pipeline(self.job.embed, model)
-
-
-def _write(path: Path, model: Any) -> None:
-    """Write a model under another name, then rename it: readers find the old model or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(cloudpickle.dumps(model))
-    temporary.replace(path)
 
 
 def _one_line(error: Exception) -> str:

@@ -16,6 +16,7 @@ from alkit.annotate.quality.report import report
 from tests.annotate.clients import Server
 from tests.annotate.pictures import hills
 
+ROOT = os.getcwd()
 TEXTS = ['first, "quoted"\n', "zweite שלום", "third", "fourth"]
 
 
@@ -175,6 +176,36 @@ def test_report(folder, capsys):
     cli.main(["report", "--cost-per-hour", "36"])
     with closing(LabelStore(folder / "labels.db", read_only=True)) as store:
         assert capsys.readouterr().out == report(store, 36) + "\n"
+
+
+def test_a_backup(folder, capsys):
+    cli.main(["backup", "--output", "copy.db"])
+    assert "6 events in copy.db" in capsys.readouterr().out
+    cli.main(["export", "--db", "copy.db", "--output", "a.jsonl"])
+    assert len(read_jsonl("a.jsonl")) == 6
+
+
+def test_formulas_of_spreadsheets(folder):
+    cli.main(["export", "--output", "a.csv", "--format", "csv", "--excel-safe"])
+    with pytest.raises(SystemExit, match="--excel-safe is for --format csv, not jsonl"):
+        cli.main(["export", "--output", "a.jsonl", "--excel-safe"])
+
+
+def test_an_export_to_the_terminal_is_nothing_else(folder):
+    command = [sys.executable, "-m", "alkit", "export", "--output", "/dev/stdout"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": ROOT})
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 6
+    assert "6 records in /dev/stdout" in done.stderr
+
+
+def test_names_that_are_no_utf_8(folder, capsys):
+    name = os.fsdecode(b"caf\xe9.jsonl")
+    cli.main(["export", "--output", name])
+    assert len(read_jsonl(name)) == 6
+    assert "6 records in caf\\udce9.jsonl" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main(["label", "posts.csv", "--classes", os.fsdecode(b"a,b\xe9")])
+    assert "is not written in the encoding of this terminal" in capsys.readouterr().err
 
 
 def test_there_is_nothing_to_export(tmp_path, monkeypatch):
