@@ -81,7 +81,8 @@ def test_copies_at_random_moments_are_complete_or_refused(tmp_path):
     subprocess.run("mkdir killed; cp labels.db killed", shell=True, cwd=tmp_path, check=True)
     is_complete(tmp_path / "killed", {sent for sent, _ in acknowledged})
     print(f"{N_COPIES} copies, {len(acknowledged)} labels acknowledged; complete: {dict(n_complete)}")
-    assert n_complete["labels.db"] and n_complete["backup"]
+    assert n_complete["labels.db"]
+    assert n_complete["backup"]
 
 
 def label_in_bouts(person, acknowledged, stopped, seed):
