@@ -47,7 +47,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(overlap=st.integers(1, 3), actions=ACTIONS)
 def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
     with tempfile.TemporaryDirectory() as folder:

@@ -105,7 +105,7 @@ def open_or_refuse(path, **columns):
 
 
 # Fifty examples of each kind run by default, hundreds in the slow tests.
-FEW = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=50, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=1000, derandomize=False)
 
 

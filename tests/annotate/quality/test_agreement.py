@@ -62,7 +62,7 @@ def test_against_exact_references(n_classes, seed):
         assert krippendorff_alpha(labels) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=3, max_size=3), min_size=1, max_size=12))
 def test_any_table(rows):
     labels = np.array(rows, object)
