@@ -120,6 +120,13 @@ def test_picks_are_distinct_and_in_range(strategy, k):
     assert 0 <= picks.indices.min() <= picks.indices.max() < len(X)
 
 
+def test_another_seed_gives_other_random_picks():
+    random_picks = get_strategy("random")
+    firsts = {int(random_picks.select(posterior(), X, 1, random_state=seed).indices[0]) for seed in range(40)}
+    # 40 draws from 120 rows meet about 34 of them
+    assert len(firsts) > 20
+
+
 @every_strategy
 @pytest.mark.parametrize(("k", "error"), [(0, ValueError), (-1, ValueError), (121, ValueError), (2.0, TypeError)])
 def test_impossible_counts(strategy, k, error):

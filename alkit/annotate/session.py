@@ -15,15 +15,20 @@ import pandas as pd
 
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import read_answers, suggestion
+from alkit.annotate.database.complete import Settler, check
+from alkit.annotate.database.connect import has_log
 from alkit.annotate.database.events import UnknownItem, checked_event, new_event
 from alkit.annotate.database.lock import lock
-from alkit.annotate.database.progress import count_progress, model_state
+from alkit.annotate.database.model_state import model_state, patience, starting
+from alkit.annotate.database.progress import count_progress
 from alkit.annotate.database.setup import is_empty, prepare
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.database.tokens import new_token
 from alkit.annotate.items import Items
+from alkit.annotate.job import Job, check_job
 from alkit.annotate.quality.curve import live_curve
-from alkit.annotate.trainer import Job, Trainer, check_job, model_path
+from alkit.annotate.rounds import model_path
+from alkit.annotate.trainer import Trainer
 from alkit.rows import Rows, n_rows
 
 
@@ -43,7 +48,7 @@ class LabelingSession:
     db : str or Path
         The database, on a local disk; a session continues where the last one on it ended.
     learner : estimator, ActiveLearner or Committee, optional
-        Trained on the labels; without one, items come in random order.
+        Trained on the labels, once two classes have some; without one, items come in random order.
     strategy : str, Strategy or callable, optional
         Ranks the items; by default "margin", or the learner's own.
     X : rows of any kind, optional
@@ -51,7 +56,7 @@ class LabelingSession:
     embed : transformer, optional
         Fitted once, on all of X; the learner is given its output.
     cold_start : str or Strategy, default="random"
-        Ranks the items until each class has a label, e.g. ``get_strategy("typiclust", embed=...)``.
+        Ranks the items until two classes have labels, e.g. ``get_strategy("typiclust", embed=...)``.
     overlap : int, default=1
         How many annotators label each item.
     random_share : float in [0, 1], default=0.1
@@ -69,9 +74,10 @@ class LabelingSession:
     Raises
     ------
     ValueError
-        If the database was made for other items (the difference is named), or holds labels of other classes.
+        If the database was made for other items (the difference is named), holds labels of other classes, or is a copy
+        that lacks labels.
     OSError
-        If another session or server is using the database, or it cannot be written.
+        If another session or server is using the database, it is damaged, or it cannot be written.
 
     Examples
     --------
@@ -106,7 +112,8 @@ class LabelingSession:
         self.items = Items.of(items)
         self.classes = list(classes)
         self.overlap, self.random_share, self.lease_seconds = overlap, random_share, lease_seconds
-        self.title = title
+        # the name of a file need not be UTF-8
+        self.title = None if title is None else title.encode(errors="replace").decode()
         self._check_parameters()
         self._rng = generator(random_state)
         job = None
@@ -115,9 +122,12 @@ class LabelingSession:
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         with ExitStack() as opened:
             opened.callback(lock(path).close)
+            had_log = has_log(path)
             self.store = LabelStore(path)
             opened.callback(self.store.close)
-            self._prepare_store()
+            check(self.store, had_log=had_log)
+            self._prepare_store(has_model=job is not None)
+            opened.callback(Settler(self.store).stop)
             self.trainer = None if job is None else Trainer(self.store.path, job)
             self._opened = opened.pop_all()
 
@@ -139,16 +149,17 @@ class LabelingSession:
         if n_rows(features) != len(self.items):
             raise ValueError(f"X has {n_rows(features)} rows, but there are {len(self.items)} items")
         seed = int(self._rng.integers(2**31 - 1))
-        job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
+        pictures = self.items.image if X is None else None
+        job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed, pictures)
         check_job(job)
         return job
 
-    def _prepare_store(self) -> None:
+    def _prepare_store(self, *, has_model: bool) -> None:
         """Fill a new database, or check an old one; note what this session is."""
         if is_empty(self.store):  # a model beside an empty database is of one that was deleted
             model_path(self.store.path).unlink(missing_ok=True)
         prepare(self.store, self.items, self.classes, self.overlap, self._rng)
-        self.store.put_meta(classes=self.classes, title=self.title, trainer={})
+        self.store.put_meta(classes=self.classes, title=self.title, trainer=starting() if has_model else {})
         self._positions = {key: position for position, key in enumerate(self.items.ids)}
 
     def __enter__(self) -> Self:
@@ -157,23 +168,27 @@ class LabelingSession:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def close(self, timeout: float = 600.0) -> bool:
+    def close(self, timeout: float | None = None) -> bool:
         """Train the model on the last labels, and close the database.
 
         Parameters
         ----------
-        timeout : float, default=600
-            Seconds to wait for that last fit.
+        timeout : float, optional
+            Seconds to wait for that last fit. By default five times as long as a fit usually takes, at least 30 s and
+            at most 600 s; a fit that has been running for longer than that hangs, probably, and is not waited for.
 
         Returns
         -------
         bool
             Whether the model was trained on all labels; True where there is no model.
         """
-        complete = self.trainer is None or self.trainer.stop(timeout)
-        self.trainer = None
-        self._opened.close()
-        return complete
+        trainer, self.trainer = self.trainer, None
+        try:
+            if trainer is None:
+                return True
+            return trainer.stop(patience(self.store, trainer.error()) if timeout is None else timeout)
+        finally:
+            self._opened.close()
 
     # labelling
 
@@ -210,7 +225,7 @@ class LabelingSession:
     def _shown(self, lease: sqlite3.Row) -> dict[str, Any]:
         """Return an item as annotators see it; one drawn at random comes without a suggestion."""
         (item,) = self.store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
-        content = json.loads(item["content"])
+        content = json.loads(item["content"], parse_int=_exact_in_javascript)
         return {
             "item": item["key"],
             "text": content["text"],
@@ -326,19 +341,21 @@ class LabelingSession:
         -------
         dict
             ``annotator``, ``title``, ``classes``, ``n_items``, ``n_done`` (items with all their labels), ``n_flagged``,
-            ``n_labels``, ``mine``, ``counts`` by class, ``overlap``, ``curve`` (see `live_curve`), and ``model``: its
-            ``version``, the ``n_labels`` it was fitted on, whether it is ``training``, and the last ``error``.
+            ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap``, ``curve``
+            (see `live_curve`), and the state of the ``model`` (see `model_state`).
         """
         crash = self.trainer.error() if self.trainer else None
+        counted = count_progress(self.store, self.classes, annotator)
         return {
             "annotator": annotator,
             "title": self.title,
             "classes": self.classes,
             "n_items": len(self.items),
             "overlap": self.overlap,
-            **count_progress(self.store, self.classes, annotator),
+            **counted,
+            "unlabelled": [name for name in self.classes if not counted["counts"][name]],
             "curve": live_curve(self.store),
-            "model": model_state(self.store, crash),
+            "model": model_state(self.store, counted["counts"], crash),
         }
 
     def export(self, annotator: str | None = None) -> Iterator[dict[str, Any]]:
@@ -393,6 +410,9 @@ class LabelingSession:
     def fitted_model(self) -> Any:
         """Return the model as of its last fit, which takes rows of X; after `close`, it is fitted on all labels.
 
+        The file ``labels.db.model`` beside the database is unpickled, which runs whatever code is in it: call this only
+        where you trust everybody who can write to that folder.
+
         Returns
         -------
         estimator
@@ -404,5 +424,11 @@ class LabelingSession:
         """
         path = model_path(self.store.path)
         if not path.exists():
-            raise ValueError(f"no model was fitted yet: each of the {len(self.classes)} classes needs a label first")
+            raise ValueError(f"no model was fitted yet: two of the {len(self.classes)} classes need labels first")
         return pickle.loads(path.read_bytes())
+
+
+def _exact_in_javascript(written: str) -> int | str:
+    """Return a number of an item, as text where the page would round it: there, whole numbers end at 2^53."""
+    number = int(written)
+    return number if abs(number) <= 2**53 else written

@@ -1,4 +1,4 @@
-"""Preparing a database for a session: a new one is filled, an old one must hold the same items and classes."""
+"""Preparing a database for a session: a new one is filled, an old one must hold no other items and labels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alkit.annotate.database.growth import add_items
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Items, difference
 
@@ -27,7 +28,9 @@ def is_empty(store: LabelStore) -> bool:
 
 
 def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: int, rng: np.random.Generator) -> None:
-    """Fill an empty database, or check that a filled one is of the same items and classes.
+    """Fill an empty database, or check that a filled one is of these items and classes.
+
+    Items may have been added since, and their order may have changed; none may be gone or have another content.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
     overlap : int
         How many annotators are to label each item; may differ from session to session.
     rng : Generator
-        Draws the random order of the items of an empty database.
+        Draws the random order of new items.
 
     Raises
     ------
@@ -51,14 +54,26 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
         shuffled = [(contents[i][0], i, contents[i][1]) for i in order]
         store.add_items(shuffled, overlap, fingerprint)
     elif store.meta("fingerprint") != fingerprint:
-        stored = [tuple(row) for row in store.query("SELECT key, content FROM item ORDER BY position")]
-        raise ValueError(
-            f"{store.path} was made for other items: {difference(stored, contents)}; restore the data, or pass "
-            "another database"
-        )
+        _check_kept(store, contents)
+        add_items(store, contents, fingerprint, rng)
     _check_classes(store, classes)
     if store.meta("overlap") != overlap:
         store.set_overlap(overlap)
+
+
+def _check_kept(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
+    """Refuse items that lack one which the database has, or have another content of it."""
+    stored = [tuple(row) for row in store.query("SELECT key, content FROM item ORDER BY position")]
+    if set(stored) <= set(contents):
+        return
+    now = dict(contents)
+    compared = list(contents)
+    if all(key in now for key, _ in stored):  # then those that are new are no reason to refuse
+        compared = [(key, now[key]) for key, _ in stored]
+    raise ValueError(
+        f"{store.path} was made for other items: {difference(stored, compared)}; restore the data, or pass another "
+        "database"
+    )
 
 
 def _check_classes(store: LabelStore, classes: Sequence[str]) -> None:

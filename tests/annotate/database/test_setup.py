@@ -26,7 +26,11 @@ def test_other_items_are_refused_and_the_difference_named(tmp_path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"made for other items: text of item '4' was 'text 4' and is now 'changed'"):
         LabelingSession([*TEXTS[:4], "changed", *TEXTS[5:]], CLASSES, path)
-    with pytest.raises(ValueError, match=r"made for 20 items and there are now 21: 1 items are new, the first is '20'"):
-        LabelingSession([*TEXTS, "more"], CLASSES, path)
+    with pytest.raises(ValueError, match=r"made for other items: text of item '4' was 'text 4' and is now 'changed'"):
+        LabelingSession([*TEXTS[:4], "changed", *TEXTS[5:], "more"], CLASSES, path)
+    with pytest.raises(
+        ValueError, match=r"made for 20 items and there are now 19: 1 items are gone, the first is '19'"
+    ):
+        LabelingSession(TEXTS[:19], CLASSES, path)
     assert path.read_bytes() == before
     LabelingSession(TEXTS, CLASSES, path).close()

@@ -515,6 +515,35 @@ def test_model_errors_are_shown(tmp_path, open_page):
         save_view(page, "model-error")
 
 
+def test_what_the_model_waits_for_and_lacks_is_shown(tmp_path, open_page):
+    with served(TEXTS, tmp_path, classes=[*CLASSES, "<b>rare</b>"], title="posts.csv") as (session, address):
+        session.store.put_meta(trainer={"doing": None})
+        page = open_page(address)
+        side = page.get_by_role("complementary", name="Progress")
+        playwright.expect(side).to_contain_text("The model starts when two classes have labels: so far none")
+        playwright.expect(side.get_by_text("no label yet")).to_have_count(3)
+        shown(page)
+        page.keyboard.press("1")
+        playwright.expect(side).to_contain_text("so far only 'spam'")
+        playwright.expect(side.get_by_text("no label yet")).to_have_count(2)
+        unreadable = {"n": 5, "items": [{"item": f"{k}.jpg", "reason": "<i>torn</i>"} for k in range(4)]}
+        session.store.put_meta(
+            trainer={
+                "doing": "fitting",
+                "since": time.time() - 95,
+                "usual_seconds": 2.0,
+                "unreadable": unreadable,
+            }
+        )
+        playwright.expect(side).to_contain_text("The model has been fitting for")
+        playwright.expect(side).to_contain_text("s, usually 2 s; labelling goes on.")
+        playwright.expect(side).to_contain_text(
+            "The model learns without 5 items that it cannot read: 0.jpg (<i>torn</i>), 1.jpg (<i>torn</i>), "
+            "2.jpg (<i>torn</i>), 2 more."
+        )
+        save_view(page, "model-waits")
+
+
 # ---- trouble
 
 

@@ -22,6 +22,7 @@ const UNDO_DEPTH = 100;
 const DIGIT_KEYS = 9; // more classes than that have no key each: a filter finds them
 const SPOKEN_LENGTH = 500; // characters of a text that are read out unasked
 const SHORT_LENGTH = 160; // characters of a text that is shown in large letters
+const NAMED_ITEMS = 3; // items that the model cannot read and the page names
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Failure extends Error {
@@ -934,7 +935,8 @@ class AnswerPanel {
   suggestionLine() {
     if (!this.suggested) return [h("span", { class: "alkit-quiet" }, this.unsuggested)];
     const { value, confidence } = this.suggested;
-    return ["Suggested: ", h("b", { dir: "auto" }, value), ` ${percent(confidence)}`, key("Space")];
+    const sure = confidence === null ? "" : ` ${percent(confidence)}`; // some models have no probabilities
+    return ["Suggested: ", h("b", { dir: "auto" }, value), sure, key("Space")];
   }
 
   classButton(name, place) {
@@ -995,8 +997,9 @@ class SidePanel {
   constructor() {
     this.curve = h("figure", { class: "alkit-curve" });
     this.model = h("p", { class: "alkit-model" });
+    this.trouble = h("p", { class: "alkit-model" });
     this.counts = h("ul", { class: "alkit-counts" });
-    const learning = [h("h2", {}, "Learning curve"), this.curve, this.model];
+    const learning = [h("h2", {}, "Learning curve"), this.curve, this.trouble, this.model];
     const labels = [h("h2", {}, "Labels"), this.counts];
     this.element = h("aside", { class: "alkit-side", "aria-label": "Progress" }, ...learning, ...labels);
   }
@@ -1005,6 +1008,7 @@ class SidePanel {
     this.curve.replaceChildren(...learningCurve(curve));
     this.model.textContent = modelLine(model);
     this.model.classList.toggle("is-training", model.training);
+    this.trouble.replaceChildren(...modelTrouble(model).map((line) => h("span", {}, `${sentence(line)} `)));
     const most = Math.max(1, ...Object.values(counts));
     this.counts.replaceChildren(...classes.map((name) => countLine(name, counts[name] ?? 0, most)));
   }
@@ -1013,13 +1017,29 @@ class SidePanel {
 function countLine(name, n, most) {
   const bar = h("span", { class: "alkit-bar", "aria-hidden": "true" });
   bar.style.setProperty("--share", n / most);
-  return h("li", {}, h("span", { class: "alkit-name", dir: "auto" }, name), h("span", {}, n.toLocaleString()), bar);
+  const labels = h("span", {}, n ? n.toLocaleString() : "no label yet");
+  return h("li", {}, h("span", { class: "alkit-name", dir: "auto" }, name), labels, bar);
 }
 
-function modelLine({ version, n_labels: labels, training }) {
-  let state = "The model waits for its first labels";
-  if (version !== null) state = `Model ${version}, from ${count(labels, "label")}`;
+function modelLine({ version, n_labels: labels, training, waiting }) {
+  let state = "There is no model yet";
+  if (version !== null && labels > 0) state = `Model ${version}, from ${count(labels, "label")}`;
+  else if (waiting) state = capitalised(waiting);
   return training ? `${state} · training` : state;
+}
+
+// What keeps the model from learning, or from learning from every item; labelling goes on in any case.
+function modelTrouble({ slow, unreadable }) {
+  const lines = [];
+  if (slow) lines.push(`${capitalised(slow)}; labelling goes on`);
+  if (unreadable?.n) lines.push(unreadableLine(unreadable));
+  return lines;
+}
+
+function unreadableLine({ n, items }) {
+  const named = items.slice(0, NAMED_ITEMS).map(({ item, reason }) => `${item} (${reason})`);
+  if (n > named.length) named.push(`${(n - named.length).toLocaleString()} more`);
+  return `The model learns without ${count(n, "item")} that it cannot read: ${named.join(", ")}`;
 }
 
 function learningCurve(points) {
@@ -1070,6 +1090,10 @@ function percent(share) {
 
 function count(n, noun) {
   return `${n.toLocaleString()} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+function capitalised(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function sentence(text) {
