@@ -197,11 +197,12 @@ class Teaching(Querying):
         -------
         self
         """
-        with restored_on_failure(self), naming_rows(X, "X"):
+        with restored_on_failure(self):
             self.X_training, self.y_training = X, self._checked_labels(X, y)
             self.sample_weight_training = checked_weights(sample_weight, X, self.estimator)
             self._is_finite = self._look(X)
-            return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+            with naming_rows(X, "X"):
+                return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def teach(
         self,
@@ -227,12 +228,13 @@ class Teaching(Querying):
         **fit_kwargs
             Passed to the estimator's ``fit``.
         """
-        with restored_on_failure(self), naming_rows(X, "X"):
+        with restored_on_failure(self):
             self._add_training_data(X, y, sample_weight)
-            if only_new:
-                self._fit_on_new(X, y, bootstrap=bootstrap, sample_weight=sample_weight, **fit_kwargs)
-            else:
-                self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+            with naming_rows(X, "X"):
+                if only_new:
+                    self._fit_on_new(X, y, bootstrap=bootstrap, sample_weight=sample_weight, **fit_kwargs)
+                else:
+                    self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def _add_training_data(self, X: Rows, y: Any, sample_weight: Any = None) -> None:
         y = self._checked_labels(X, y)

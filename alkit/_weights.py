@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
@@ -71,7 +72,9 @@ def weights_parameter(estimator: Any) -> str:
                 names.append(name)
             else:
                 inner = inner.estimator
-        if not has_fit_parameter(inner, "sample_weight"):
+        # voting and stacking ask their members themselves
+        asks = isinstance(inner, (VotingClassifier, StackingClassifier))
+        if not (asks or has_fit_parameter(inner, "sample_weight")):
             raise TypeError(
                 f"sample_weight was given, but {type(inner).__name__} takes none; leave it out, or use an estimator "
                 "whose fit has it, such as LogisticRegression"

@@ -6,8 +6,8 @@ class with `sample_proba` serves every strategy that reads posterior samples. Wh
 ================== ================================================== ==========================================
 protocol           offers                                             read as (`needs` of a `Strategy`)
 ================== ================================================== ==========================================
-`Estimator`        ``predict_proba(X) -> (N, C)``                     ``proba``, ``true_loss``
-`Posterior`        ``sample_proba(X, n_samples, random_state)``       ``samples``, ``target_samples``
+`Estimator`        ``predict_proba(X) -> (N, C)``                     ``proba``, ``true_loss``, ``class_scores``
+`Posterior`        ``sample_proba(X, n_samples, random_state)``       ``samples``, ``target_samples``, ``votes``
 `Embedding`        ``embed(X) -> (N, D)``                             ``embedding``, ``train_embedding``
 `LossPredictor`    ``predict_loss(X) -> (N,)``                        ``loss``
 `Score`            ``score(*needs) -> (n,)``                          the `score` of a `Strategy`
@@ -97,7 +97,8 @@ class Posterior(Protocol):
     """Fitted model that draws from its posterior: MC dropout, an ensemble, a Laplace approximation or your own.
 
     The method is all that a posterior needs. `Committee` counts as one by its ``vote_proba``, (N, K, C), which holds
-    its members' probabilities.
+    its members' probabilities; so do ensembles with classifiers in ``estimators_``, and networks of skorch by their
+    dropout. Members that only predict serve ``votes``.
 
     Examples
     --------
@@ -238,10 +239,11 @@ class Score(Protocol):
         Parameters
         ----------
         *needs : Tensor (n, ...)
-            Quantities of a chunk of rows: ``proba (n, C)``, ``samples (n, K, C)``, ``embedding (n, D)``, ``features
-            (n, D)``, ``loss (n,)``, ``true_loss (n,)``, ``cost (n,)``; or of a set of its own, which is the same for
-            every chunk: ``target_samples (M, K, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``, ``y_train
-            (M,)``. They must not be changed in place.
+            Quantities of a chunk of rows: ``proba (n, C)``, ``class_scores (n, C)`` (probabilities, or decision values
+            in (-1, 0]), ``samples (n, K, C)``, ``votes (n, K, C)``, ``embedding (n, D)``, ``features (n, D)``, ``loss
+            (n,)``, ``true_loss (n,)``, ``cost (n,)``; or of a set of its own, which is the same for every chunk:
+            ``target_samples (M, K, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``, ``y_train (M,)``. They
+            must not be changed in place.
         **params
             Parameters of the strategy.
 

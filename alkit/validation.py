@@ -137,10 +137,11 @@ def naming_rows(X: Rows, what: str, positions: Any = None) -> Iterator[None]:
         bad = non_finite_rows(X) if _REFUSES_VALUES.search(str(error)) else np.empty(0)
         if not bad.size:
             raise
-        said, *_ = str(error).splitlines()
+        # what follows is advice, and row numbers of all that was taught
+        said = re.split(r"[\n;]", str(error))[0].rstrip(".")
         raise ValueError(
             f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row "
-            f"{position_of(bad[0], positions)}, and the estimator does not take them: {said} Impute them in a "
+            f"{position_of(bad[0], positions)}, and the estimator does not take them ({said}); impute them in a "
             "Pipeline, or leave them out"
         ) from error
     finally:

@@ -227,6 +227,28 @@ def test_committee_columns_follow_labels_not_positions():
     assert not p[:, 2, 1].any()
 
 
+def test_estimators_become_learners_of_a_committee():
+    committee = Committee([LogisticRegression(max_iter=500), net(), make_pipeline(StandardScaler(), LinearSVC())])
+    committee.teach(X[start], names[start])
+    assert committee.classes_.tolist() == ["setosa", "versicolor", "virginica"]
+    indices, instances = committee.query(X, n_instances=3)
+    committee.teach(instances, names[indices])
+    assert [len(member.y_training) for member in committee.learner_list] == [18, 18, 18]
+    fitted = Committee([LogisticRegression(max_iter=500).fit(X, y), DummyClassifier().fit(X, y)], "max_disagreement")
+    assert fitted.query(X, n_instances=3)[0].shape == (3,)
+    regressors = CommitteeRegressor([LinearRegression(), learner(LinearRegression())])
+    regressors.teach(X[start], y[start])
+    assert regressors.predict(X).shape == (150,)
+
+
+@pytest.mark.parametrize(
+    "members", [[], LogisticRegression(), None, ["forest"], [LogisticRegression], [StandardScaler()]]
+)
+def test_what_cannot_be_a_member_of_a_committee(members):
+    with pytest.raises(TypeError, match="learner_list (is|holds) .*; pass"):
+        Committee(members)
+
+
 def test_committee_notices_learners_taught_behind_its_back():
     committee = Committee([learner(), ActiveLearner(LogisticRegression(max_iter=500))])
     with pytest.raises(NotFittedError, match="not all 2 learners"):
@@ -386,6 +408,53 @@ class Zeros(StandardScaler):
 
     def transform(self, X):
         return super().transform(np.nan_to_num(X, posinf=0))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("estimator", [net(), LogisticRegression(max_iter=500), make_pipeline(StandardScaler(), net())])
+def test_rows_the_estimator_refuses_are_named_as_the_pool_numbers_them(estimator, value):
+    holes = X.copy()
+    holes[[70, 77], 1] = value
+    model = ActiveLearner(estimator, "entropy", X[start], y[start], random_state=0)
+    before = model.predict_proba(X)
+    for chunk_bytes in (2**26, 200):
+        with pytest.raises(ValueError, match="rows of the pool hold NaN or infinity, the first is row 70,"):
+            model.query(holes, chunk_bytes=chunk_bytes)
+        with pytest.raises(ValueError, match="rows of the pool hold NaN or infinity, the first is row 77,"):
+            model.query(holes, candidates=np.arange(149, 70, -2), chunk_bytes=chunk_bytes)
+    with pytest.raises(ValueError, match="2 of 50 rows of X hold NaN or infinity, the first is row 20,"):
+        model.teach(holes[50:100], y[50:100])
+    assert len(model.X_training) == len(model.y_training) == 15
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_other_errors_are_not_blamed_on_NaN():
+    class Upset(HistGradientBoostingClassifier):
+        def fit(self, X, y):
+            raise ValueError("no more memory")
+
+    holes = X.copy()
+    holes[3, 1] = np.nan
+    with pytest.raises(ValueError, match="^no more memory$"):
+        ActiveLearner(Upset(), "margin", holes, y)
+
+
+class ReplacesNaN(Net):
+    def forward(self, X):
+        return super().forward(torch.nan_to_num(X))
+
+
+@pytest.mark.parametrize("around", [lambda model: model, lambda model: make_pipeline("passthrough", model)])
+@pytest.mark.parametrize("strategy", ["margin", "bald", "badge"])
+def test_networks_that_take_NaN_get_it_where_the_user_says_so(strategy, around):
+    holes = X.copy()
+    holes[::7, 1] = np.nan
+    model = around(NetClassifier(ReplacesNaN, max_epochs=1, random_state=0))
+    lax = ActiveLearner(model, strategy, holes[start], y[start], force_all_finite=False, random_state=0)
+    indices, instances = lax.query(holes, n_instances=4)
+    lax.teach(instances, y[indices])
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        ActiveLearner(model, strategy, holes, y)
 
 
 def test_optimizer_keeps_the_maximum_of_series():

@@ -7,10 +7,13 @@ import random
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import make_blobs
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
 
 from alkit import (
     ActiveLearner,
@@ -55,6 +58,23 @@ def fitted_net():
     return NetClassifier(Net, max_epochs=2, random_state=0).fit(X, y)
 
 
+def fitted_plain_net():
+    """A network of skorch with none of alkit's methods."""
+    torch.manual_seed(0)
+    loss = torch.nn.CrossEntropyLoss
+    return NeuralNetClassifier(Net(5, 4), criterion=loss, train_split=None, max_epochs=2, verbose=0).fit(X, y)
+
+
+class Doubled(TransformerMixin, BaseEstimator):
+    """Has nothing to fit, as encoders of texts."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return 2 * X
+
+
 TWO = {"modalities": {"left": slice(0, 2), "right": slice(2, 5)}, "width": 8, "max_epochs": 2, "random_state": 0}
 
 MODELS = {
@@ -65,7 +85,9 @@ MODELS = {
     "LearningLossClassifier": lambda: LearningLossClassifier(Net, ["layers.2"], max_epochs=2, random_state=0).fit(X, y),
     "MultimodalClassifier": lambda: MultimodalClassifier(**TWO).fit(X, y),
     "MultimodalLearningLossClassifier": lambda: MultimodalLearningLossClassifier(**TWO).fit(X, y),
-    "Pipeline": lambda: make_pipeline(StandardScaler(), NetClassifier(Net, max_epochs=2, random_state=0)).fit(X, y),
+    "Pipeline": lambda: make_pipeline(StandardScaler(), Doubled(), fitted_net()).fit(X, y),
+    "NeuralNetClassifier": lambda: fitted_plain_net(),
+    "RandomForestClassifier": lambda: RandomForestClassifier(5, random_state=0).fit(X, y),
     "LogisticRegression": lambda: LogisticRegression(max_iter=1000).fit(X, y),
     "ActiveLearner": lambda: ActiveLearner(fitted_net(), X_training=X, y_training=y),
     "Committee": lambda: Committee(
@@ -86,6 +108,8 @@ HAS = {
     "MultimodalClassifier": DEEP,
     "MultimodalLearningLossClassifier": DEEP | {"loss"},
     "Pipeline": DEEP,
+    "NeuralNetClassifier": DEEP,
+    "RandomForestClassifier": EVERY | {"samples", "votes", "target_samples"},
     "LogisticRegression": EVERY,
     "ActiveLearner": DEEP,
     "Committee": EVERY | {"samples", "votes", "target_samples"},

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 from sklearn.ensemble import BaggingClassifier, BaseEnsemble
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
@@ -42,13 +41,15 @@ def members_of(model: Any) -> list[Any]:
     >>> [len(members_of(model.fit(X, y))) for model in models]
     [7, 0]
     """
-    members = np.ravel(np.asarray(getattr(model, "estimators_", ()), dtype=object)).tolist()
+    members = getattr(model, "estimators_", ())
+    members = members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
     one_answer = getattr(model, "n_outputs_", 1) == 1 and hasattr(model, "classes_")
     if not members or not one_answer or isinstance(model, _OF_PARTS):
         return []
     # an estimator that predicts by one of them alone keeps the others for another purpose
     by_one_alone = any(member is getattr(model, "estimator_", None) for member in members)
-    return [] if by_one_alone or not all(map(is_classifier, members)) else members
+    predict_classes = all(hasattr(member, "classes_") for member in members)
+    return members if predict_classes and not by_one_alone else []
 
 
 def members_have_proba(members: list[Any]) -> bool:

@@ -97,8 +97,8 @@ def has_steps(model: Any) -> bool:
     """Tell whether rows pass through a Pipeline anywhere inside a model, whose steps may write to them."""
     if levels(model)[-1].steps:
         return True
-    inside = [member for outer in (model, *iter_members(model)) for member in _parameters(outer)]
-    return any(isinstance(part, Pipeline) for part in inside)
+    parts = [part for outer in (model, *iter_members(model)) for part in (outer, *_parameters(outer))]
+    return any(isinstance(part, Pipeline) for part in parts)
 
 
 def _parameters(model: Any) -> list[Any]:

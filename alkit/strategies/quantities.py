@@ -159,9 +159,15 @@ class Quantities:
                 steps = tuple(map(id, view.steps))
                 if steps not in prepared:
                     prepared[steps] = transformed(view.steps, X)
-                with unchanged(view.estimator):
+                with unchanged(self._networks()):
                     answers[name] = np.asarray(view.ask(prepared[steps])), view.source
         return answers
+
+    def _networks(self) -> list[Any]:
+        """Return what answers in the end: the innermost estimator, or that of each member."""
+        _, innermost = levels(self.model)[-1]
+        members = list(iter_members(innermost)) or members_of(innermost) or [innermost]
+        return [levels(member)[-1].estimator for member in members]
 
     def _features(self, X: Rows, positions: Positions) -> np.ndarray:
         """Return what distances between rows are measured in, (n, D), refusing NaN and infinity."""

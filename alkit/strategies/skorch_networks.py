@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class _Inference(nn.Module):
 
     def __init__(self, net: Any) -> None:
         super().__init__()
+        net.check_is_fitted()
         self.module = net.module_
         self._infer = net.infer
 
@@ -60,7 +61,8 @@ def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool 
     -------
     array (n, K, C)
     """
-    with unchanged(net), DropoutSampler(_Inference(net), n_samples, seed, consistent) as sampler:
+    module = _Inference(net)
+    with unchanged([net]), DropoutSampler(module, n_samples, seed, consistent) as sampler:
         nonlinearity = net._get_predict_nonlinearity()
         parts = []
         for batch in _batches(net, X):
@@ -73,10 +75,17 @@ def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool 
 
 def embed(net: Any, X: Rows) -> np.ndarray:
     """Return the input of a network's last linear layer: (n, D)."""
-    with unchanged(net), torch.no_grad():
+    module = _Inference(net)
+    with unchanged([net]), torch.no_grad():
         net.module_.eval()
-        module = _Inference(net)
-        return np.concatenate([embed_batch(module, (batch,), {}).cpu().numpy() for batch in _batches(net, X)])
+        try:
+            parts = [embed_batch(module, (batch,), {}).cpu().numpy() for batch in _batches(net, X)]
+        except ValueError as error:
+            raise ValueError(
+                f"{type(net.module_).__name__} runs no linear layer whose input could serve as embedding; use "
+                "alkit.NetClassifier, whose embedding_layer= names another layer"
+            ) from error
+    return np.concatenate(parts)
 
 
 def _batches(net: Any, X: Rows) -> Iterator[Tensor | dict[str, Tensor]]:
@@ -86,19 +95,25 @@ def _batches(net: Any, X: Rows) -> Iterator[Tensor | dict[str, Tensor]]:
 
 
 @contextmanager
-def unchanged(model: Any) -> Iterator[None]:
-    """Put the modes of a plain network, and global random states, back after it was asked; of others, nothing is due.
+def unchanged(estimators: list[Any]) -> Iterator[None]:
+    """Put the modes of plain networks, and global random states, back after; nothing is due for other estimators.
 
     skorch leaves a network in the mode that it was asked in, and its iterators draw from torch's generator.
     """
-    if not (is_plain_network(model) and model.initialized_):
-        yield
-        return
-    parts = [part for name in model._modules + model._criteria for part in getattr(model, name + "_").modules()]
+    nets = [estimator for estimator in estimators if is_plain_network(estimator) and estimator.initialized_]
+    parts = [part for net in nets for name in net._modules + net._criteria for part in _submodules(net, name)]
     modes = [part.training for part in parts]
     try:
-        with isolated_rng(model.device or "cpu"):
+        with ExitStack() as states:
+            for device in {net.device or "cpu" for net in nets}:
+                states.enter_context(isolated_rng(device))
             yield
     finally:
         for part, mode in zip(parts, modes, strict=True):
             part.training = mode
+
+
+def _submodules(net: Any, name: str) -> Iterator[nn.Module]:
+    """Yield a module of a network, or its loss, and all inside; some losses are no modules."""
+    module = getattr(net, name + "_")
+    return module.modules() if isinstance(module, nn.Module) else iter(())

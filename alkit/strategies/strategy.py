@@ -288,7 +288,9 @@ def _generator_of(model: Any, random_state: RandomState) -> np.random.Generator:
     """Return what draws in a query: no `random_state` means a learner's own generator, which is pickled with it."""
     if random_state is not None:
         return generator(random_state)
-    return getattr(model, "_rng", None) or np.random.default_rng()
+    # estimators of scikit-learn may have an attribute of that name, which is theirs
+    rng = getattr(model, "_rng", None)
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng()
 
 
 def _known_to(model: Any) -> dict[str, Any]:

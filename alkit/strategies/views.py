@@ -118,8 +118,10 @@ def _class_scores(decisions: Any) -> np.ndarray:
     decisions = np.asarray(decisions, dtype=float)
     if decisions.ndim == 1:
         decisions = np.stack([np.zeros_like(decisions), decisions], axis=1)
-    behind = decisions.max(axis=1, keepdims=True) - decisions
-    return -behind / (1 + behind)
+    # of an infinite value NaN remains, which is refused later
+    with np.errstate(invalid="ignore"):
+        behind = decisions.max(axis=1, keepdims=True) - decisions
+        return -behind / (1 + behind)
 
 
 def _embed_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:

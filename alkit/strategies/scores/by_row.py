@@ -59,6 +59,7 @@ def margin(proba: Tensor) -> Tensor:
     Parameters
     ----------
     proba : Tensor (n, C)
+        Or decision values, of a model without probabilities: the best is 0, one g behind it is -g / (1 + g).
 
     Returns
     -------
