@@ -27,7 +27,7 @@ _PATIENT_SECONDS = 30.0
 # done seldom.
 _CHECKPOINT_PAGES = 10_000
 
-_TELL_SECONDS = 0.2  # how long a label may wait for readers to let go of the log
+_TELL_SECONDS = 0.1  # how long a label may wait for readers to let go of the log
 
 _ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")  # columns from lease to event
 
