@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,12 +36,12 @@ def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
     return rows
 
 
-def check_aligned(name: str, values: Any, X: Rows) -> None:
-    """Refuse what should hold one value per row of the pool, and does not."""
+def check_aligned(name: str, values: Any, X: Rows, what: str = "the pool") -> None:
+    """Refuse what should hold one value per row of X, and does not; `what` names X in the message."""
     if np.isscalar(values) or getattr(values, "ndim", 1) == 0:
-        raise ValueError(f"{name} is {values!r}, but the pool has {n_rows(X)} rows; give one per row")
+        raise ValueError(f"{name} is {values!r}, but {what} has {n_rows(X)} rows; give one per row")
     if n_rows(values) != n_rows(X):
-        raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one per row")
+        raise ValueError(f"{name} has {n_rows(values)} values, but {what} has {n_rows(X)} rows; give one per row")
 
 
 def checked_count(n_instances: Any, n: int) -> int:
@@ -84,8 +85,8 @@ def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
         raise ValueError(f"X{suffix} has {n} rows, but y{suffix} has {n_labels} labels; give one label per row")
 
 
-def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
-    """Refuse rows and labels that do not belong together or that the model cannot learn from."""
+def check_rows_and_labels(X: Rows, y: Any, model: Any) -> None:
+    """Refuse rows and labels that do not belong together; what rows may hold is the model's business."""
     check_label_a_row(X, y)
     n = n_rows(X)
     if n == 0:
@@ -95,18 +96,62 @@ def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
     missing = np.asarray(pd.isna(labels))
     if missing.any():
         raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
-    if finite:
-        check_finite(X, "X", allow_nan=input_tag(model, "allow_nan"))
 
 
-def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None:
-    """Refuse rows with infinity or, unless allowed, NaN; `start` is the position of the first row."""
-    bad = non_finite_rows(X, allow_nan=allow_nan)
+def is_known_finite(X: Rows) -> bool:
+    """Look at the rows of X, and tell whether they are known to hold neither NaN nor infinity; refuse nothing."""
+    return kind_of(X).is_searched(X) and not non_finite_rows(X).size
+
+
+def refuse_non_finite_rows(X: Rows, estimator: Any) -> None:
+    """Refuse rows with NaN or infinity for an estimator that would take them without a word."""
+    bad = non_finite_rows(X)
     if bad.size:
         raise ValueError(
-            f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row {start + bad[0]}; "
-            "impute them, leave them out, or allow them with force_all_finite=False"
+            f"{bad.size} of {n_rows(X)} rows of X hold NaN or infinity, the first is row {bad[0]}, which would make "
+            f"the weights of {type(estimator).__name__} NaN; impute them, leave them out, or allow them with "
+            "force_all_finite=False"
         )
+
+
+_REFUSES_VALUES = re.compile(r"\b(nan|inf|infinity|infinite|non-finite)\b", re.IGNORECASE)
+_POSITIONS: ContextVar[Any] = ContextVar("where the rows of a chunk are in the pool", default=None)
+
+
+@contextmanager
+def naming_rows(X: Rows, what: str, positions: Any = None) -> Iterator[None]:
+    """Have an error of the body that is about NaN or infinity name the rows of X that hold them.
+
+    Parameters
+    ----------
+    X : rows of any kind
+    what : str
+        What X is, for the message.
+    positions : slice or int array, optional
+        Where the rows of X are in a pool; by default they are numbered from 0.
+    """
+    token = _POSITIONS.set(positions)
+    try:
+        yield
+    except ValueError as error:
+        bad = non_finite_rows(X) if _REFUSES_VALUES.search(str(error)) else np.empty(0)
+        if not bad.size:
+            raise
+        said, *_ = str(error).splitlines()
+        raise ValueError(
+            f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row "
+            f"{position_of(bad[0], positions)}, and the estimator does not take them: {said} Impute them in a "
+            "Pipeline, or leave them out"
+        ) from error
+    finally:
+        _POSITIONS.reset(token)
+
+
+def position_of(row: int, positions: Any) -> int:
+    """Return where a row of a chunk is in the pool, by the positions of the chunk (None: the row itself)."""
+    if positions is None:
+        return int(row)
+    return int(row + positions.start if isinstance(positions, slice) else positions[row])
 
 
 def check_columns(X: Rows, model: Any) -> None:
@@ -212,9 +257,10 @@ def check_batch(batch: Any, first_row: int) -> None:
 
 
 def _non_finite_error(row: int, where: str) -> ValueError:
-    """Say where the first bad row is, and what to do."""
+    """Say where the first bad row is, in the numbers of the pool that is asked for, and what to do."""
+    first = position_of(row, _POSITIONS.get())
     return ValueError(
-        f"Input X contains NaN or infinity in {where} (first: row {row}); impute or drop such rows, "
+        f"Input X contains NaN or infinity in {where} (first: row {first}); impute or drop such rows, "
         "e.g. by sklearn.impute.SimpleImputer"
     )
 
@@ -222,20 +268,31 @@ def _non_finite_error(row: int, where: str) -> ValueError:
 _CHECKED: ContextVar[Any] = ContextVar("rows that were looked at", default=None)
 
 
-@contextmanager
-def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
-    """Have those who are handed X itself in the body know that its values were looked at, and look no more.
+_EVERYTHING = object()
 
-    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows need not
-    do so again. It does so where the look told nothing of its rows: rows that a Dataset makes on demand, rows that were
-    allowed to hold NaN, and what the steps of a Pipeline make of rows, in place or not.
+
+@contextmanager
+def let_through() -> Iterator[None]:
+    """Have networks look at no rows in the body, whoever hands them over: they may hold anything."""
+    token = _CHECKED.set(_EVERYTHING)
+    try:
+        yield
+    finally:
+        _CHECKED.reset(token)
+
+
+@contextmanager
+def checked(X: Rows) -> Iterator[None]:
+    """Have those who are handed X itself in the body know that it is finite, so that they need not look again.
+
+    A learner looks at what it is taught, and a query at what it asks of a pool; the network that gets the same rows
+    need not do so again. It does so where the look told nothing of its rows: rows that a Dataset makes on demand, rows
+    with NaN, and what the steps of a Pipeline make of rows, in place or not.
 
     Parameters
     ----------
     X : rows of any kind
-        None takes back what an outer ``checked`` said.
-    allow_nan : bool, default=False
-        Whether NaN was let through.
+        See `is_known_finite`; None takes back what an outer ``checked`` said.
 
     Examples
     --------
@@ -246,7 +303,7 @@ def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
     ...     was_checked(X), was_checked(X.copy())
     (True, False)
     """
-    finite = X is not None and not allow_nan and kind_of(X).is_searched(X)
+    finite = X is not None and kind_of(X).is_searched(X)
     token = _CHECKED.set(X if finite else None)
     try:
         yield
@@ -255,5 +312,6 @@ def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
 
 
 def was_checked(X: Rows) -> bool:
-    """Tell whether the values of X itself were looked at, see `checked`."""
-    return X is not None and _CHECKED.get() is X
+    """Tell whether the values of X need no look: see `checked` and `let_through`."""
+    known = _CHECKED.get()
+    return X is not None and (known is X or known is _EVERYTHING)

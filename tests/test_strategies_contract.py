@@ -75,8 +75,8 @@ MODELS = {
         ]
     ),
 }
-EVERY = {"proba", "true_loss", "features", "train_features", "y_train"}
-DEEP = EVERY | {"samples", "target_samples", "embedding", "train_embedding"}
+EVERY = {"proba", "class_scores", "true_loss", "features", "train_features", "y_train"}
+DEEP = EVERY | {"samples", "votes", "target_samples", "embedding", "train_embedding"}
 HAS = {
     "NetClassifier": DEEP,
     "DropoutMLPClassifier": DEEP,
@@ -88,7 +88,7 @@ HAS = {
     "Pipeline": DEEP,
     "LogisticRegression": EVERY,
     "ActiveLearner": DEEP,
-    "Committee": EVERY | {"samples", "target_samples"},
+    "Committee": EVERY | {"samples", "votes", "target_samples"},
 }
 
 
@@ -162,7 +162,8 @@ def test_pools_that_are_not_finite(strategy):
     if needs(strategy):
         bad = X.copy()
         bad[5, 2] = np.nan
-        with pytest.raises(ValueError, match=r"1 of 120 rows of .* hold NaN or infinity, the first is row"):
+        named = r"1 of 120 rows(, the| of the pool hold NaN or infinity, the) first is row 5\b"
+        with pytest.raises(ValueError, match=named):
             select(strategy, posterior(), bad, 3)
         fine = np.arange(120) != 5
         assert 5 not in select(strategy, posterior(), bad, 100, candidates=fine).indices

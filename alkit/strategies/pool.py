@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 from alkit.protocols import Score
 from alkit.rows import Rows, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
-from alkit.validation import check_finite, checked
 
 _MAX_CHUNK_ROWS = 16_384
 """Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
@@ -64,8 +63,6 @@ class PoolPass:
         About how much memory a chunk and its posterior samples may take.
     max_bytes : int
         How much memory the quantities may take that a pick on the whole set reads.
-    allow_nan, check_finite : bool
-        Whether NaN is let through, and whether rows are checked at all.
     """
 
     quantities: Quantities
@@ -79,8 +76,6 @@ class PoolPass:
     X_target: Rows = None
     chunk_bytes: int = 2**26
     max_bytes: int = 2**30
-    allow_nan: bool = False
-    check_finite: bool = True
 
     def __len__(self) -> int:
         return n_rows(self.X) if self.rows is None else len(self.rows)
@@ -112,8 +107,7 @@ class PoolPass:
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            known_finite = self.check_finite and not self.allow_nan
-            asked = self.quantities, score, needs, kept_by_row, sets, known_finite
+            asked = self.quantities, score, needs, kept_by_row, sets
             jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
             # a generator, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
@@ -134,41 +128,39 @@ class PoolPass:
             y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
             return torch.as_tensor(np.asarray(y, dtype=np.int64))
         if name == "target_samples":
-            return self._in_chunks("samples", self._targets())
+            return self._in_chunks("samples", *self._targets())
         return self._in_chunks(_OF_TRAINING[name], self.X_training)
 
-    def _targets(self) -> Rows:
-        """Return the rows that predictions are wanted for."""
-        targets = self.X_target
-        if targets is None:
+    def _targets(self) -> tuple[Rows, np.ndarray | None]:
+        """Return the rows that predictions are wanted for, and where they are in the pool, if they are part of it."""
+        if self.X_target is None:
             size = min(_MAX_TARGETS, len(self))
             chosen = self.rng.choice(len(self), size, replace=False)
-            targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
-        if n_rows(targets) == 0:
+            positions = chosen if self.rows is None else self.rows[chosen]
+            return take(self.X, positions), positions
+        if n_rows(self.X_target) == 0:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
-        if self.check_finite:
-            check_finite(targets, "X_target (by default a part of the pool)", allow_nan=self.allow_nan)
-        return targets
+        return self.X_target, None
 
-    def _in_chunks(self, name: str, X: Rows) -> Tensor:
-        """Return a quantity of all rows of X, read a chunk at a time."""
+    def _in_chunks(self, name: str, X: Rows, positions: np.ndarray | None = None) -> Tensor:
+        """Return a quantity of all rows of X, read a chunk at a time; `positions` are theirs in the pool."""
         tensors = []
         for part in slices(n_rows(X), self._chunk_rows((name,))):
-            answers = self.quantities.read((name,), take(X, part))
+            answers = self.quantities.read((name,), take(X, part), None if positions is None else positions[part])
             tensors.append(answers[name])
         return torch.cat(tensors)
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
         per_row = row_bytes(self.X)
-        if "samples" in names:
-            probabilities = self.quantities.n_samples * self.quantities.n_classes()
+        if not {"samples", "votes"}.isdisjoint(names):
+            probabilities = self.quantities.n_posterior_samples() * self.quantities.n_classes()
             per_row += 8 * probabilities
         n_fitting = self.chunk_bytes // max(1, per_row)
         return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
 
-    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
-        """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
+    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, slice | np.ndarray, Rows, Any, Any]]:
+        """Yield slices of the rows asked for with their positions in X, the rows, their labels and their costs."""
         # a bar only where a person has to wait: those of worker processes would write over each other
         hidden = parent_process() is not None
         name = self.quantities.asked_by
@@ -176,11 +168,9 @@ class PoolPass:
             for part in slices(len(self), self._chunk_rows(names)):
                 rows = part if self.rows is None else self.rows[part]
                 chunk = take(self.X, rows)
-                if self.check_finite:
-                    check_finite(chunk, "the pool asked for", allow_nan=self.allow_nan, start=part.start)
                 y = None if self.y_pool is None else take(self.y_pool, rows)
                 costs = None if self.costs is None else take(self.costs, rows)
-                yield part, chunk, y, costs
+                yield part, rows, chunk, y, costs
                 progress.update(part.stop - part.start)
 
 
@@ -195,21 +185,20 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
-    known_finite: bool,
     part: slice,
+    positions: slice | np.ndarray,
     X: Rows,
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
-    with checked(X if known_finite else None):
-        names = _of_scored_rows((*needs, *keep))
-        tensors = quantities.read(names, X, part.start, y, costs) | sets
+    names = _of_scored_rows((*needs, *keep))
+    tensors = quantities.read(names, X, positions, y, costs) | sets
     if score is None:
         scores = np.zeros(n_rows(X))
     else:
         scores = score(*(tensors[name] for name in needs)).numpy()
-        refuse_non_finite(scores, "score", part.start)
+        refuse_non_finite(scores, "score", positions)
     return part, scores, [tensors[name].numpy() for name in keep]
 
 
