@@ -78,8 +78,8 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
                        "learning curve is drawn (default: 0.1)")  # fmt: skip
     label.add_argument("--lease", type=float, default=300, metavar="SECONDS", help="how long an item is held for an "
                        "annotator who no longer looks at it (default: 300)")  # fmt: skip
-    label.add_argument("--idle-after", type=float, default=60, metavar="SECONDS", help="without a key or a movement, an "
-                       "annotator is away after this time, which is not counted (default: 60)")  # fmt: skip
+    label.add_argument("--idle-after", type=float, default=60, metavar="SECONDS", help="an annotator is away after "
+                       "this time without a key or a movement, and time away does not count (default: 60)")  # fmt: skip
     label.add_argument("--annotators", type=_names, default=["me"], metavar="ANN,BOB", help="who labels (default: me)")
     label.add_argument("--revoke", action="store_true", help="addresses given out earlier stop working")
     label.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")

@@ -64,7 +64,9 @@ class Pages:
         now = time.time()
         with self._lock:
             held = held_items(self._store, annotator, now)
-            mine = [item for item in held if self._belongs(annotator, item, page, with_unknown=not have)]
+            mine = [item for item in held if self._owners.get((annotator, item)) == page]
+            if not have:
+                mine += [item for item in held if item not in mine and self._is_free(annotator, item)]
             waiting = [item for item in mine if held[item] not in have]
             is_full = len(mine) >= MAX_HELD_BY_PAGE or len(held) >= MAX_HELD_BY_ANNOTATOR
             if waiting and (resume or is_full):
@@ -94,14 +96,17 @@ class Pages:
         """
         with self._lock:
             numbers = numbers_of(self._store, list(have))
-            mine = {item: key for key, item in numbers.items() if self._belongs(annotator, item, page)}
+            mine = {
+                item: key
+                for key, item in numbers.items()
+                if self._owners.get((annotator, item)) == page or self._is_free(annotator, item)
+            }
             now = time.time()
             leases = extend(self._store, annotator, list(mine), now=now, lease_seconds=lease_seconds)
             for lease in leases:
                 self._owners[annotator, lease["item"]] = page
             return [mine[lease["item"]] for lease in leases]
 
-    def _belongs(self, annotator: str, item: int, page: str | None, *, with_unknown: bool = True) -> bool:
-        """Return whether an item is a page's; one whose page is unknown is anybody's, if that is wanted."""
-        owner = self._owners.get((annotator, item))
-        return owner == page or (owner is None and with_unknown)
+    def _is_free(self, annotator: str, item: int) -> bool:
+        """Return whether it is not known which page holds an item."""
+        return self._owners.get((annotator, item)) is None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 try:
@@ -16,11 +19,13 @@ else:
     if _N_FILES == RLIM_INFINITY:
         _N_FILES = 4096
 
-# Accepting takes a few rounds of the event loop, during which a connection counts for the system but not yet for us.
-# So a burst gets that many beyond the limit, and the rest is for the database, pictures and the trainer.
+# A quarter of the files that the system lets us open; the rest is for the database, for pictures, and for connections
+# accepted a moment ago: they count for the system a few rounds of the event loop before they count here.
 MAX_CONNECTIONS = min(max(_N_FILES // 4, 8), 1000)
-BACKLOG = min(max(_N_FILES // 32, 2), 128)
+N_ACCEPTED = min(max(_N_FILES // 32, 2), 128)  # connections accepted in one round of the event loop
+_N_QUEUED = 256  # connections that the system keeps for us until they are accepted
 
+KEEP_ALIVE_SECONDS = 10  # between two requests; the page asks every five
 REQUEST_SECONDS = 15.0  # for a request to begin, and for all of its headers
 BODY_SECONDS = 30.0  # for the body of a request
 STALLED_SECONDS = 60.0  # for a client to take some of what it asked for
@@ -31,25 +36,29 @@ class PatientProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._awaited: str | None = None
+        self.awaited: str | None = None  # "request" or "body"; None while the server has to answer
+        self.since = 0.0  # when waiting for it began, in the time of the event loop
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request."""
         super().connection_made(transport)
         self._await("request", REQUEST_SECONDS)
         if len(self.connections) > MAX_CONNECTIONS:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing any more."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._await(None)
         self.resume_writing()
 
     def handle_events(self) -> None:
+        """Expect the rest of the request that has begun, or the next one."""
         super().handle_events()
-        if not self.is_answering():
+        if self.cycle is None or self.cycle.response_complete:
             self._await("request", REQUEST_SECONDS)
         elif self.cycle.more_body:
             self._await("body", BODY_SECONDS)
@@ -57,45 +66,83 @@ class PatientProtocol(H11Protocol):
             self._await(None)
 
     def on_response_complete(self) -> None:
+        """Expect the next request."""
         self._await(None)
         if not self.transport.is_closing():
             self._await("request", REQUEST_SECONDS)
         super().on_response_complete()
 
+    def _await(self, what: str | None, seconds: float = 0.0) -> None:
+        """Set a deadline for what is waited for; one that runs for the same thing is not put off."""
+        if what == self.awaited:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self.awaited, self.since = what, self.loop.time()
+        if what is not None:
+            self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
     def pause_writing(self) -> None:
+        """Expect the client to take some of what was sent."""
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+        self._watch_taking()
+
+    def _watch_taking(self) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(STALLED_SECONDS, self._check_taking, unsent)
+
+    def _check_taking(self, unsent: int) -> None:
+        """Close a connection of which nothing was taken; a slow client may go on."""
+        if self.transport.get_write_buffer_size() < unsent:
+            self._watch_taking()
+        else:
+            self.transport.abort()
 
     def resume_writing(self) -> None:
+        """Expect nothing of that kind any more."""
         super().resume_writing()
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
 
-    def is_answering(self) -> bool:
-        """Return whether a request is being received or answered."""
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _await(self, what: str | None, seconds: float = 0.0) -> None:
-        """Set a deadline for what is waited for; one that runs for the same thing is not put off."""
-        if what == self._awaited:
-            return
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        self._awaited = what
-        if what is not None:
-            self._deadline = self.loop.call_later(seconds, self.transport.abort)
-
     def _make_room(self) -> None:
-        """Close the connection that has waited longest for a request, of those that never sent one if there are any."""
-        alive = [other for other in self.connections if not other.transport.is_closing()]
+        """Close the connection waited for longest, first one that never sent a request; this one if there is none."""
+        connections = [other for other in self.connections if isinstance(other, PatientProtocol)]
+        alive = [other for other in connections if not other.transport.is_closing()]
         if len(alive) <= MAX_CONNECTIONS:
             return
-        waiting = [other for other in alive if not other.is_answering() and other is not self]
-        oldest = min(waiting, key=lambda other: (other.cycle is not None, other.waits_until()), default=self)
+        waiting = [other for other in alive if other.awaited is not None and other is not self]
+        oldest = min(waiting, key=lambda other: (other.cycle is not None, other.since), default=self)
         oldest.transport.abort()
 
-    def waits_until(self) -> float:
-        """Return when this connection is closed if nothing comes, in the time of the event loop."""
-        return float("inf") if self._deadline is None else self._deadline.when()
+
+class Server(uvicorn.Server):
+    """A server that no client can keep busy by doing nothing.
+
+    Parameters
+    ----------
+    app : ASGI application
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        config = uvicorn.Config(
+            app,
+            http=PatientProtocol,
+            ws="none",
+            lifespan="off",
+            backlog=N_ACCEPTED,
+            log_level="error",  # what clients do wrong they are told, and could fill a disk with
+            access_log=False,  # its lines would hold tokens
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=5,
+        )
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen; asyncio has one number for both queues, so the longer one is asked for afterwards."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(_N_QUEUED)

@@ -11,13 +11,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -27,7 +26,7 @@ from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.tokens import holder
 from alkit.annotate.items import picture_type
 from alkit.annotate.session import LabelingSession
-from alkit.annotate.web.connections import BACKLOG, PatientProtocol
+from alkit.annotate.web.connections import Server
 
 STATIC = Path(str(resources.files("alkit.annotate.web"))) / "static"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -78,6 +77,7 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
             Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False),
         ],
         exception_handlers={
+            ClientDisconnect: lambda request, error: _refusal(400, "the body ended early"),  # no error of the server
             HTTPException: lambda request, error: _refusal(error.status_code, error.detail),
             Conflict: lambda request, error: _refusal(409, error),
             ValueError: lambda request, error: _refusal(400, error),
@@ -245,21 +245,8 @@ def serve(
         name = f"[{host}]"
     else:
         name = host
-    config = uvicorn.Config(
-        make_app(session, [name, *hosts]),
-        http=PatientProtocol,
-        ws="none",
-        lifespan="off",
-        backlog=BACKLOG,
-        log_level="error",  # what clients do wrong they are told, and could fill a disk with
-        access_log=False,  # its lines would hold tokens
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=10,  # longer than the page's polling, so that one connection does
-        timeout_graceful_shutdown=5,
-    )
     ready(f"http://{name}:{listener.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(make_app(session, [name, *hosts])).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
