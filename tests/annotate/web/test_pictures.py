@@ -1,6 +1,9 @@
 """Pictures in a real browser: all of each is seen, in any window, and more of it when one asks for that."""
 
+import io
+
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -55,8 +58,6 @@ def test_all_of_a_picture_is_seen(window, beside, tmp_path, open_page):
     if beside != "alone":
         items = Items(names, image=files, text=text)
     if beside == "with text and table":
-        import pandas as pd
-
         items = Items(names, image=files, text=text, rows=pd.DataFrame(rows))
     with served(items, tmp_path) as (_, address):
         width, height = window
@@ -79,8 +80,6 @@ def test_all_of_a_picture_is_seen(window, beside, tmp_path, open_page):
 
 
 def test_the_edges_of_a_picture_are_on_the_screen(tmp_path, open_page):
-    import io
-
     names, files = photographs(tmp_path)
     with served(Items(names[:1], image=files[:1]), tmp_path) as (_, address):
         page = open_page(address, viewport={"width": 740, "height": 360})

@@ -1,4 +1,4 @@
-"""Finding a class by its name, in a real browser: what is typed is what is looked for, and Enter takes what is marked."""
+"""Finding a class by its name, in a real browser: keys edit what is looked for, and Enter takes what is marked."""
 
 import pytest
 

@@ -561,7 +561,7 @@ class Heartbeat {
   async run() {
     while (!this.signal.aborted) {
       const lease = this.progress.latest?.lease_seconds;
-      await pause(lease ? (lease * 1000) / BEATS_PER_LEASE : POLL_MS, this.signal);
+      await pause(lease ? (lease * 1000) / BEATS_PER_LEASE : RETRY_MS[0], this.signal); // its length comes with the items
       if (!this.attention.isAway()) await this.beat();
     }
   }
