@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from typing import Any
 
 import uvicorn
@@ -107,14 +108,26 @@ class PatientProtocol(H11Protocol):
             self._stalled = None
 
     def _make_room(self) -> None:
-        """Close the connection waited for longest, first one that never sent a request; this one if there is none."""
+        """Close one connection of the address that has most: one that never sent a request, waited for longest.
+
+        This one is closed if all others are being answered.
+        """
         connections = [other for other in self.connections if isinstance(other, PatientProtocol)]
         alive = [other for other in connections if not other.transport.is_closing()]
         if len(alive) <= MAX_CONNECTIONS:
             return
+        counts = Counter(other.address() for other in alive)
         waiting = [other for other in alive if other.awaited is not None and other is not self]
-        oldest = min(waiting, key=lambda other: (other.cycle is not None, other.since), default=self)
+        oldest = min(
+            waiting,
+            key=lambda other: (-counts[other.address()], other.cycle is not None, other.since),
+            default=self,
+        )
         oldest.transport.abort()
+
+    def address(self) -> str | None:
+        """Return where the client is."""
+        return self.client[0] if self.client else None
 
 
 class Server(uvicorn.Server):

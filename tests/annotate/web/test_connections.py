@@ -49,8 +49,8 @@ def running(tmp_path):
 def connect():
     opened = []
 
-    def connect(port):
-        opened.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+    def connect(port, source="127.0.0.1"):
+        opened.append(socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0)))
         return opened[-1]
 
     yield connect
@@ -164,6 +164,15 @@ def test_who_is_being_answered_is_not_closed_for_others(tmp_path, monkeypatch, c
         busy[0].close()
         time.sleep(0.2)
         assert ask(connect(port)) == 200
+
+
+def test_the_address_with_most_connections_makes_room(tmp_path, monkeypatch, connect):
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", LIMIT)
+    with running(tmp_path) as (port, _):
+        patient = connect(port, "127.0.0.2")
+        for _ in range(5 * LIMIT):
+            connect(port)
+        assert ask(patient) == 200
 
 
 def test_bodies_that_never_come_make_room(tmp_path, monkeypatch, connect):
