@@ -298,28 +298,6 @@ class LabelStore:
             leases = db.execute(NEXT, parameters).fetchall()
         return leases[0] if leases else None
 
-    def renew(self, annotator: str, *, now: float, lease_seconds: float) -> sqlite3.Row | None:
-        """Return the item that an annotator has held longest, and hold it anew.
-
-        Parameters
-        ----------
-        annotator, now, lease_seconds
-            As in `next`.
-
-        Returns
-        -------
-        Row of table ``lease``, or None if they hold none
-        """
-        sql = """
-            UPDATE lease SET expires = ? WHERE annotator = ? AND item = (
-                SELECT l.item FROM lease l JOIN queue q ON q.item = l.item
-                WHERE l.annotator = ? AND l.expires > ? AND q.wanted > 0 ORDER BY l.granted LIMIT 1
-            ) RETURNING *
-        """
-        with self.transaction() as db:
-            leases = db.execute(sql, (now + lease_seconds, annotator, annotator, now)).fetchall()
-        return leases[0] if leases else None
-
     def record(self, event: dict[str, Any], annotator: str, *, now: float, lease_seconds: float) -> dict[str, Any]:
         """Append an event; it is on disk when this returns.
 
