@@ -1,9 +1,10 @@
 """Active learning for PyTorch networks, in scikit-learn's habits."""
 
-from alkit import _modal
+from alkit import _modal, _moved
 from alkit._version import __version__
 
 _modal.repair()  # before anything else imports modAL
+_moved.keep_old_addresses()
 
 from alkit.experiment import ActiveLearningClassifier, compare_strategies  # noqa: E402
 from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor  # noqa: E402

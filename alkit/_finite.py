@@ -11,9 +11,12 @@ import torch
 
 def sums_to_finite(values: np.ndarray) -> bool:
     """Whether the sum of all values is finite, which clears an array at once; False may also mean an overflow."""
-    plain = values.flags.writeable and values.flags.c_contiguous and all(stride >= 0 for stride in values.strides)
-    if plain and values.dtype in (np.float32, np.float64):
-        return math.isfinite(torch.from_numpy(values).sum())  # four times as fast as numpy
+    # torch warns of arrays that are read-only, and refuses those that run backwards
+    flags = values.flags
+    torch_takes_it = flags.writeable and flags.c_contiguous and all(stride >= 0 for stride in values.strides)
+    if torch_takes_it and values.dtype in (np.float32, np.float64):
+        # four times as fast as numpy
+        return math.isfinite(torch.from_numpy(values).sum())
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()))
 
@@ -21,7 +24,10 @@ def sums_to_finite(values: np.ndarray) -> bool:
 def marked_rows(values: np.ndarray, allow_nan: bool) -> np.ndarray:
     """Return the positions along the first axis of infinity and, unless allowed, missing values."""
     marked = _non_finite(values, allow_nan)
-    return np.nonzero(marked)[0] if marked.any() else np.empty(0, dtype=np.intp)
+    if not marked.any():
+        return np.empty(0, dtype=np.intp)
+    rows, *_ = np.nonzero(marked)
+    return rows
 
 
 def _non_finite(values: np.ndarray, allow_nan: bool) -> np.ndarray:
@@ -30,9 +36,10 @@ def _non_finite(values: np.ndarray, allow_nan: bool) -> np.ndarray:
         if sums_to_finite(values):
             return np.zeros(1, dtype=bool)
         return np.isinf(values) if allow_nan else ~np.isfinite(values)
-    if values.dtype.kind == "O" and any(np.ndim(cell) for cell in values.flat):  # a cell holds a whole array
-        return np.array([_non_finite(np.asarray(cell), allow_nan).any() for cell in values.flat]).reshape(values.shape)
-    if values.dtype.kind == "O":
-        infinite = np.isin(values, [np.inf, -np.inf])
-        return infinite if allow_nan else infinite | pd.isna(values)
-    return np.zeros(1, dtype=bool)
+    if values.dtype.kind != "O":
+        return np.zeros(1, dtype=bool)
+    if any(np.ndim(cell) for cell in values.flat):  # a cell holds a whole array
+        of_cells = [_non_finite(np.asarray(cell), allow_nan).any() for cell in values.flat]
+        return np.array(of_cells).reshape(values.shape)
+    infinite = np.isin(values, [np.inf, -np.inf])
+    return infinite if allow_nan else infinite | pd.isna(values)

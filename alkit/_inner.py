@@ -20,6 +20,7 @@ def take_over_tags(tags: Any, inner: Any) -> Any:
 def tell_classes(estimator: Any, classes: np.ndarray) -> Any:
     """Declare every label there may be, where an estimator has the parameter ``classes`` and it is None; return it."""
     params = estimator.get_params().items()
+    # of a step of a Pipeline, too: "classifier__classes"
     names = [key for key, value in params if value is None and key.split("__")[-1] == "classes"]
     return estimator.set_params(**dict.fromkeys(names, classes))
 
@@ -30,4 +31,5 @@ def take_over_features(outer: Any, inner: Any) -> None:
         if hasattr(inner, name):
             setattr(outer, name, getattr(inner, name))
         elif name in vars(outer):
+            # from an earlier fit on other rows
             delattr(outer, name)

@@ -80,7 +80,10 @@ def _replace(owner: Any, name: str, repaired: Callable[..., Any]) -> None:
 
     setattr(owner, name, call)
     if isinstance(owner, ModuleType):
-        for module in [sys.modules[key] for key in list(sys.modules) if key.split(".")[0] == "modAL"]:
+        # modules that imported the function by name hold it themselves
+        for key, module in list(sys.modules.items()):
+            if key.split(".")[0] != "modAL":
+                continue
             if vars(module).get(name) is original:
                 setattr(module, name, call)
 
@@ -137,23 +140,30 @@ def _retrieve_rows(original: Callable, X: Rows, I: Any) -> Rows:  # noqa: E741 -
 
 def _drop_rows(original: Callable, X: Rows, I: Any) -> Rows:  # noqa: E741 - modAL's name
     """Rows of a DataFrame are dropped by index label, although `I` holds positions."""
-    return take(X, np.delete(np.arange(len(X)), I)) if isinstance(X, _PANDAS) else original(X, I)
+    if not isinstance(X, _PANDAS):
+        return original(X, I)
+    kept = np.delete(np.arange(len(X)), I)
+    return take(X, kept)
 
 
 def _enumerate_data(original: Callable, X: Rows) -> Iterator[tuple[int, Any]]:
     """Rows of a DataFrame are counted by index label, which expected error then takes for a position."""
-    return ((i, X.iloc[i]) for i in range(len(X))) if isinstance(X, _PANDAS) else original(X)
+    if not isinstance(X, _PANDAS):
+        return original(X)
+    return ((i, X.iloc[i]) for i in range(len(X)))
 
 
 def _add_row(original: Callable, X: Rows, row: Any) -> Rows:
     """A Series is not a row to pandas' stacking; a text, and a row of more than one dimension, not to numpy's."""
     if isinstance(X, pd.DataFrame) and not isinstance(row, pd.DataFrame):
         values = np.reshape(np.asarray(row), (-1, X.shape[1]))
-        return stack([X, pd.DataFrame(values, columns=X.columns).astype(dict(X.dtypes))])
+        frame = pd.DataFrame(values, columns=X.columns).astype(dict(X.dtypes))
+        return stack([X, frame])
     if isinstance(X, pd.Series) or (isinstance(X, list) and np.ndim(row) == 0):
         return stack([X, [row]])
     if isinstance(X, np.ndarray):
-        return np.concatenate([X, np.reshape(np.asarray(row), (-1, *X.shape[1:]))])
+        rows = np.reshape(np.asarray(row), (-1, *X.shape[1:]))
+        return np.concatenate([X, rows])
     return original(X, row)
 
 
@@ -181,10 +191,11 @@ def _ranked_batch(original: Callable, classifier: Any, unlabeled: Rows, *args: A
     """Pools and training data that are DataFrames or lists fail; matrices of the same rows do not."""
     transform = classifier.transform_without_estimating if classifier.on_transformed else lambda X: X
     known = classifier.X_training
-    view = SimpleNamespace(
-        on_transformed=False,
-        X_training=None if known is None or n_rows(known) == 0 else _as_matrix(transform(known)),
-    )
+    matrix = None
+    if known is not None and n_rows(known) > 0:
+        matrix = _as_matrix(transform(known))
+    # all that modAL's function reads of a learner; the rows are transformed already
+    view = SimpleNamespace(on_transformed=False, X_training=matrix)
     return original(view, _as_matrix(transform(unlabeled)), *args, **kwargs)
 
 
@@ -213,7 +224,8 @@ def _learner_init(original: Callable, self: Any, *args: Any, **kwargs: Any) -> N
 
 
 def _resample(X: Rows, y: Rows) -> tuple[Rows, Rows]:
-    """Draw as many rows as there are, with replacement, from the stream modAL draws from: old seeds keep their rows."""
+    """Draw as many rows as there are, with replacement."""
+    # from numpy's global generator, as modAL does, so that scripts with a seed keep their rows
     rows = np.random.choice(range(n_rows(X)), n_rows(X), replace=True)  # noqa: NPY002
     return take(X, rows), take(y, rows)
 
@@ -228,7 +240,9 @@ def _fit_to_known(original: Callable, self: Any, bootstrap: bool = False, **fit_
 
 def _fit_on_new(original: Callable, self: Any, X: Rows, y: Rows, bootstrap: bool = False, **fit_kwargs: Any) -> Any:
     """The same as in ``_fit_to_known``; besides, bootstrapping forgets `fit_kwargs`."""
-    return original(self, *(_resample(X, y) if bootstrap else (X, y)), **fit_kwargs)
+    if bootstrap:
+        X, y = _resample(X, y)
+    return original(self, X, y, **fit_kwargs)
 
 
 def _optimizer_init(original: Callable, *args: Any, **kwargs: Any) -> None:
@@ -256,7 +270,8 @@ def _set_classes(original: Callable, self: Any) -> None:
     try:
         original(self)
     except TypeError:
-        self.classes_ = np.unique(np.concatenate([learner.estimator.classes_ for learner in self.learner_list]))
+        of_learners = [learner.estimator.classes_ for learner in self.learner_list]
+        self.classes_ = np.unique(np.concatenate(of_learners))
         self.n_classes_ = len(self.classes_)
 
 
@@ -275,6 +290,8 @@ def _vote_proba(original: Callable, self: Any, *args: Any, **kwargs: Any) -> np.
     """Where all learners order their classes alike, columns keep that order, even if ``classes_`` has another."""
     proba_N_K_C = original(self, *args, **kwargs)
     estimators = [learner.estimator for learner in self.learner_list]
-    if learners.check_class_labels(*estimators) and not np.array_equal(estimators[0].classes_, self.classes_):
-        proba_N_K_C = proba_N_K_C[:, :, np.argsort(estimators[0].classes_)]
+    alike = learners.check_class_labels(*estimators)
+    if alike and not np.array_equal(estimators[0].classes_, self.classes_):
+        order = np.argsort(estimators[0].classes_)
+        proba_N_K_C = proba_N_K_C[:, :, order]
     return proba_N_K_C

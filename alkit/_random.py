@@ -18,7 +18,8 @@ def generator(random_state: RandomState) -> np.random.Generator:
     """Return a Generator: the one given, or a new one seeded as scikit-learn seeds (None: from numpy's global)."""
     if isinstance(random_state, np.random.Generator):
         return random_state
-    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1, size=4))
+    entropy = check_random_state(random_state).randint(2**31 - 1, size=4)
+    return np.random.default_rng(entropy)
 
 
 def draw_seed(rng: np.random.Generator) -> int:
@@ -29,6 +30,7 @@ def draw_seed(rng: np.random.Generator) -> int:
 def seed_estimator(estimator: Any, rng: np.random.Generator, *, every: bool = False) -> None:
     """Give each ``random_state`` inside an estimator that is None (or every one) a seed of its own."""
     params = estimator.get_params().items()
+    # sorted, so that which seed a step gets does not depend on the order in which steps are listed
     keys = sorted(key for key, value in params if _is_random_state(key) and (every or value is None))
     estimator.set_params(**{key: draw_seed(rng) for key in keys})
 
@@ -66,13 +68,16 @@ def isolated_rng(device: str | torch.device = "cpu", seed: int | None = None) ->
     True
     """
     kind = torch.device(device).type
-    devices = [] if kind == "cpu" else list(range(torch.get_device_module(kind).device_count()))
+    devices = []
+    if kind != "cpu":
+        devices = list(range(torch.get_device_module(kind).device_count()))
     state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices, device_type="cuda" if kind == "cpu" else kind):
             if seed is not None:
                 random.seed(seed)
                 np.random.seed(seed)  # noqa: NPY002
+                # torch.manual_seed would seed the generators of every other device, too, which are not put back
                 seed_torch = torch.default_generator.manual_seed if kind == "cpu" else torch.manual_seed
                 seed_torch(seed)
             yield

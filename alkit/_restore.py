@@ -15,8 +15,11 @@ from modAL.models.base import BaseCommittee, BaseLearner
 def restored_on_failure(holder: Any) -> Iterator[None]:
     """Put learners and estimators back as they were, the same objects, if the body raises or is interrupted."""
     parts = list(_parts(holder))
-    kept = [thing for part in parts for thing in (part, *_taught_data(part), *_parameters(part)) if thing is not None]
-    states = [_state(part, {id(other): other for other in kept}) for part in parts]
+    kept: dict[int, Any] = {}
+    for part in parts:
+        for thing in (part, *_taught_data(part), *_parameters(part)):
+            kept[id(thing)] = thing
+    states = [_state(part, kept) for part in parts]
     try:
         yield
     except BaseException:
@@ -38,7 +41,9 @@ def _parts(holder: Any) -> Iterator[Any]:
     if isinstance(holder, BaseLearner):
         yield from _parts(holder.estimator)
     elif hasattr(holder, "get_params"):
-        yield from (p for p in holder.get_params().values() if hasattr(p, "get_params") and not isinstance(p, type))
+        parameters = holder.get_params().values()
+        # a class has `get_params` as well, but no state of its own
+        yield from (value for value in parameters if hasattr(value, "get_params") and not isinstance(value, type))
 
 
 def _taught_data(part: Any) -> tuple[Any, Any]:
@@ -52,12 +57,16 @@ def _parameters(part: Any) -> list[Any]:
         return []
     # a fit may write into lists, draw from generators, and train the very module it was given
     written = (list, dict, np.random.RandomState, np.random.Generator)
+    trained = getattr(part, "module_", None)
     given = part.get_params(deep=False).values()
-    return [v for v in given if not isinstance(v, written) and v is not getattr(part, "module_", None)]
+    return [value for value in given if not isinstance(value, written) and value is not trained]
 
 
 def _state(part: Any, kept: dict[int, Any]) -> dict[str, Any]:
-    memo, state = dict(kept), {}
+    """Return a copy of all attributes, in which what is kept, by id, stands for itself."""
+    # deepcopy looks objects up in its memo before it copies them
+    memo = dict(kept)
+    state = {}
     for name, value in vars(part).items():
         try:
             state[name] = copy.deepcopy(value, memo)

@@ -258,8 +258,8 @@ class Pick(Protocol):
     """Function that chooses rows, looking at the whole set.
 
     Its positional parameters are the quantities that `pick_needs` names, in that order; their names are free, but a
-    first parameter called ``scores`` is handed the scores. Other keyword-only parameters than `k`, `rng` and `budget`
-    are parameters of the strategy and need a value (`alkit.strategies.signatures`).
+    parameter called ``scores`` must come first and is handed the scores. Other keyword-only parameters than `k`, `rng`
+    and `budget` are parameters of the strategy and need a value (`alkit.strategies.signatures`).
 
     Examples
     --------
@@ -285,8 +285,8 @@ class Pick(Protocol):
             Quantities as for `Score`, of the whole set at once. They must not be changed in place.
         **keywords
             ``k``, an int from 1 to N: number of rows. ``rng``, a `numpy.random.Generator`: the only source of
-            randomness; `alkit.strategies.picks.ties` breaks ties with it. Where the pick has it and a query gives it,
-            ``budget``, a float: what all labels may cost, in which case fewer than k rows may be picked. And the
+            randomness; `alkit.strategies.picks.ties` breaks ties with it. Where the pick has it, ``budget``, a
+            float or None: what all labels may cost, in which case fewer than k rows may be picked. And the
             parameters of the strategy.
 
         Returns
@@ -324,8 +324,9 @@ class StoppingRule(Protocol):
         Parameters
         ----------
         model : fitted classifier or learner
+            In a simulated loop the learner, which has ``y_training``; a loop of one's own may pass a classifier.
         X : rows of any kind
-            Unlabelled rows.
+            Unlabelled rows, the same each time.
 
         Returns
         -------
@@ -339,7 +340,7 @@ class RowFunctions(Protocol):
     """Functions that read X, whatever kind of rows it holds: the module `alkit.rows` offers them.
 
     A kind of X takes part once a `alkit.rows.RowKind` is registered for its type, by which these functions find it
-    (`functools.singledispatch`); nothing else in the package asks what kind X is.
+    (`functools.singledispatch`).
 
     Examples
     --------

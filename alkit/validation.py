@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,7 @@ import pandas as pd
 import torch
 from sklearn.utils import get_tags
 
-from alkit.rows import Rows, n_rows, non_finite_rows, row_shape
+from alkit.rows import Rows, kind_of, n_rows, non_finite_rows, row_shape
 
 
 def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
@@ -35,12 +36,12 @@ def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
     return rows
 
 
-def check_aligned(name: str, values: Any, X: Rows) -> None:
-    """Refuse what should hold one value per row of the pool, and does not."""
+def check_aligned(name: str, values: Any, X: Rows, what: str = "the pool") -> None:
+    """Refuse what should hold one value per row of X, and does not; `what` names X in the message."""
     if np.isscalar(values) or getattr(values, "ndim", 1) == 0:
-        raise ValueError(f"{name} is {values!r}, but the pool has {n_rows(X)} rows; give one per row")
+        raise ValueError(f"{name} is {values!r}, but {what} has {n_rows(X)} rows; give one per row")
     if n_rows(values) != n_rows(X):
-        raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one per row")
+        raise ValueError(f"{name} has {n_rows(values)} values, but {what} has {n_rows(X)} rows; give one per row")
 
 
 def checked_count(n_instances: Any, n: int) -> int:
@@ -67,12 +68,14 @@ def as_labels(y: Any) -> Any:
     """Return labels as rows that can be taken and stacked: objects that are all of one type as that type."""
     if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
         raise ValueError(f"y is {y!r}; give one label per row")
-    if isinstance(y, (list, tuple)) or np.dtype(object) == getattr(y, "dtype", None) or isinstance(y, pd.Categorical):
-        labels = pd.Series(list(y), dtype=object).infer_objects()
-        if labels.dtype.kind in "biuf" or labels.isna().any():  # numpy would make a text of NaN among texts
-            return labels.to_numpy()
-        return np.asarray(y)
-    return y
+    holds_objects = isinstance(y, (list, tuple, pd.Categorical)) or np.dtype(object) == getattr(y, "dtype", None)
+    if not holds_objects:
+        return y
+    labels = pd.Series(list(y), dtype=object).infer_objects()
+    # numpy would make a text of NaN among texts
+    if labels.dtype.kind in "biuf" or labels.isna().any():
+        return labels.to_numpy()
+    return np.asarray(y)
 
 
 def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
@@ -82,33 +85,79 @@ def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
         raise ValueError(f"X{suffix} has {n} rows, but y{suffix} has {n_labels} labels; give one label per row")
 
 
-def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
-    """Refuse rows and labels that do not belong together or that the model cannot learn from."""
+def check_rows_and_labels(X: Rows, y: Any, model: Any) -> None:
+    """Refuse rows and labels that do not belong together; what rows may hold is the model's business."""
     check_label_a_row(X, y)
     n = n_rows(X)
     if n == 0:
         raise ValueError("X has 0 rows and y 0 labels; there is nothing to learn from")
     check_columns(X, model)
-    missing = np.asarray(pd.isna(pd.Series(y) if isinstance(y, list) else np.asarray(y)))
+    labels = pd.Series(y) if isinstance(y, list) else np.asarray(y)
+    missing = np.asarray(pd.isna(labels))
     if missing.any():
         raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
-    if finite:
-        check_finite(X, "X", allow_nan=input_tag(model, "allow_nan"))
 
 
-def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None:
-    """Refuse rows with infinity or, unless allowed, NaN; `start` is the position of the first row."""
-    bad = non_finite_rows(X, allow_nan=allow_nan)
+def is_known_finite(X: Rows) -> bool:
+    """Look at the rows of X, and tell whether they are known to hold neither NaN nor infinity; refuse nothing."""
+    return kind_of(X).is_searched(X) and not non_finite_rows(X).size
+
+
+def refuse_non_finite_rows(X: Rows, estimator: Any) -> None:
+    """Refuse rows with NaN or infinity for an estimator that would take them without a word."""
+    bad = non_finite_rows(X)
     if bad.size:
         raise ValueError(
-            f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row {start + bad[0]}; "
-            "impute them, leave them out, or allow them with force_all_finite=False"
+            f"{bad.size} of {n_rows(X)} rows of X hold NaN or infinity, the first is row {bad[0]}, which would make "
+            f"the weights of {type(estimator).__name__} NaN; impute them, leave them out, or allow them with "
+            "force_all_finite=False"
         )
+
+
+_REFUSES_VALUES = re.compile(r"\b(nan|inf|infinity|infinite|non-finite)\b", re.IGNORECASE)
+_POSITIONS: ContextVar[Any] = ContextVar("where the rows of a chunk are in the pool", default=None)
+
+
+@contextmanager
+def naming_rows(X: Rows, what: str, positions: Any = None) -> Iterator[None]:
+    """Have an error of the body that is about NaN or infinity name the rows of X that hold them.
+
+    Parameters
+    ----------
+    X : rows of any kind
+    what : str
+        What X is, for the message.
+    positions : slice or int array, optional
+        Where the rows of X are in a pool; by default they are numbered from 0.
+    """
+    token = _POSITIONS.set(positions)
+    try:
+        yield
+    except ValueError as error:
+        bad = non_finite_rows(X) if _REFUSES_VALUES.search(str(error)) else np.empty(0)
+        if not bad.size:
+            raise
+        said, *_ = str(error).splitlines()
+        raise ValueError(
+            f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row "
+            f"{position_of(bad[0], positions)}, and the estimator does not take them: {said} Impute them in a "
+            "Pipeline, or leave them out"
+        ) from error
+    finally:
+        _POSITIONS.reset(token)
+
+
+def position_of(row: int, positions: Any) -> int:
+    """Return where a row of a chunk is in the pool, by the positions of the chunk (None: the row itself)."""
+    if positions is None:
+        return int(row)
+    return int(row + positions.start if isinstance(positions, slice) else positions[row])
 
 
 def check_columns(X: Rows, model: Any) -> None:
     """Refuse numbers in one row or column where the model takes a matrix, and columns of one name."""
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc" and input_tag(model, "two_d_array"):
+    one_row_or_column = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc"
+    if one_row_or_column and input_tag(model, "two_d_array"):
         raise ValueError(
             f"X is 1-D with {X.size} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
             "X.reshape(1, -1) if they are one row"
@@ -177,10 +226,13 @@ def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
 
 def check_shape(X: Rows) -> None:
     """Raise ValueError if X is empty, 1-D, or has no features or duplicate column names."""
+    # these messages are in the words of scikit-learn, whose estimator checks read them
     n, shape = n_rows(X), row_shape(X)
     if n == 0:
         raise ValueError(f"Found array with 0 sample(s) (rows of shape {shape}) while a minimum of 1 is required")
-    if shape == () or (isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))):
+    # a list tells no shape: numbers in it are one column, texts and dicts are whole rows
+    numbers = isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))
+    if shape == () or numbers:
         raise ValueError(
             "Expected 2D array, got 1D array instead. Reshape your data either using X.reshape(-1, 1) if it has a "
             "single feature or X.reshape(1, -1) if it is a single row"
@@ -196,16 +248,19 @@ def check_batch(batch: Any, first_row: int) -> None:
     """Refuse a batch of tensors, or a dict of them, that holds NaN or infinity; one finite sum clears it at once."""
     for values in batch.values() if isinstance(batch, dict) else (batch,):
         if values.is_floating_point() and not torch.isfinite(values.sum()):
-            bad = (~torch.isfinite(values)).flatten(1 if values.ndim > 1 else 0)
-            rows = (bad.any(1) if bad.ndim > 1 else bad).nonzero()
+            # the sum may have overflowed although all values are finite
+            bad = ~torch.isfinite(values)
+            bad_rows = bad.flatten(1).any(1) if bad.ndim > 1 else bad.flatten()
+            rows = bad_rows.nonzero()
             if len(rows):
                 raise _non_finite_error(first_row + int(rows[0]), "X")
 
 
 def _non_finite_error(row: int, where: str) -> ValueError:
-    """Say where the first bad row is, and what to do."""
+    """Say where the first bad row is, in the numbers of the pool that is asked for, and what to do."""
+    first = position_of(row, _POSITIONS.get())
     return ValueError(
-        f"Input X contains NaN or infinity in {where} (first: row {row}); impute or drop such rows, "
+        f"Input X contains NaN or infinity in {where} (first: row {first}); impute or drop such rows, "
         "e.g. by sklearn.impute.SimpleImputer"
     )
 
@@ -213,12 +268,31 @@ def _non_finite_error(row: int, where: str) -> ValueError:
 _CHECKED: ContextVar[Any] = ContextVar("rows that were looked at", default=None)
 
 
+_EVERYTHING = object()
+
+
+@contextmanager
+def let_through() -> Iterator[None]:
+    """Have networks look at no rows in the body, whoever hands them over: they may hold anything."""
+    token = _CHECKED.set(_EVERYTHING)
+    try:
+        yield
+    finally:
+        _CHECKED.reset(token)
+
+
 @contextmanager
 def checked(X: Rows) -> Iterator[None]:
-    """Have those who are handed X itself in the body know that its values were looked at, and look no more.
+    """Have those who are handed X itself in the body know that it is finite, so that they need not look again.
 
-    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows, not
-    what a Pipeline makes of them, need not do so again.
+    A learner looks at what it is taught, and a query at what it asks of a pool; the network that gets the same rows
+    need not do so again. It does so where the look told nothing of its rows: rows that a Dataset makes on demand, rows
+    with NaN, and what the steps of a Pipeline make of rows, in place or not.
+
+    Parameters
+    ----------
+    X : rows of any kind
+        See `is_known_finite`; None takes back what an outer ``checked`` said.
 
     Examples
     --------
@@ -229,7 +303,8 @@ def checked(X: Rows) -> Iterator[None]:
     ...     was_checked(X), was_checked(X.copy())
     (True, False)
     """
-    token = _CHECKED.set(X)
+    finite = X is not None and kind_of(X).is_searched(X)
+    token = _CHECKED.set(X if finite else None)
     try:
         yield
     finally:
@@ -237,5 +312,6 @@ def checked(X: Rows) -> Iterator[None]:
 
 
 def was_checked(X: Rows) -> bool:
-    """Tell whether the values of X itself were looked at, see `checked`."""
-    return X is not None and _CHECKED.get() is X
+    """Tell whether the values of X need no look: see `checked` and `let_through`."""
+    known = _CHECKED.get()
+    return X is not None and (known is X or known is _EVERYTHING)

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from alkit import ActiveLearner, ActiveLearningClassifier, DropoutMLPClassifier, NetClassifier, rows
+from alkit.rows import on_disk
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(600, 8)).astype(np.float32)
@@ -108,7 +109,7 @@ def test_non_finite_rows_are_found_block_by_block(stored, monkeypatch):
     bad = A.copy()
     bad[[3, 150], 1], bad[599, 7] = np.nan, np.inf
     X = stored(bad)
-    monkeypatch.setattr(rows, "_BLOCK_BYTES", 32 * 100)
+    monkeypatch.setattr(on_disk, "_BLOCK_BYTES", 32 * 100)
     assert rows.non_finite_rows(X).tolist() == [3, 150, 599]
     assert rows.non_finite_rows({"a": A, "b": X}, allow_nan=True).tolist() == [599]
     if isinstance(X, RowSlices):

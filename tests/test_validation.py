@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
+from torch.utils.data import Dataset
 
-from alkit import ActiveLearner, DropoutMLPClassifier, NetClassifier, validation
+from alkit import ActiveLearner, Committee, DropoutMLPClassifier, NetClassifier, validation
 from alkit.nets.training import tensors
 from alkit.rows import n_rows
 
@@ -84,3 +87,87 @@ def test_rows_are_known_by_identity_and_only_in_the_body():
         assert not validation.was_checked(X[:])
     assert not validation.was_checked(X)
     assert not validation.was_checked(None)
+
+
+class Squares(Dataset):
+    """Rows that are made when they are asked for."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return torch.as_tensor(self.rows[i] ** 2)
+
+
+def test_rows_made_on_demand_are_looked_at_by_the_network():
+    spoiled = X.copy()
+    spoiled[30, 0] = np.inf
+    learner = ActiveLearner(NetClassifier(Net, max_epochs=1), "bald", Squares(X[:12]), Y[:12], random_state=0)
+    with pytest.raises(ValueError, match="first: row 18"):
+        learner.query(Squares(spoiled[12:]), n_instances=2)
+
+
+@pytest.mark.parametrize("rows", [Squares(X), {"made": Squares(X), "there": X}, "no rows"])
+def test_rows_nobody_can_look_at_do_not_count_as_looked_at(rows):
+    with validation.checked(rows):
+        assert not validation.was_checked(rows)
+
+
+class LetsThrough(ClassifierMixin, BaseEstimator):
+    """Says that it takes NaN, and hands it on to a network that does not."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X, y):
+        self.net_ = NetClassifier(Net, max_epochs=1).fit(X, y)
+        self.classes_ = self.net_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.net_.predict_proba(X)
+
+
+def test_rows_that_may_hold_nan_are_looked_at_by_the_network():
+    spoiled = X.copy()
+    spoiled[30, 0] = np.nan
+    learner = ActiveLearner(LetsThrough(), "margin", X[:12], Y[:12])
+    with pytest.raises(ValueError, match="first: row 18"):
+        learner.query(spoiled[12:])
+    with pytest.raises(ValueError, match="first: row 30"):
+        learner.teach(spoiled[12:], Y[12:])
+
+
+def test_rows_that_a_step_writes_to_are_looked_at_by_the_network():
+    def logarithm(rows):
+        with np.errstate(divide="ignore"):
+            return np.log(rows, out=rows)
+
+    pool = np.abs(X) + 1
+    learner = ActiveLearner(make_pipeline(FunctionTransformer(logarithm), NetClassifier(Net, max_epochs=1)), "margin")
+    learner.teach(pool[:12].copy(), Y[:12])
+    pool[30, 0] = 0
+    with pytest.raises(ValueError, match="first: row 18"):
+        learner.query(pool[12:])
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        learner.fit(np.where(np.arange(60)[:, None] == 30, 0, np.abs(X) + 1), Y)
+
+
+def test_only_new_rows_are_looked_at_once(looks):
+    learner = ActiveLearner(NetClassifier(Net, max_epochs=1, warm_start=True), "bald", X[:12], Y[:12])
+    looks.clear()
+    learner.teach(X[12:17], Y[12:17], only_new=True)
+    assert looks == [5]
+
+
+def test_rows_drawn_anew_are_looked_at_once(looks):
+    members = [ActiveLearner(NetClassifier(Net, max_epochs=1), "bald", X[:12], Y[:12]) for _ in range(2)]
+    committee = Committee(members, random_state=0)
+    looks.clear()
+    committee.teach(X[12:17], Y[12:17], bootstrap=True)
+    assert looks == [5, 5]

@@ -74,7 +74,7 @@ def _needs_network(strategy: Any) -> bool:
     """Return whether a strategy reads more than predictions, such as posterior samples or an embedding."""
     if not isinstance(strategy, Strategy):
         return False
-    return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "y_train"}
+    return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "class_scores", "y_train"}
 
 
 def _embed(items: Items, *, dense: bool) -> Any:

@@ -20,6 +20,7 @@ from alkit._inner import tell_classes
 from alkit._random import draw_seed, generator
 from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.database.store import LabelStore
+from alkit.annotate.files import write_private
 from alkit.annotate.job import Job
 from alkit.annotate.pictures import UnreadableRows, unreadable_pictures
 from alkit.learners import ActiveLearner
@@ -108,7 +109,7 @@ class Training:
         """Learn without some items, and name them on the page and in the terminal."""
         self.was_searched = True
         self.is_readable[list(reasons)] = False
-        named = [{"item": self.keys[place], "reason": reasons[place]} for place in sorted(reasons)[:_N_NAMED]]
+        named = [{"item": self.keys[place], "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
         lines = [f"  {one['item']}: {one['reason']}" for one in named]
         if len(reasons) > len(named):
             lines.append(f"  and {len(reasons) - len(named)} more")
@@ -212,7 +213,7 @@ class Training:
         self.learner.fit(take(self.X, rows), values)
         self.fitted_on = known
         self._rank(fresh, labels.n_labels)
-        _write(model_path(self.store.path), self._model())
+        write_private(model_path(self.store.path), cloudpickle.dumps(self._model()))
         self.durations.append(time.monotonic() - started)
         self.told["usual_seconds"] = median(self.durations)
 
@@ -331,13 +332,6 @@ def model_path(database: Path) -> Path:
     return database.with_name(database.name + ".model")
 
 
-def _write(path: Path, model: Any) -> None:
-    """Write a model under another name, then rename it: readers find the old model or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(cloudpickle.dumps(model))
-    temporary.replace(path)
-
-
 def one_line(error: Exception) -> str:
     """Return an error as the page shows it.
 
@@ -349,4 +343,9 @@ def one_line(error: Exception) -> str:
     -------
     str
     """
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return _line(f"{type(error).__name__}: {error}")
+
+
+def _line(text: str) -> str:
+    """Return a text as one line that can be sent: names of files in it need not be UTF-8."""
+    return " ".join(text.split())[:500].encode(errors="backslashreplace").decode()

@@ -15,6 +15,8 @@ import pandas as pd
 
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import read_answers, suggestion
+from alkit.annotate.database.complete import Settler, check
+from alkit.annotate.database.connect import has_log
 from alkit.annotate.database.events import UnknownItem, checked_event, new_event
 from alkit.annotate.database.lock import lock
 from alkit.annotate.database.model_state import model_state, patience, starting
@@ -72,9 +74,10 @@ class LabelingSession:
     Raises
     ------
     ValueError
-        If the database was made for other items (the difference is named), or holds labels of other classes.
+        If the database was made for other items (the difference is named), holds labels of other classes, or is a copy
+        that lacks labels.
     OSError
-        If another session or server is using the database, or it cannot be written.
+        If another session or server is using the database, it is damaged, or it cannot be written.
 
     Examples
     --------
@@ -109,7 +112,8 @@ class LabelingSession:
         self.items = Items.of(items)
         self.classes = list(classes)
         self.overlap, self.random_share, self.lease_seconds = overlap, random_share, lease_seconds
-        self.title = title
+        # the name of a file need not be UTF-8
+        self.title = None if title is None else title.encode(errors="replace").decode()
         self._check_parameters()
         self._rng = generator(random_state)
         job = None
@@ -118,9 +122,12 @@ class LabelingSession:
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         with ExitStack() as opened:
             opened.callback(lock(path).close)
+            had_log = has_log(path)
             self.store = LabelStore(path)
             opened.callback(self.store.close)
+            check(self.store, had_log=had_log)
             self._prepare_store(has_model=job is not None)
+            opened.callback(Settler(self.store).stop)
             self.trainer = None if job is None else Trainer(self.store.path, job)
             self._opened = opened.pop_all()
 
@@ -218,7 +225,7 @@ class LabelingSession:
     def _shown(self, lease: sqlite3.Row) -> dict[str, Any]:
         """Return an item as annotators see it; one drawn at random comes without a suggestion."""
         (item,) = self.store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
-        content = json.loads(item["content"])
+        content = json.loads(item["content"], parse_int=_exact_in_javascript)
         return {
             "item": item["key"],
             "text": content["text"],
@@ -405,6 +412,9 @@ class LabelingSession:
     def fitted_model(self) -> Any:
         """Return the model as of its last fit, which takes rows of X; after `close`, it is fitted on all labels.
 
+        The file ``labels.db.model`` beside the database is unpickled, which runs whatever code is in it: call this only
+        where you trust everybody who can write to that folder.
+
         Returns
         -------
         estimator
@@ -418,3 +428,9 @@ class LabelingSession:
         if not path.exists():
             raise ValueError(f"no model was fitted yet: two of the {len(self.classes)} classes need labels first")
         return pickle.loads(path.read_bytes())
+
+
+def _exact_in_javascript(written: str) -> int | str:
+    """Return a number of an item, as text where the page would round it: there, whole numbers end at 2^53."""
+    number = int(written)
+    return number if abs(number) <= 2**53 else written

@@ -64,10 +64,13 @@ def load_emoji(
     path = Path(path)
     tables = sorted(path.glob("rows.csv*"))
     rows, pictures = _converted_emoji(tables[0]) if tables else _packaged_emoji(path)
-    kept = np.ones(len(rows), dtype=bool) if flags else (rows["category"] != "Flags").to_numpy()
-    rows = rows[kept]
-    texts = rows["label"] + ": " + rows["tags"] if tags else rows["label"]
-    X = {"text": texts.tolist(), "image": pictures[kept]}
+    if not flags:
+        kept = (rows["category"] != "Flags").to_numpy()
+        rows, pictures = rows[kept], pictures[kept]
+    texts = rows["label"]
+    if tags:
+        texts = texts + ": " + rows["tags"]
+    X = {"text": texts.tolist(), "image": pictures}
     return X, rows[target].to_numpy(dtype=str), rows["id"].to_numpy(dtype=str)
 
 
@@ -90,9 +93,11 @@ def _packaged_emoji(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
             f"no emoji in {path}: it should hold the npm packages emojibase-data and emoji-datasource-google or "
             "-twitter, or rows.csv and images32_VENDOR.npz"
         )
-    words = {_code_points(text["hexcode"]): text for text in json.loads(texts[0].read_text(encoding="utf-8"))}
+    named = json.loads(texts[0].read_text(encoding="utf-8"))
+    words = {_code_points(text["hexcode"]): text for text in named}
     rows, pictures = [], []
     for sheet in sheets:
+        # .../emoji.json and .../img/VENDOR/sheets/64.png
         vendor = sheet.parts[-3]
         emoji = json.loads((sheet.parents[3] / "emoji.json").read_text(encoding="utf-8"))
         pictured = [e for e in emoji if e["category"] != "Component" and e[f"has_img_{vendor}"]]

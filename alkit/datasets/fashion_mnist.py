@@ -41,7 +41,8 @@ def load_fashion_mnist(path: str | Path | None = None) -> tuple[np.ndarray, np.n
     """
     if path is None and not _DEBIANS_FASHION.is_dir():
         X, y = fetch_openml("Fashion-MNIST", return_X_y=True, as_frame=False)
-        X, y = X.reshape(-1, 28, 28).astype(np.uint8), y.astype(np.uint8)
+        X = X.reshape(-1, 28, 28).astype(np.uint8)
+        y = y.astype(np.uint8)
         return X[:60_000], y[:60_000], X[60_000:], y[60_000:]
     folder = _DEBIANS_FASHION if path is None else Path(path)
     X_train, y_train, X_test, y_test = (
@@ -60,5 +61,6 @@ def _read_idx(path: Path) -> np.ndarray:
         )
     content = gzip.decompress(path.read_bytes())
     n_axes = content[3]
+    # lengths are big-endian
     shape = np.frombuffer(content, dtype=">u4", count=n_axes, offset=4).astype(int)
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_axes).reshape(shape)

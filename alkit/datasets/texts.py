@@ -53,9 +53,10 @@ def load_spam(path: str | Path) -> tuple[list[str], np.ndarray]:
     (['hello\nsee you'], array(['ham'], dtype='<U3'))
     """
     path = Path(path)
-    table = _table(path, ["subject", "body", "label"])
+    table = _csv_table(path, ["subject", "body", "label"])
     if table is not None:
-        return (table["subject"] + "\n" + table["body"]).tolist(), table["label"].to_numpy(dtype=str)
+        texts = table["subject"] + "\n" + table["body"]
+        return texts.tolist(), table["label"].to_numpy(dtype=str)
     mails = sorted(path.glob("**/data/*/*.txt")) or sorted(path.glob("*am-[12]/*.txt"))
     if not mails:
         raise FileNotFoundError(
@@ -108,7 +109,7 @@ def load_wordnet_glosses(path: str | Path = "/usr/share/wordnet") -> tuple[list[
     (['liquid food', 'move fast'], array(['noun.food', 'verb.motion'], dtype='<U11'))
     """
     path = Path(path)
-    table = _table(path, ["text", "label"])
+    table = _csv_table(path, ["text", "label"])
     if table is not None:
         return table["text"].tolist(), table["label"].to_numpy(dtype=str)
     files = [path / "data.noun", path / "data.verb"]
@@ -118,13 +119,17 @@ def load_wordnet_glosses(path: str | Path = "/usr/share/wordnet") -> tuple[list[
             "data.noun and data.verb (Debian's wordnet-base)"
         )
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    synsets = [line.split(" | ", 1) for line in lines if not line.startswith("  ")]  # lines of the licence begin so
+    # lines of the licence begin with two spaces
+    synsets = [line.split(" | ", 1) for line in lines if not line.startswith("  ")]
     lexicographers = _LEXICOGRAPHERS.split()
-    labels = np.array([lexicographers[int(data.split()[1]) - 3] for data, _ in synsets])
-    return [_EXAMPLE.sub("", gloss).strip(" ;") for _, gloss in synsets], labels
+    # the second field of a line is the number of its lexicographer's file
+    numbers = [int(data.split()[1]) for data, _ in synsets]
+    labels = np.array([lexicographers[number - 3] for number in numbers])
+    texts = [_EXAMPLE.sub("", gloss).strip(" ;") for _, gloss in synsets]
+    return texts, labels
 
 
-def _table(path: Path, columns: list[str]) -> pd.DataFrame | None:
+def _csv_table(path: Path, columns: list[str]) -> pd.DataFrame | None:
     """Read the CSV file that a path is, or the first one in it; None if there is none."""
     tables = [path] if path.is_file() else sorted(path.glob("*.csv*"))
     if not tables:

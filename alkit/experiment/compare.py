@@ -132,14 +132,14 @@ def named_strategies(strategies: Any) -> dict[str, Any]:
         return {str(name): as_strategy(strategy) for name, strategy in strategies.items()}
     if isinstance(strategies, (str, Strategy)) or callable(strategies):
         raise TypeError(f"strategies is {strategies!r}; pass a list of strategies, or a dict of name to strategy")
-    pairs = [(_name(strategy), strategy) for strategy in strategies]
+    pairs = [(_name_of(strategy), strategy) for strategy in strategies]
     named = {name: as_strategy(strategy) for name, strategy in pairs}
     if len(named) < len(pairs):
         raise ValueError(f"strategies {[name for name, _ in pairs]} share names; pass a dict of name to strategy")
     return named
 
 
-def _name(strategy: Any) -> str:
+def _name_of(strategy: Any) -> str:
     """Return the name of a strategy for which none was given."""
     if isinstance(strategy, (str, Strategy)):
         return str(strategy)

@@ -63,7 +63,8 @@ class Comparison:
     scoring: Any = None
 
     def __repr__(self) -> str:
-        names, estimators = self.strategies, list(dict.fromkeys(run.estimator for run in self.runs))
+        names = self.strategies
+        estimators = list(dict.fromkeys(run.estimator for run in self.runs))
         n_seeds = len({run.seed for run in self.runs})
         return f"Comparison(strategies={names}, estimators={estimators}, n_seeds={n_seeds}, baseline={self.baseline!r})"
 
@@ -104,10 +105,11 @@ class Comparison:
         dict of (estimator, strategy) to array (seeds, rounds)
             For the rounds of `curves`.
         """
-        return {
-            key: np.stack([run.fit_seconds[: curves.score.shape[1]] for run in curves.runs])
-            for key, curves in self._curves().items()
-        }
+        seconds = {}
+        for key, curves in self._curves().items():
+            n_rounds = curves.score.shape[1]
+            seconds[key] = np.stack([run.fit_seconds[:n_rounds] for run in curves.runs])
+        return seconds
 
     def summary(self, target: float | None = None, confidence: float = 0.95) -> pd.DataFrame:
         """Return how good each strategy was, and how many labels it saved against the baseline.
@@ -170,7 +172,8 @@ class Comparison:
             n_labels, score = curves.mean(np.arange(len(curves.runs)))
             table[key] = [labels_to_reach(n_labels, score, target) for target in targets]
         index = pd.MultiIndex.from_tuples(table, names=["estimator", "strategy"])
-        return pd.DataFrame(list(table.values()), index, columns=pd.Index(targets, name="target"))
+        columns = pd.Index(targets, name="target")
+        return pd.DataFrame(list(table.values()), index, columns)
 
     def penalty_matrix(self, confidence: float = 0.95) -> pd.DataFrame:
         """Return how often each strategy (row) beats every other one (column), summed over estimators.
@@ -189,6 +192,7 @@ class Comparison:
         names, table = self.strategies, self._curves()
         total = np.zeros((len(names), len(names)))
         for estimator in dict.fromkeys(estimator for estimator, _ in table):
+            # without the first round, in which all strategies have the same labels
             score_S_R_T = np.stack([table[estimator, name].score[:, 1:] for name in names])
             total += penalty_matrix(score_S_R_T, confidence)
         return pd.DataFrame(total, pd.Index(names, name="wins"), pd.Index(names, name="loses"))
@@ -211,6 +215,7 @@ class Comparison:
         groups: dict[tuple[str, str], list[Run]] = {}
         for run in sorted(self.runs, key=lambda run: run.seed):
             groups.setdefault((run.estimator, run.strategy), []).append(run)
+        # a pool that ran out, or a stopping rule, may have ended some runs early
         n_rounds = min(len(run.score) for run in self.runs)
         table = {}
         for key in dict.fromkeys((run.estimator, run.strategy) for run in self.runs):
@@ -283,9 +288,10 @@ def _savings(curves: _Curves, base: _Curves, target: float | None, confidence: f
 
     all_seeds = np.arange(len(curves.runs))
     low, high = jackknife_interval(saved, len(all_seeds), confidence)
+    reached_R = (curves.score >= goal(all_seeds)).any(1)
     return {
         "labels_to_target": labels_to_reach(*curves.mean(all_seeds), goal(all_seeds)),
-        "reached": int((curves.score >= goal(all_seeds)).any(1).sum()),
+        "reached": int(reached_R.sum()),
         "saved": saved(all_seeds),
         "saved_low": low,
         "saved_high": high,

@@ -69,7 +69,8 @@ class ScoreGainCorrelation:
             for key, groups in self.groups.groupby(["score", "seed"], sort=False)
         }
         index = pd.MultiIndex.from_tuples(rows, names=["score", "seed"])
-        return pd.DataFrame(list(rows.values()), index, columns=["r", "low", "high", "p_value", "n"])
+        columns = ["r", "low", "high", "p_value", "n"]
+        return pd.DataFrame(list(rows.values()), index, columns)
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw gain over mean score, see `ScoreGainDisplay.from_correlation`.
@@ -159,11 +160,12 @@ def score_gain_correlation(
         check_scalar(value, name, Integral, min_val=1)
     check_scalar(n_groups, "n_groups", Integral, min_val=3, max_val=n_pool)
     _check_estimator(estimator)
-    by_row = {name: _by_row(name, strategy) for name, strategy in named_strategies(scores).items()}
+    strategies = named_strategies(scores).items()
+    by_row = {name: _scored_by_row(name, strategy) for name, strategy in strategies}
     y = as_labels(y)
     if y_test is not None:
         y_test = as_labels(y_test)
-    _check_rows(X, y, X_test, y_test, n_train, n_pool)
+    _check_data(X, y, X_test, y_test, n_train, n_pool)
     rng = generator(random_state)
     sizes = n_train, n_pool, n_groups
     jobs = (
@@ -171,8 +173,9 @@ def score_gain_correlation(
         for seed in [draw_seed(rng) for _ in range(n_seeds)]
     )
     done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    frames = [frame.assign(seed=seed) for seed, frame in enumerate(tqdm(done, total=n_seeds, desc="repetitions"))]
-    return ScoreGainCorrelation(pd.concat(frames, ignore_index=True)[["score", "seed", "group", "mean_score", "gain"]])
+    repetitions = enumerate(tqdm(done, total=n_seeds, desc="repetitions"))
+    groups = pd.concat([frame.assign(seed=seed) for seed, frame in repetitions], ignore_index=True)
+    return ScoreGainCorrelation(groups[["score", "seed", "group", "mean_score", "gain"]])
 
 
 def _check_estimator(estimator: Any) -> None:
@@ -185,7 +188,7 @@ def _check_estimator(estimator: Any) -> None:
         )
 
 
-def _check_rows(X: Rows, y: np.ndarray, X_test: Rows, y_test: Any, n_train: int, n_pool: int) -> None:
+def _check_data(X: Rows, y: np.ndarray, X_test: Rows, y_test: Any, n_train: int, n_pool: int) -> None:
     """Refuse rows and labels that do not fit together, or are too few for the sizes."""
     check_label_a_row(X, y)
     if X_test is not None or y_test is not None:
@@ -211,7 +214,8 @@ def _repetition(
         X_test, y_test = take(X, rest), y[rest]
     rows = []
     with one_thread():
-        model = tell_classes(seeded(estimator, seed), np.unique(y)).fit(take(X, train), y[train])
+        model = tell_classes(seeded(estimator, seed), np.unique(y))
+        model = model.fit(take(X, train), y[train])
         model, X_pool, X_test = _last_step_on(model, take(X, pool), X_test)
         score = check_scoring(model, scoring)
         before = score(model, X_test, y_test)
@@ -226,7 +230,7 @@ def _repetition(
     return pd.DataFrame(rows, columns=["score", "group", "mean_score", "gain"])
 
 
-def _by_row(name: str, strategy: Any) -> Strategy:
+def _scored_by_row(name: str, strategy: Any) -> Strategy:
     """Return a strategy that picks by its scores alone."""
     if not isinstance(strategy, Strategy) or strategy.score is None:
         raise TypeError(

@@ -33,7 +33,8 @@ def area_under_curve(n_labels: Any, values: Any) -> float:
     n_labels, values = np.asarray(n_labels, float), np.asarray(values, float)
     if len(values) == 1:
         return float(values[0])
-    return float(np.trapezoid(values, n_labels) / (n_labels[-1] - n_labels[0]))
+    width = n_labels[-1] - n_labels[0]
+    return float(np.trapezoid(values, n_labels) / width)
 
 
 def labels_to_reach(n_labels: Any, values: Any, target: float) -> float:
@@ -152,9 +153,13 @@ def holm(p_values: Any) -> np.ndarray:
     array([0.03, 0.06, 0.06])
     """
     corrected = np.array(p_values, float)
-    tested = np.argsort(corrected)[: np.count_nonzero(~np.isnan(corrected))]
+    # argsort puts NaN last
+    n_tested = np.count_nonzero(~np.isnan(corrected))
+    tested = np.argsort(corrected)[:n_tested]
     factors = np.arange(len(tested), 0, -1)
-    corrected[tested] = np.minimum(np.maximum.accumulate(corrected[tested] * factors), 1)
+    # none may be smaller than one that was smaller before
+    rising = np.maximum.accumulate(corrected[tested] * factors)
+    corrected[tested] = np.minimum(rising, 1)
     return corrected
 
 
@@ -193,7 +198,9 @@ def jackknife_interval(
     seeds = np.arange(n_seeds)
     estimate = statistic(seeds)
     leave_one_out = np.array([statistic(np.delete(seeds, seed)) for seed in seeds])
-    standard_error = np.sqrt((n_seeds - 1) / n_seeds * np.square(leave_one_out - leave_one_out.mean()).sum())
+    squares = np.square(leave_one_out - leave_one_out.mean())
+    # the jackknife's factor is large, because values that share all seeds but one lie close together
+    standard_error = np.sqrt((n_seeds - 1) / n_seeds * squares.sum())
     half_width = standard_error * stats.t.ppf((1 + confidence) / 2, n_seeds - 1)
     return float(estimate - half_width), float(estimate + half_width)
 
@@ -253,7 +260,10 @@ def penalty_matrix(values: Any, confidence: float = 0.95) -> np.ndarray:
     differences_S_S_R_T = values[:, None] - values[None]
     mean = differences_S_S_R_T.mean(2)
     error = differences_S_S_R_T.std(2, ddof=1) / np.sqrt(n_seeds)
-    return (mean > error * stats.t.ppf((1 + confidence) / 2, n_seeds - 1)).mean(-1)
+    critical = stats.t.ppf((1 + confidence) / 2, n_seeds - 1)
+    # not mean / error, which is 0 / 0 on the diagonal
+    wins = mean > error * critical
+    return wins.mean(-1)
 
 
 def area_under_learning_curve(estimator: Any, X: Any, y: Any) -> float:
@@ -296,5 +306,6 @@ def area_under_learning_curve(estimator: Any, X: Any, y: Any) -> float:
             f"{type(estimator).__name__} has no learning curve; area_under_learning_curve scores an "
             "ActiveLearningClassifier after fit (compare_strategies finds the area by itself)"
         )
-    accuracy = [np.mean(predicted == np.asarray(y)) for predicted in estimator.staged_predict(X)]
+    true = np.asarray(y)
+    accuracy = [np.mean(predicted == true) for predicted in estimator.staged_predict(X)]
     return area_under_curve(estimator.n_labels_, accuracy)

@@ -133,7 +133,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
     def get_metadata_routing(self) -> MetadataRouter:
         """Return where metadata is passed on to, see scikit-learn's user guide on metadata routing."""
         to_fit = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add_self_request(self).add(estimator=self.estimator, method_mapping=to_fit)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=to_fit)
 
     def fit(self, X: Rows, y: Any, **params: Any) -> Self:
         """Play the loop.
@@ -154,7 +155,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         """
         _raise_for_params(params, self, "fit")
         routed = process_routing(self, "fit", **params).estimator.fit if params else {}
-        models = [copy.deepcopy(loop.estimator_) for loop in self.iter_fit(X, y, fit_params=routed)]
+        rounds = self.iter_fit(X, y, fit_params=routed)
+        # each is copied, because the next round trains the same object
+        models = [copy.deepcopy(loop.estimator_) for loop in rounds]
         self.estimators_, self.estimator_ = models, models[-1]
         return self
 
@@ -186,7 +189,9 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         estimator, seed = self._seeded_clone(rng), draw_seed(rng)
         learner = ActiveLearner(estimator, self.query_strategy, random_state=seed)
         self.estimator_, self.estimators_ = learner.estimator, []
-        self.n_labels_, self.query_seconds_, self.fit_seconds_ = np.empty(0, int), np.empty(0), np.empty(0)
+        self.n_labels_ = np.empty(0, int)
+        self.query_seconds_ = np.empty(0)
+        self.fit_seconds_ = np.empty(0)
         labelable = ~_is_missing(y, self.missing_label)
         started = perf_counter()
         if purchases is None:
@@ -245,7 +250,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         known: dict[str, Any] = {}
         if isinstance(as_strategy(self.query_strategy), Strategy):
             known = {"y_pool": y}
-        picked = np.atleast_1d(learner.query(X, n_instances=n, candidates=unlabelled, **known)[0])
+        indices, *_ = learner.query(X, n_instances=n, candidates=unlabelled, **known)
+        picked = np.atleast_1d(indices)
         n_distinct = len(np.unique(picked))
         if not n_distinct == len(picked) == n:
             raise ValueError(
@@ -259,7 +265,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         if self.stopping is None:
             return lambda learner: False
         rows = np.flatnonzero(labelable)
-        watched = take(X, rng.choice(rows, min(_MAX_WATCHED, len(rows)), replace=False))
+        size = min(_MAX_WATCHED, len(rows))
+        watched = take(X, rng.choice(rows, size, replace=False))
         stopping = clone(self.stopping, safe=False)
         return lambda learner: stopping.update(learner, watched)
 
@@ -358,10 +365,13 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         if n < self.n_initial:
             warnings.warn(f"n_initial={self.n_initial}, but only {n} rows can be labelled; took them all", stacklevel=3)
         if self.initial == "random":
-            second_class = np.flatnonzero(y[pool] != y[pool[0]])[0]  # classifiers cannot be fitted on one class
+            # classifiers cannot be fitted on one class
+            second_class = np.flatnonzero(y[pool] != y[pool[0]])[0]
             return pool[: max(n, second_class + 1)]
         if self.initial == "stratified":
-            firsts = np.sort(np.unique(y[pool], return_index=True)[1])
+            # the first row of each class in the shuffled pool, in its order
+            _, first_of_class = np.unique(y[pool], return_index=True)
+            firsts = np.sort(first_of_class)
             return np.concatenate([pool[firsts], np.delete(pool, firsts)])[:n]
         strategy = as_strategy(self.initial)
         remedy = "pass 'random', 'stratified', or a strategy that needs none, such as 'typiclust'"

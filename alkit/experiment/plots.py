@@ -173,7 +173,8 @@ class LearningCurveDisplay:
             if strategy == self.baseline:
                 self.ax_.axhline(mean[-1], color="grey", linestyle=":", linewidth=1)
             if self.time_ax_ is not None and self.fit_seconds is not None:
-                self.time_ax_.plot(x, self.fit_seconds[estimator, strategy].mean(0), style, color=color, linewidth=1)
+                seconds = self.fit_seconds[estimator, strategy].mean(0)
+                self.time_ax_.plot(x, seconds, style, color=color, linewidth=1)
         self._label_axes()
         return self
 
@@ -189,7 +190,8 @@ class LearningCurveDisplay:
     def _take_axes(self, ax: Any, time_ax: Any) -> None:
         """Take the axes that were passed, or make a figure."""
         if ax is None and time_ax is None and self.fit_seconds is not None:
-            _, (ax, time_ax) = _pyplot().subplots(2, 1, figsize=(7, 5.2), height_ratios=(4, 1), layout="constrained")
+            shape = {"figsize": (7, 5.2), "height_ratios": (4, 1)}
+            _, (ax, time_ax) = _pyplot().subplots(2, 1, layout="constrained", **shape)
         self.ax_, self.figure_ = _axes(ax)
         self.time_ax_ = time_ax
 

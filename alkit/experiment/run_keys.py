@@ -27,8 +27,11 @@ def run_keys(loops: Sequence[Any], labels: Sequence[tuple], data: Any, scoring: 
         "scoring": described(scoring),
         "alkit": sys.modules["alkit"].__version__,
     }
-    # with the labels, because two lambdas have the same name
-    return [shared | {"label": label, "loop": described(loop)} for label, loop in zip(labels, loops, strict=True)]
+    keys = []
+    for label, loop in zip(labels, loops, strict=True):
+        # with the labels, because two lambdas have the same name
+        keys.append(shared | {"label": label, "loop": described(loop)})
+    return keys
 
 
 def described(value: Any) -> Any:
@@ -36,34 +39,36 @@ def described(value: Any) -> Any:
     if value is None or isinstance(value, _PLAIN):
         return value
     if isinstance(value, Strategy):
-        return _strategy(value)
+        return _described_strategy(value)
     if isinstance(value, dict):
         return {str(name): described(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple, Dataset)):
         return [described(value[i]) for i in range(n_rows(value))]
     if isinstance(value, torch.Tensor):
-        return _tensor(value)
+        return _described_tensor(value)
     if isinstance(value, torch.nn.Module):
-        return [repr(value), joblib.hash([described(value.state_dict()), *map(_attributes, value.modules())])]
+        weights = described(value.state_dict())
+        attributes = map(_described_attributes, value.modules())
+        return [repr(value), joblib.hash([weights, *attributes])]
     if isinstance(value, partial):
         return [described(part) for part in (value.func, value.args, value.keywords)]
     if inspect.ismethod(value):
         return [described(value.__func__), described(value.__self__)]
     if hasattr(value, "get_params") and not isinstance(value, type):
-        return _estimator(value)
+        return _described_estimator(value)
     if hasattr(value, "__qualname__"):
-        return _function(value)
+        return _described_function(value)
     return joblib.hash(value)
 
 
-def _strategy(strategy: Strategy) -> Any:
+def _described_strategy(strategy: Strategy) -> Any:
     """Describe a strategy by its repr, which holds all parameters, unless one of them is an object."""
     if all(value is None or isinstance(value, _PLAIN) for value in strategy.params.values()):
         return repr(strategy)
     return [strategy.name, described(strategy.params), described(strategy.of), strategy.part]
 
 
-def _tensor(tensor: torch.Tensor) -> Any:
+def _described_tensor(tensor: torch.Tensor) -> Any:
     """Describe a tensor, whose pickle, which joblib would hash, differs from process to process."""
     if is_lazy(tensor):
         return "uninitialized"
@@ -71,27 +76,33 @@ def _tensor(tensor: torch.Tensor) -> Any:
     return [str(tensor.dtype), *tensor.shape, joblib.hash(as_bytes)]
 
 
-def _attributes(module: torch.nn.Module) -> Any:
+def _described_attributes(module: torch.nn.Module) -> Any:
     """Describe the attributes that a module's forward may read and neither its repr nor its state shows."""
-    return described({name: value for name, value in vars(module).items() if not name.startswith("_")})
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return described(public)
 
 
-def _estimator(estimator: Any) -> dict[str, Any]:
+def _described_estimator(estimator: Any) -> dict[str, Any]:
     """Describe an estimator by its parameters and, if it is fitted, by its fitted attributes."""
     params = sorted(estimator.get_params(deep=False).items())
-    description = {"class": described(type(estimator)), **{name: described(param) for name, param in params}}
-    learned = {name: value for name, value in vars(estimator).items() if name.endswith("_") and name[0] != "_"}
-    if learned and getattr(estimator, "initialized_", True):  # skorch's nets have such attributes before fit, too
+    description = {"class": described(type(estimator))}
+    description |= {name: described(param) for name, param in params}
+    attributes = vars(estimator).items()
+    learned = {name: value for name, value in attributes if name.endswith("_") and not name.startswith("_")}
+    # skorch's nets have such attributes before fit, too
+    if learned and getattr(estimator, "initialized_", True):
         description["learned"] = joblib.hash(described(learned))
     return description
 
 
-def _function(function: Any) -> Any:
+def _described_function(function: Any) -> Any:
     """Describe a class or function by its name, and by the values of its closure and defaults."""
     name = f"{function.__module__}.{function.__qualname__}"
-    enclosed = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    cells = getattr(function, "__closure__", None) or ()
+    enclosed = [cell.cell_contents for cell in cells]
     defaults = getattr(function, "__defaults__", None) or ()
-    values = [value for value in (*enclosed, *defaults) if value is not function]  # a recursive one encloses itself
+    # a recursive function encloses itself
+    values = [value for value in (*enclosed, *defaults) if value is not function]
     if not values:
         return name
     return [name, described(values)]

@@ -63,7 +63,7 @@ class RunStore:
             )
         for path in files:
             if path.name != _MANIFEST:
-                _read(path)  # raises if the file is not a complete run
+                _read_run(path)  # raises if the file is not a complete run
         return store
 
     def get(self, key: dict[str, Any]) -> dict[str, Any] | None:
@@ -78,8 +78,8 @@ class RunStore:
         -------
         dict or None
         """
-        path = self.folder / _name(key)
-        return _read(path) if path.exists() else None
+        path = self.folder / _file_name(key)
+        return _read_run(path) if path.exists() else None
 
     def put(self, key: dict[str, Any], run: dict[str, Any]) -> None:
         """Store the results of a run.
@@ -91,7 +91,9 @@ class RunStore:
         run : dict
             Its results, of plain JSON types.
         """
-        self._write(_name(key), {"key": key, "run": run, "digest": _digest([key, run])})
+        # the digest tells later whether the file was cut short or changed
+        content = {"key": key, "run": run, "digest": _digest([key, run])}
+        self._write(_file_name(key), content)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         """Write a file under another name, then rename it, so that it is never there in part."""
@@ -99,11 +101,12 @@ class RunStore:
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(content, file)
             file.flush()
+            # on the disk before it is renamed, or a crash could leave the name without the content
             os.fsync(file.fileno())
         temporary.replace(self.folder / name)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_run(path: Path) -> dict[str, Any]:
     """Return the run in a file, or refuse the file."""
     content = _parsed(path)
     if not _is_complete(content, path):
@@ -118,7 +121,7 @@ def _is_complete(content: Any, path: Path) -> bool:
     """Return whether the content of a file is a run that was neither cut short, changed nor renamed."""
     try:
         unchanged = content["digest"] == _digest([content["key"], content["run"]])
-        return unchanged and _name(content["key"]) == path.name
+        return unchanged and _file_name(content["key"]) == path.name
     except (KeyError, TypeError):
         return False
 
@@ -131,7 +134,7 @@ def _parsed(path: Path) -> Any:
         return None
 
 
-def _name(key: dict[str, Any]) -> str:
+def _file_name(key: dict[str, Any]) -> str:
     """Return the name of the file of a run."""
     return f"{_digest(key)[:32]}.json"
 

@@ -85,7 +85,9 @@ def _stored(run_store: RunStore, keys: Sequence[dict[str, Any]]) -> dict[int, di
 
 def _as_run(label: tuple[str, str, int], result: dict[str, Any]) -> Run:
     """Return a result with arrays in place of lists."""
-    return Run(*label, *(np.array(result[name]) for name in Run._fields[3:]))
+    # the first three fields are the label
+    arrays = [np.array(result[name]) for name in Run._fields[3:]]
+    return Run(*label, *arrays)
 
 
 def seeded(estimator: Any, seed: int) -> Any:
@@ -98,6 +100,7 @@ def seeded(estimator: Any, seed: int) -> Any:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch and BLAS compute on one thread, because sums depend on the number of threads."""
+    # threadpoolctl does not know the threads of torch
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -110,7 +113,7 @@ def one_thread() -> Iterator[None]:
 def _job(i: int, loop: Any, label: tuple, purchases: Any, data: Data, scoring: Any, store: Any, key: Any) -> tuple:
     """Play one loop and store its results; an error names the run."""
     try:
-        run = _play(loop, purchases, data, scoring)
+        run = _play_one(loop, purchases, data, scoring)
     except Exception as error:
         error.add_note(f"in the run of {', '.join(map(str, label))} (estimator, strategy, seed)")
         raise
@@ -119,7 +122,7 @@ def _job(i: int, loop: Any, label: tuple, purchases: Any, data: Data, scoring: A
     return i, run
 
 
-def _play(loop: ActiveLearningClassifier, purchases: Any, data: Data, scoring: Any) -> dict[str, Any]:
+def _play_one(loop: ActiveLearningClassifier, purchases: Any, data: Data, scoring: Any) -> dict[str, Any]:
     """Play one loop, score each round, and return the results as plain JSON types."""
     score = check_scoring(loop, scoring)
     with one_thread(), warnings.catch_warnings(record=True) as caught:

@@ -71,21 +71,23 @@ def evaluate_transfer(
     model = known[estimator] if isinstance(estimator, str) else estimator
     others = [run for run in comparison.runs if run.estimator != estimator]
     seeds = [comparison.seeds[run.seed] for run in others]
+    # the labels that each run had acquired by each of its rounds
+    purchases = [[run.labeled_indices[:n] for n in run.n_labels] for run in others]
     trained = play(
         [ActiveLearningClassifier(seeded(model, seed), random_state=seed) for seed in seeds],
         [(run.estimator, run.strategy, run.seed) for run in others],
         Data(X, as_labels(y), X_test, as_labels(y_test)),
         comparison.scoring,
         n_jobs,
-        purchases=[[run.labeled_indices[:n] for n in run.n_labels] for run in others],
+        purchases=purchases,
     )
     # the runs of the model itself, if it is one of the comparison's, keep their scores
     scores = {run[:3]: run.score for run in [*comparison.runs, *trained]}
-    frames = [_rounds(run, scores[run[:3]]) for run in comparison.runs]
+    frames = [_rounds_with(run, scores[run[:3]]) for run in comparison.runs]
     return pd.concat(frames, ignore_index=True)
 
 
-def _rounds(run: Run, score: np.ndarray) -> pd.DataFrame:
+def _rounds_with(run: Run, score: np.ndarray) -> pd.DataFrame:
     """Return the rounds of a run, with the scores of the model trained on its labels."""
     return pd.DataFrame(
         {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ from tqdm.auto import tqdm
 from alkit.protocols import Score
 from alkit.rows import Rows, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
-from alkit.validation import check_finite, checked
 
 _MAX_CHUNK_ROWS = 16_384
 """Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
@@ -65,8 +63,6 @@ class PoolPass:
         About how much memory a chunk and its posterior samples may take.
     max_bytes : int
         How much memory the quantities may take that a pick on the whole set reads.
-    allow_nan, check_finite : bool
-        Whether NaN is let through, and whether rows are checked at all.
     """
 
     quantities: Quantities
@@ -80,8 +76,6 @@ class PoolPass:
     X_target: Rows = None
     chunk_bytes: int = 2**26
     max_bytes: int = 2**30
-    allow_nan: bool = False
-    check_finite: bool = True
 
     def __len__(self) -> int:
         return n_rows(self.X) if self.rows is None else len(self.rows)
@@ -104,15 +98,16 @@ class PoolPass:
         -------
         ScoredPool
         """
-        by_row, kept_by_row = _by_row((*needs, *keep)), _by_row(keep)
+        by_row, kept_by_row = _of_scored_rows((*needs, *keep)), _of_scored_rows(keep)
         # what the model lacks is refused before anything is read, for labelled rows too
-        self.quantities.check((*by_row, *(_OF_TRAINING.get(name, "") for name in keep)))
+        of_labelled = [_OF_TRAINING.get(name, "") for name in keep]
+        self.quantities.check((*by_row, *of_labelled))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
         scores = np.zeros(len(self))
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            asked = self.quantities, score, needs, kept_by_row, sets, self.check_finite
+            asked = self.quantities, score, needs, kept_by_row, sets
             jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
             # a generator, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
@@ -133,35 +128,39 @@ class PoolPass:
             y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
             return torch.as_tensor(np.asarray(y, dtype=np.int64))
         if name == "target_samples":
-            return self._in_chunks("samples", self._targets())
+            return self._in_chunks("samples", *self._targets())
         return self._in_chunks(_OF_TRAINING[name], self.X_training)
 
-    def _targets(self) -> Rows:
-        """Return the rows that predictions are wanted for."""
-        targets = self.X_target
-        if targets is None:
-            chosen = self.rng.choice(len(self), min(_MAX_TARGETS, len(self)), replace=False)
-            targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
-        if n_rows(targets) == 0:
+    def _targets(self) -> tuple[Rows, np.ndarray | None]:
+        """Return the rows that predictions are wanted for, and where they are in the pool, if they are part of it."""
+        if self.X_target is None:
+            size = min(_MAX_TARGETS, len(self))
+            chosen = self.rng.choice(len(self), size, replace=False)
+            positions = chosen if self.rows is None else self.rows[chosen]
+            return take(self.X, positions), positions
+        if n_rows(self.X_target) == 0:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
-        if self.check_finite:
-            check_finite(targets, "X_target (by default a part of the pool)", allow_nan=self.allow_nan)
-        return targets
+        return self.X_target, None
 
-    def _in_chunks(self, name: str, X: Rows) -> Tensor:
-        """Return a quantity of all rows of X, read a chunk at a time."""
-        parts = slices(n_rows(X), self._chunk_rows((name,)))
-        return torch.cat([self.quantities.read((name,), take(X, part))[name] for part in parts])
+    def _in_chunks(self, name: str, X: Rows, positions: np.ndarray | None = None) -> Tensor:
+        """Return a quantity of all rows of X, read a chunk at a time; `positions` are theirs in the pool."""
+        tensors = []
+        for part in slices(n_rows(X), self._chunk_rows((name,))):
+            answers = self.quantities.read((name,), take(X, part), None if positions is None else positions[part])
+            tensors.append(answers[name])
+        return torch.cat(tensors)
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
         per_row = row_bytes(self.X)
-        if "samples" in names:
-            per_row += 8 * self.quantities.n_samples * self.quantities.n_classes()
-        return int(np.clip(self.chunk_bytes // max(1, per_row), 1, _MAX_CHUNK_ROWS))
+        if not {"samples", "votes"}.isdisjoint(names):
+            probabilities = self.quantities.n_posterior_samples() * self.quantities.n_classes()
+            per_row += 8 * probabilities
+        n_fitting = self.chunk_bytes // max(1, per_row)
+        return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
 
-    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
-        """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
+    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, slice | np.ndarray, Rows, Any, Any]]:
+        """Yield slices of the rows asked for with their positions in X, the rows, their labels and their costs."""
         # a bar only where a person has to wait: those of worker processes would write over each other
         hidden = parent_process() is not None
         name = self.quantities.asked_by
@@ -169,15 +168,13 @@ class PoolPass:
             for part in slices(len(self), self._chunk_rows(names)):
                 rows = part if self.rows is None else self.rows[part]
                 chunk = take(self.X, rows)
-                if self.check_finite:
-                    check_finite(chunk, "the pool asked for", allow_nan=self.allow_nan, start=part.start)
                 y = None if self.y_pool is None else take(self.y_pool, rows)
                 costs = None if self.costs is None else take(self.costs, rows)
-                yield part, chunk, y, costs
+                yield part, rows, chunk, y, costs
                 progress.update(part.stop - part.start)
 
 
-def _by_row(names: tuple[str, ...]) -> tuple[str, ...]:
+def _of_scored_rows(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of some quantities that are of the rows scored, each once."""
     return tuple(dict.fromkeys(name for name in names if name not in _SETS))
 
@@ -188,20 +185,20 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
-    is_checked: bool,
     part: slice,
+    positions: slice | np.ndarray,
     X: Rows,
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
-    with checked(X) if is_checked else nullcontext():
-        tensors = quantities.read(_by_row((*needs, *keep)), X, part.start, y, costs) | sets
+    names = _of_scored_rows((*needs, *keep))
+    tensors = quantities.read(names, X, positions, y, costs) | sets
     if score is None:
         scores = np.zeros(n_rows(X))
     else:
         scores = score(*(tensors[name] for name in needs)).numpy()
-        refuse_non_finite(scores, "score", part.start)
+        refuse_non_finite(scores, "score", positions)
     return part, scores, [tensors[name].numpy() for name in keep]
 
 
@@ -223,9 +220,11 @@ class _KeptRows:
             return
         if not self.parts:
             self._set_room(sum(column[:1].nbytes for column in values))
-        self.positions = np.concatenate([self.positions, np.arange(part.start, part.stop)])
+        positions = np.arange(part.start, part.stop)
+        ties = self.pool.rng.random(len(scores))
+        self.positions = np.concatenate([self.positions, positions])
         self.scores = np.concatenate([self.scores, scores])
-        self.ties = np.concatenate([self.ties, self.pool.rng.random(len(scores))])
+        self.ties = np.concatenate([self.ties, ties])
         self.parts.append(values)
         # thinned out only once there is twice the room, so that a row is not copied with every chunk
         if len(self.positions) > 2 * self.room:
@@ -237,13 +236,18 @@ class _KeptRows:
             return np.arange(len(self.pool)), []
         if len(self.positions) > self.room:
             self._keep_best()
-        return self.positions, [torch.from_numpy(np.concatenate(column)) for column in zip(*self.parts, strict=True)]
+        return self.positions, [torch.from_numpy(column) for column in self._columns()]
+
+    def _columns(self) -> list[np.ndarray]:
+        """Return one array per quantity, of all chunks kept."""
+        return [np.concatenate(of_chunks) for of_chunks in zip(*self.parts, strict=True)]
 
     def _set_room(self, per_row: int) -> None:
         """Decide how many rows to keep; up to twice as many are held in between."""
         n, max_bytes = len(self.pool), self.pool.max_bytes
         if per_row * n <= max_bytes:
             return
+        # half of what fits, as the rows kept and as many new ones are held at the same time
         self.room = max(self.k, int(max_bytes // (2 * per_row)))
         which = "the best-scored" if self.scored else "a random"
         warnings.warn(
@@ -256,8 +260,10 @@ class _KeptRows:
     def _keep_best(self) -> None:
         # Rows of equal score, and all where there is no score, are kept at random. Their random numbers are drawn as
         # they come, one per row, so that the size of chunks does not change which are kept.
-        best = np.sort(np.lexsort((self.ties, self.scores))[-self.room :])
-        self.parts = [[np.concatenate(column)[best] for column in zip(*self.parts, strict=True)]]
+        by_score = np.lexsort((self.ties, self.scores))
+        # back in the order of the pool
+        best = np.sort(by_score[-self.room :])
+        self.parts = [[column[best] for column in self._columns()]]
         self.positions = self.positions[best]
         self.scores = self.scores[best]
         self.ties = self.ties[best]

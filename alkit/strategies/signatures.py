@@ -5,9 +5,10 @@ What a parameter's name or kind means:
 - **keyword-only, with a value** (a score or a pick): a parameter of the strategy, with that value as its default. So
   ``def gini(proba, *, power=2.0)`` makes ``Strategy("gini", gini, ("proba",)).with_params(power=3.0)`` possible.
 - **keyword-only, without a value**: refused when the strategy is made, because nothing would ever fill it in. Excepted
-  are the `HANDED_TO_PICKS`.
-- **scores** (a pick): the scores of single rows are handed to it first, before what its `pick_needs` name.
-- **budget** (a pick): the strategy takes ``budget=`` in place of ``n_instances=``.
+  are the `HANDED_TO_PICKS`. One name may not have two defaults, nor be one that alkit gives a strategy by itself
+  (`GIVEN_BY_NEEDS`): it would not be clear which is set.
+- **scores**, the first of a pick: the scores of single rows are handed to it, before what its `pick_needs` name.
+- **budget** (a pick): the strategy takes ``budget=`` in place of ``n_instances=``; None where a query gives none.
 - **consistent** (a model's ``sample_proba``): posterior sample k can be made the same model for every row.
 
 The order of a score's or pick's positional parameters is that of `needs` or `pick_needs`; their names are free.
@@ -22,6 +23,14 @@ from typing import Any
 
 HANDED_TO_PICKS = ("k", "rng", "budget")
 """Keyword-only parameters of picks that each query fills in, so that they are no parameters of the strategy."""
+GIVEN_BY_NEEDS = {
+    "samples": "n_samples",
+    "target_samples": "n_samples",
+    "votes": "n_samples",
+    "features": "embed",
+    "cost": "cost",
+}
+"""Parameters that every strategy has which reads a quantity."""
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
@@ -44,6 +53,20 @@ def takes(function: Callable[..., Any], name: str) -> bool:
     (True, False)
     """
     return name in signature(function).parameters
+
+
+def sees_scores(pick: Callable[..., Any]) -> bool:
+    """Whether a pick is handed the scores of single rows: its first parameter is then called ``scores``.
+
+    Parameters
+    ----------
+    pick : callable
+
+    Returns
+    -------
+    bool
+    """
+    return next(iter(signature(pick).parameters), None) == "scores"
 
 
 def own_parameters(function: Callable[..., Any] | None, handed: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -70,31 +93,60 @@ def own_parameters(function: Callable[..., Any] | None, handed: tuple[str, ...] 
     """
     if function is None:
         return {}
-    parameters = signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in handed}
+    try:
+        parameters = signature(function).parameters.values()
+    except ValueError as error:
+        raise TypeError(
+            f"{_name(function)} does not tell its parameters, as functions written in C may not; wrap it in a lambda"
+        ) from error
+    keyword_only = [parameter for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
+    return {parameter.name: parameter.default for parameter in keyword_only if parameter.name not in handed}
 
 
-def check_own_parameters(strategy: str, function: Callable[..., Any] | None, handed: tuple[str, ...] = ()) -> None:
-    """Refuse a keyword-only parameter without a value.
+def check_parameters(
+    strategy: str, score: Callable[..., Any] | None, pick: Callable[..., Any], needs: tuple[str, ...]
+) -> None:
+    """Refuse parameters of a strategy that nothing would fill in, or that could mean two things.
 
     Parameters
     ----------
     strategy : str
         Name of the strategy, for the error message.
-    function, handed
-        See `own_parameters`.
+    score : callable or None
+    pick : callable
+    needs : tuple of str
+        Quantities that either reads.
 
     Raises
     ------
     TypeError
-        If there is such a parameter.
+        If a keyword-only parameter has no value, if a name has two defaults or is one that alkit gives the strategy by
+        itself, if a pick's ``scores`` do not come first, or if a function does not tell its parameters.
     """
-    for name, default in own_parameters(function, handed).items():
-        if default is Parameter.empty:
-            raise TypeError(
-                f"strategy {strategy}: {getattr(function, '__name__', function)} has the keyword-only parameter "
-                f"{name!r} without a value; give it one ({name}=...), which is then the strategy's default"
-            )
+    of_score, of_pick = own_parameters(score), own_parameters(pick, HANDED_TO_PICKS)
+    for function, parameters in ((score, of_score), (pick, of_pick)):
+        for name, default in parameters.items():
+            if default is Parameter.empty:
+                raise TypeError(
+                    f"strategy {strategy}: {_name(function)} has the keyword-only parameter "
+                    f"{name!r} without a value; give it one ({name}=...), which is then the strategy's default"
+                )
+    if takes(pick, "scores") and not sees_scores(pick):
+        raise TypeError(
+            f"strategy {strategy}: scores must be the first parameter of {_name(pick)}, which is handed them"
+        )
+    twice = [name for name in of_score.keys() & of_pick.keys() if of_score[name] != of_pick[name]]
+    by_needs = {GIVEN_BY_NEEDS[need] for need in needs if need in GIVEN_BY_NEEDS}
+    taken = sorted([*twice, *(by_needs & {*of_score, *of_pick})])
+    if taken:
+        raise TypeError(
+            f"strategy {strategy}: {taken[0]!r} is a parameter twice, of {_name(score)}, of {_name(pick)} or of every "
+            f"strategy that reads {' and '.join(needs)}; give it another name"
+        )
+
+
+def _name(function: Callable[..., Any] | None) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def with_values(

@@ -20,8 +20,16 @@ from alkit.rows import Rows, n_rows, take
 from alkit.strategies.picks.single import Picks, top_k
 from alkit.strategies.pool import QUANTITIES, PoolPass, ScoredPool
 from alkit.strategies.quantities import Quantities
-from alkit.strategies.signatures import HANDED_TO_PICKS, check_own_parameters, own_parameters, takes, with_values
-from alkit.validation import candidate_rows, check_aligned, checked_count, input_tag
+from alkit.strategies.signatures import (
+    GIVEN_BY_NEEDS,
+    HANDED_TO_PICKS,
+    check_parameters,
+    own_parameters,
+    sees_scores,
+    takes,
+    with_values,
+)
+from alkit.validation import candidate_rows, check_aligned, checked_count
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +65,7 @@ class Strategy:
     ValueError
         If a need is unknown.
     TypeError
-        If `score` or `pick` has a keyword-only parameter without a value.
+        If `score` or `pick` has parameters that `alkit.strategies.signatures` refuses.
 
     Examples
     --------
@@ -80,13 +88,13 @@ class Strategy:
         unknown = [need for need in (*self.needs, *self.pick_needs) if need not in QUANTITIES]
         if unknown:
             raise ValueError(f"strategy {self.name} needs {unknown[0]!r}; there are {', '.join(QUANTITIES)}")
-        check_own_parameters(self.name, self.score)
-        check_own_parameters(self.name, self.pick, HANDED_TO_PICKS)
+        check_parameters(self.name, self.score, self.pick, (*self.needs, *self.pick_needs))
 
     def __repr__(self) -> str:
         # what the inner strategy shows already is not repeated; `self` stands for "not there", as it equals no value
         inner = self.of.params if self.of else {}
-        given = [f"{key}={value!r}" for key, value in sorted(self.params.items()) if inner.get(key, self) != value]
+        own = {key: value for key, value in sorted(self.params.items()) if inner.get(key, self) != value}
+        given = [f"{key}={value!r}" for key, value in own.items()]
         if self.of:
             given.insert(0, repr(self.of))
             if self.part != self.of.part:
@@ -106,13 +114,10 @@ class Strategy:
     def parameters(self) -> dict[str, Any]:
         """Return every parameter the strategy takes with its value."""
         defaults = own_parameters(self.score) | own_parameters(self.pick, HANDED_TO_PICKS)
-        needs = {*self.needs, *self.pick_needs}
-        if needs & {"samples", "target_samples"}:
-            defaults["n_samples"] = Quantities.n_samples
-        if "features" in needs:
-            defaults["embed"] = None
-        if "cost" in needs:
-            defaults["cost"] = None
+        for need in (*self.needs, *self.pick_needs):
+            if need in GIVEN_BY_NEEDS:
+                name = GIVEN_BY_NEEDS[need]
+                defaults[name] = getattr(Quantities, name)
         return defaults | self.params
 
     def with_params(self, **params: Any) -> Strategy:
@@ -200,7 +205,8 @@ class Strategy:
         TypeError
             If the model lacks what the strategy needs.
         ValueError
-            If there are too few rows, or NaN or infinity in rows or in what the model says of them.
+            If there are too few rows, if the model refuses rows or what it says of them is not finite, or if distances
+            are measured between rows with NaN or infinity.
         """
         strategy = self.with_params(**params)
         rows = candidate_rows(candidates, n_rows(X_pool))
@@ -252,6 +258,8 @@ class Strategy:
             embed=_fitted(settings.get("embed"), X_pool, rows),
             cost=settings.get("cost"),
             joint="target_samples" in self.needs or "samples" in self.pick_needs,
+            on_transformed=getattr(model, "on_transformed", False),
+            any_values=not all(getattr(learner, "force_all_finite", True) for learner in _learners(model)),
         )
 
     def _score_with_values(self) -> Score | None:
@@ -261,10 +269,9 @@ class Strategy:
     def _picked(self, scored: ScoredPool, k: int, rng: np.random.Generator, budget: float | None) -> Picks:
         """Return the picks, as positions among the rows that were scored and kept."""
         pick = with_values(self.pick, self.parameters(), HANDED_TO_PICKS)
-        inputs = [scored.scores, *scored.inputs] if takes(self.pick, "scores") else scored.inputs
-        if budget is None:
-            return pick(*inputs, k=k, rng=rng)
-        return pick(*inputs, k=k, rng=rng, budget=budget)
+        inputs = [scored.scores, *scored.inputs] if sees_scores(self.pick) else scored.inputs
+        handed = {"budget": budget} if takes(self.pick, "budget") else {}
+        return pick(*inputs, k=k, rng=rng, **handed)
 
     def _count(self, n_instances: Any, budget: float | None, n: int) -> int:
         """Return how many rows to pick at most."""
@@ -285,15 +292,18 @@ def _generator_of(model: Any, random_state: RandomState) -> np.random.Generator:
 
 
 def _known_to(model: Any) -> dict[str, Any]:
-    """Return what a pass over the pool takes from a learner: the rows it was taught, and which rows it allows."""
-    members = getattr(model, "learner_list", None) or [model]
+    """Return what a pass over the pool takes from a learner: the rows it was taught."""
+    # `teach` gives all members of a Committee the same rows, so the first stands for all
+    first = _learners(model)[0]
     return {
-        # `teach` gives all members of a Committee the same rows, so the first stands for all
-        "X_training": getattr(members[0], "X_training", None),
-        "y_training": getattr(members[0], "y_training", None),
-        "allow_nan": all(input_tag(member, "allow_nan") for member in members),
-        "check_finite": all(getattr(member, "force_all_finite", True) for member in members),
+        "X_training": getattr(first, "X_training", None),
+        "y_training": getattr(first, "y_training", None),
     }
+
+
+def _learners(model: Any) -> list[Any]:
+    """Return the learners of a Committee, or the model itself."""
+    return getattr(model, "learner_list", None) or [model]
 
 
 def _fitted(embed: Any, X: Rows, rows: np.ndarray | None) -> Any:

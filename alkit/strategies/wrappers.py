@@ -159,7 +159,7 @@ def subsample(strategy: Strategy | str, *, size: int) -> Strategy:
     >>> subsample("bald", size=10_000)
     subsample(bald, size=10000)
     """
-    inner = _strategy(strategy)
+    inner = _strategy_of(strategy)
     if size < 1:
         raise ValueError(f"size={size}; it must be at least 1")
     return replace(inner, name="subsample", of=inner, part=size)
@@ -169,16 +169,18 @@ def _wrapped(
     name: str, strategy: Strategy | str, pick: Pick, pick_needs: tuple[str, ...] = (), **params: Any
 ) -> Strategy:
     """Return a strategy with the scores and parameters of another, picked by `pick`."""
-    inner = _strategy(strategy)
+    inner = _strategy_of(strategy)
+    # another pick would be lost without a word
     if inner.score is None or inner.pick is not picks.top_k:
         raise TypeError(f"{name} needs a strategy that picks by the scores of single rows, which {inner!r} does not")
     taken = sorted(inner.parameters().keys() & params.keys())
     if taken:
         raise TypeError(f"{name} and {inner!r} both have a parameter {taken[0]!r}; rename that of the score")
-    return replace(inner, name=name, pick=pick, pick_needs=pick_needs, params=inner.params | params, of=inner)
+    params = inner.params | params
+    return replace(inner, name=name, pick=pick, pick_needs=pick_needs, params=params, of=inner)
 
 
-def _strategy(strategy: Strategy | str) -> Strategy:
+def _strategy_of(strategy: Strategy | str) -> Strategy:
     """Return a Strategy by name or as it is, refusing other callables: their scores are not known."""
     inner = as_strategy(strategy)
     if not isinstance(inner, Strategy):

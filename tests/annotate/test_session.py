@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alkit.annotate import LabelingSession
+from alkit.annotate import Items, LabelingSession
 from alkit.annotate.database.ranking import read_labels
 from tests.annotate.sessions import CLASSES, TEXTS, rank
 
@@ -28,6 +28,15 @@ def test_an_item_as_it_is_shown(session):
     }
     assert session.next("bob")["item"] == "3"
     assert session.next("ann", resume=True)["item"] == drawn["item"]
+
+
+def test_numbers_that_a_page_would_round_are_shown_as_text(tmp_path):
+    number = 2**53 + 1
+    items = Items(["a"], rows=pd.DataFrame({"n": [1]}), written=[{"n": number, "m": [number - 1, -number, 1.5]}])
+    with LabelingSession(items, CLASSES, tmp_path / "labels.db") as session:
+        assert session.next("ann")["row"] == {"n": str(number), "m": [number - 1, str(-number), 1.5]}
+        session.label("a", "spam", "ann")
+        assert next(session.export())["row"]["n"] == number
 
 
 def test_what_is_kept_with_a_label(session):

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 from alkit.strategies import Picks, Strategy, picks
 from alkit.strategies.signatures import HANDED_TO_PICKS, own_parameters, takes, with_values
@@ -26,6 +27,19 @@ def unfinished_pick(embedding, *, k, rng, sign):
 
 def thrifty(scores, *, k, rng, budget):
     return Picks(np.arange(k), scores[:k])
+
+
+def late_scores(embedding, scores, *, k, rng):
+    return Picks(np.arange(k), scores[:k])
+
+
+def powered(scores, *, k, rng, power=9.0):
+    return Picks(np.arange(k), scores[:k])
+
+
+class Gini:
+    def __call__(self, proba, *, power):
+        return gini(proba, power=power)
 
 
 def test_parameters_of_a_strategy_are_those_of_its_score_and_pick():
@@ -72,7 +86,28 @@ def test_a_parameter_without_a_value_is_refused_when_the_strategy_is_made(parts,
 def test_what_a_query_hands_to_picks_needs_no_value():
     strategy = Strategy("thrifty", gini, ("proba",), thrifty)
     assert strategy.parameters() == {"power": 2.0}
-    assert len(strategy.select(LinearPosterior().fit(X), X, budget=3).indices) == 20
+    model = LinearPosterior().fit(X)
+    assert len(strategy.select(model, X, budget=3).indices) == 20
+    assert len(strategy.select(model, X, 3).indices) == 3
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"score": torch.sum, "needs": ("proba",)}, "sum does not tell its parameters"),
+        ({"score": Gini(), "needs": ("proba",)}, "strategy mine: Gini has the keyword-only parameter 'power'"),
+        ({"pick": late_scores, "pick_needs": ("embedding",)}, "scores must be the first parameter of late_scores"),
+        ({"score": gini, "needs": ("proba",), "pick": powered}, "'power' is a parameter twice, of gini, of powered"),
+        (
+            {"score": lambda samples, *, n_samples=5: samples[:, 0, 0], "needs": ("samples",)},
+            "'n_samples' is a parameter twice.* of every strategy that reads samples",
+        ),
+    ],
+    ids=["no signature", "callable object", "scores second", "two defaults", "alkit's own"],
+)
+def test_what_could_mean_two_things_or_nothing_is_refused(parts, message):
+    with pytest.raises(TypeError, match=message):
+        Strategy("mine", **parts)
 
 
 def test_parameters_are_found_by_name():

@@ -6,8 +6,9 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from alkit.annotate.session import LabelingSession
 STATIC = Path(str(resources.files("alkit.annotate.web"))) / "static"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _MAX_BODY = 65_536  # bytes of a request that sends an event
+_LINES_AT_ONCE = 500  # of an export
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
@@ -103,12 +105,15 @@ class _Guarded:
 
 
 def _refusal(status: int, reason: object) -> JSONResponse:
-    return JSONResponse({"error": str(reason)}, status)
+    # A path that it names need not be UTF-8.
+    return JSONResponse({"error": str(reason).encode(errors="replace").decode()}, status)
 
 
 def _disk(request: Request, error: Exception) -> JSONResponse:
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return _refusal(507 if full else 500, error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EBUSY:  # another program locks the database
+        return _refusal(503, error)
+    return _refusal(507 if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 500, error)
 
 
 class _Caller:
@@ -175,9 +180,14 @@ def _progress(request: Request) -> Response:
 def _export(request: Request) -> Response:
     """Send labels: an annotator's own, or all of them to the owner."""
     caller = _Caller(request)
-    answers = caller.session.export(caller.name)
+    return StreamingResponse(_lines(caller.session.export(caller.name)), media_type="application/jsonl")
+
+
+def _lines(answers: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield answers as JSON, many lines at once: each piece that is sent costs a change of threads."""
     lines = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
-    return StreamingResponse(lines, media_type="application/jsonl")
+    while piece := "".join(islice(lines, _LINES_AT_ONCE)):
+        yield piece
 
 
 def _image(request: Request) -> Response:

@@ -6,6 +6,9 @@ strategy before. The contract is `alkit.protocols.Pick`.
 Public is what a file names in its ``__all__``.
 """
 
+from typing import Any
+
+from alkit._moved import RENAMED_PICKS, resolve
 from alkit.strategies.picks import cold_start, density, diversity, single
 from alkit.strategies.picks.batch_bald import batch_bald
 from alkit.strategies.picks.cold_start import *  # noqa: F403
@@ -14,3 +17,9 @@ from alkit.strategies.picks.diversity import *  # noqa: F403
 from alkit.strategies.picks.single import *  # noqa: F403
 
 __all__ = ["batch_bald", *cold_start.__all__, *density.__all__, *diversity.__all__, *single.__all__]
+
+
+def __getattr__(name: str) -> Any:
+    # four picks had other names in 0.1.0
+    homes = ["alkit.strategies.picks.single"] if name in RENAMED_PICKS else []
+    return resolve(name, __name__, homes, RENAMED_PICKS)

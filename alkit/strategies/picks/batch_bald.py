@@ -71,9 +71,12 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     if n_configurations < 1:
         raise ValueError(f"n_configurations={n_configurations}; at least 1 must be kept")
     N, K, _ = samples.shape
+    # E H[p], which no other label changes; by blocks, as the entropies of all rows and models would take much memory
     ambiguity_N = torch.cat([entropy(block).mean(1) for block in samples.split(256)])
     keys_N = rng.random(N)
-    labels = Configurations(torch.ones(1, dtype=torch.float64), torch.full((1, K), 1 / K, dtype=torch.float64))
+    # before any row is picked there is one configuration, of no labels, and it tells nothing about the models
+    prior_K = torch.full((1, K), 1 / K, dtype=torch.float64)
+    labels = Configurations(torch.ones(1, dtype=torch.float64), prior_K)
     picked: list[int] = []
     gains: list[float] = []
     for _ in range(k):
@@ -94,13 +97,17 @@ def _best_row(
     # configurations are sampled: the step's estimates then err independently. These bounds hold for the estimate.)
     bounds_N = conditional_entropy(samples, _grouped(labels)).sub_(ambiguity_N)
     bounds_N[picked] = -torch.inf
-    tolerance = 16 * torch.finfo(samples.dtype).eps * max(1.0, math.log(samples.shape[2]))
+    highest_entropy = math.log(samples.shape[2])
+    tolerance = 16 * torch.finfo(samples.dtype).eps * max(1.0, highest_entropy)
     if bounds_N.max() <= 3 * tolerance:  # rounding is all that is left to tell rows apart
         left = (bounds_N > -torch.inf).nonzero()[:, 0]
         return largest_key(left.numpy(), keys_N), 0.0
     gains_N = torch.full_like(bounds_N, -torch.inf)
     best = -math.inf
-    for rows in bounds_N.argsort(descending=True)[: len(samples) - len(picked)].split(_LAZY_ROWS):
+    # picked rows, whose bound is -inf, come last
+    by_bound = bounds_N.argsort(descending=True)[: len(samples) - len(picked)]
+    for rows in by_bound.split(_LAZY_ROWS):
+        # no row from here on can gain more than the best so far
         if bounds_N[rows[0]] < best - 2 * tolerance:
             break
         gains_N[rows] = conditional_entropy(samples[rows], labels).sub_(ambiguity_N[rows])
@@ -114,11 +121,15 @@ def _grouped(labels: Configurations) -> Configurations:
     """Merge S configurations into about 2 sqrt(S) groups of similar posteriors by a few rounds of k-means."""
     joint_S_K = labels.weight[:, None] * labels.posterior
     points_S_K = labels.posterior.float().sqrt_()
-    n_groups = min(len(points_S_K), math.ceil(2 * math.sqrt(len(points_S_K))))
-    posterior_G_K = labels.posterior[torch.linspace(0, len(points_S_K) - 1, n_groups).long()]
+    S = len(points_S_K)
+    n_groups = min(S, math.ceil(2 * math.sqrt(S)))
+    # neighbours are alike, so evenly spaced configurations are a good start
+    centres = torch.linspace(0, S - 1, n_groups).long()
+    posterior_G_K = labels.posterior[centres]
     for _ in range(3):
         group_S = torch.cdist(points_S_K, posterior_G_K.float().sqrt_()).argmin(1)
         joint_G_K = torch.zeros_like(posterior_G_K).index_add_(0, group_S, joint_S_K)
+        # a group may have lost all its configurations to others
         joint_G_K = joint_G_K[joint_G_K.sum(1) > 0]
         posterior_G_K = joint_G_K / joint_G_K.sum(1, keepdim=True)
     return Configurations(joint_G_K.sum(1), posterior_G_K)
@@ -130,8 +141,10 @@ def _extended(
     """Extend every configuration by every label of one more row, and thin them out where there are too many."""
     K, C = proba_K_C.shape
     proba_K_C = proba_K_C.clamp_min(FLOOR)
-    weight_SC = (labels.posterior @ proba_K_C).mul_(labels.weight[:, None]).flatten()
+    predictive_S_C = labels.posterior @ proba_K_C
+    weight_SC = predictive_S_C.mul_(labels.weight[:, None]).flatten()
     kept, weight_S = _thinned(weight_SC, n_configurations, rng)
+    # position s * C + c is configuration s extended by label c
     joint_S_K = labels.posterior[kept // C] * proba_K_C.T[kept % C]
     joint_S_K *= (weight_S / joint_S_K.sum(1))[:, None]
     # A draw changes how probable the models are on average; giving each its 1 / K back makes the estimate a true
@@ -161,5 +174,7 @@ def _thinned(weight_S: Tensor, n: int, rng: np.random.Generator) -> tuple[Tensor
         n_heavy = int((weight_S >= cut).sum())
     chances_S = (weight_S / cut).clamp_max_(1)
     evenly_spaced = torch.arange(n, dtype=torch.float64) + rng.random()
-    kept = torch.searchsorted(chances_S.cumsum_(0), evenly_spaced).clamp_max_(len(weight_S) - 1)
+    cumulative_S = chances_S.cumsum_(0)
+    # rounding may leave the last draw beyond the end
+    kept = torch.searchsorted(cumulative_S, evenly_spaced).clamp_max_(len(weight_S) - 1)
     return kept, weight_S[kept].clamp_min(cut)

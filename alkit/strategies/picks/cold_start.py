@@ -28,7 +28,7 @@ _MAX_CLUSTERS = 500
 """As in the paper: more clusters would be too small to tell what is typical."""
 _PURITY_SAMPLE = 2000
 """Number of balls on which purity is estimated."""
-_BLOCK = 1024
+_BLOCK_ROWS = 1024
 """Rows whose distances to a block of others are held at a time."""
 
 
@@ -78,7 +78,8 @@ def typiclust(
     """
     check_matrices(k, features, train_features)
     rows = torch.cat([features, train_features.to(features)])
-    labels = k_means(rows, min(len(train_features) + k, _MAX_CLUSTERS), rng).labels_.astype(np.intp)
+    n_clusters = min(len(train_features) + k, _MAX_CLUSTERS)
+    labels = k_means(rows, n_clusters, rng).labels_.astype(np.intp)
     own = labels[: len(features)]
     sizes = np.bincount(labels)
     n_labels = np.bincount(labels[len(features) :], minlength=len(sizes))
@@ -89,7 +90,8 @@ def typiclust(
     # how many labels the cluster of a row has by the time it is the row's turn
     labels_before = n_labels[own] + rank_within(own, -typicality, rng)
     # lexsort sorts by its last column first: outliers last, then fewest labels, then largest cluster
-    indices = np.lexsort((-sizes[own], labels_before, sizes[own] < _SMALL_CLUSTER))[:k]
+    is_outlier = sizes[own] < _SMALL_CLUSTER
+    indices = np.lexsort((-sizes[own], labels_before, is_outlier))[:k]
     return Picks(indices, typicality[indices])
 
 
@@ -189,10 +191,11 @@ def _count_within(rows: Tensor, others: Tensor, delta: float) -> Tensor:
 
     Distances count as equal to delta within 1e-6 of the rows' extent, so that rounding decides no tie.
     """
-    half_squares, other_halves = rows.square().sum(1) / 2, others.square().sum(1) / 2
+    half_squares = rows.square().sum(1) / 2
+    other_halves = others.square().sum(1) / 2
     thresholds = half_squares - delta**2 / 2 - 1e-12 * half_squares.max()
     counts = torch.zeros_like(half_squares)
-    for block, half in zip(others.split(_BLOCK), other_halves.split(_BLOCK), strict=True):
+    for block, half in zip(others.split(_BLOCK_ROWS), other_halves.split(_BLOCK_ROWS), strict=True):
         parts = (row_blocks(of_rows, len(block)) for of_rows in (rows, thresholds, counts))
         for part, at_least, count in zip(*parts, strict=True):
             # |x - y| <= delta is the same as x.y - |y|^2 / 2 >= (|x|^2 - delta^2) / 2
@@ -203,10 +206,12 @@ def _count_within(rows: Tensor, others: Tensor, delta: float) -> Tensor:
 
 def _pure_radius(features: Tensor, n_clusters: int, purity: float, rng: np.random.Generator) -> float:
     """Estimate the largest radius at which a share `purity` of balls hold rows of one k-means cluster only."""
-    labels = torch.from_numpy(k_means(features, min(n_clusters, len(features)), rng).labels_)
+    clusters = k_means(features, min(n_clusters, len(features)), rng)
+    labels = torch.from_numpy(clusters.labels_)
     sample = torch.from_numpy(rng.permutation(len(features))[:_PURITY_SAMPLE])
     to_other = [
         nearest_distance(features[sample[labels[sample] == cluster]], features[labels != cluster])
         for cluster in labels[sample].unique()
     ]
-    return float(np.quantile(torch.cat(to_other).numpy(), 1 - purity, method="lower"))
+    distances = torch.cat(to_other).numpy()
+    return float(np.quantile(distances, 1 - purity, method="lower"))

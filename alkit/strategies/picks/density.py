@@ -76,6 +76,7 @@ def information_density(
         raise ValueError(f"n_references={n_references}; give 1 or more, or None for all rows")
     utility = _checked_scores(scores, features, k)
     check_utilities(utility.numpy(), "weighs utility by density")
+    # in place: a block of distances is the largest thing in memory here
     similarity = _mean_over_pool(lambda distance: distance.add_(1).reciprocal_(), features, rng, n_references)
     return top_k((utility * similarity**beta).numpy(), k=k, rng=rng)
 

@@ -120,7 +120,8 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     check_matrices(k, embedding)
     if len(proba) != len(embedding):
         raise ValueError(f"proba has {len(proba)} rows, but embedding has {len(embedding)}; pass both of the same rows")
-    error = proba.scatter_add(1, proba.argmax(1, keepdim=True), -torch.ones_like(proba[:, :1]))
+    most_probable = proba.argmax(1, keepdim=True)
+    error = proba.scatter_add(1, most_probable, -torch.ones_like(proba[:, :1]))
     # the squared length of an outer product is the product of the squared lengths
     squares = error.square().sum(1) * embedding.square().sum(1)
     nearest = squares
@@ -231,7 +232,8 @@ def diverse(
     if top < 1:
         raise ValueError(f"top={top}; it must be at least 1, so that there are k rows to pick from")
     scores = np.asarray(scores)
-    part = top_k(scores, k=min(scores.size, int(top * k)), rng=rng).indices
+    size = min(scores.size, int(top * k))
+    part = top_k(scores, k=size, rng=rng).indices
     rows = embedding[torch.from_numpy(part)]
     if by == "kmeans":
         spread = kmeans(rows, k=k, rng=rng)
@@ -249,14 +251,17 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
     # the factors instead, which are exact, and exactly zero for duplicates.
     close = (distance <= 0.01 * scale).nonzero()[:, 0]
     e, d_e = error[i], error[close] - error[i]
-    d_h = embedding[close] - embedding[i]
-    squared_h = embedding[close].square().sum(1)
-    cross = 2 * (d_e @ e) * (embedding[close] * d_h).sum(1)
-    distance[close] = d_e.square().sum(1) * squared_h + (e @ e) * d_h.square().sum(1) + cross
+    h, d_h = embedding[close], embedding[close] - embedding[i]
+    of_errors = d_e.square().sum(1) * h.square().sum(1)
+    of_embeddings = (e @ e) * d_h.square().sum(1)
+    cross = 2 * (d_e @ e) * (h * d_h).sum(1)
+    distance[close] = of_errors + of_embeddings + cross
     return distance.clamp_min_(0)
 
 
 def _draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
     """Draw a position with probability proportional to its weight, never one of weight zero."""
     cumulative = np.cumsum(weights.numpy(), dtype=np.float64)
-    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+    drawn = rng.random() * cumulative[-1]
+    # to the right of equal sums, which passes over weights of zero
+    return int(np.searchsorted(cumulative, drawn, side="right"))

@@ -40,7 +40,8 @@ def row_blocks(rows: Tensor, width: int) -> tuple[Tensor, ...]:
 def distance_to(rows: Tensor, centre: Tensor) -> Tensor:
     """Euclidean distance of each row to one centre, (N, D), (D,) -> (N,); exactly 0 for its duplicates."""
     distance = rows.new_empty(len(rows))
-    for block, out in zip(row_blocks(rows, rows.shape[1]), row_blocks(distance, rows.shape[1]), strict=True):
+    width = rows.shape[1]
+    for block, out in zip(row_blocks(rows, width), row_blocks(distance, width), strict=True):
         torch.linalg.vector_norm(block - centre, dim=1, out=out)
     return distance
 
@@ -56,8 +57,10 @@ def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
     shifted = centres - origin
     half_squares = shifted.square().sum(1) / 2
     distance = rows.new_empty(len(rows))
-    for block, out in zip(row_blocks(rows, len(centres)), row_blocks(distance, len(centres)), strict=True):
-        nearest = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1).argmin(1)
+    width = len(centres)
+    for block, out in zip(row_blocks(rows, width), row_blocks(distance, width), strict=True):
+        brackets = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1)
+        nearest = brackets.argmin(1)
         # the distance itself is taken of the difference, so that duplicates of a centre are at exactly 0
         torch.linalg.vector_norm(block - centres[nearest], dim=1, out=out)
     return distance

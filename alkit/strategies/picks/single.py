@@ -88,7 +88,8 @@ def uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     array([0.5, 0.5])
     """
     n = np.size(scores)
-    return top_k(np.zeros(n), k=k, rng=rng)._replace(probability=np.full(k, k / n))
+    picks = top_k(np.zeros(n), k=k, rng=rng)
+    return picks._replace(probability=np.full(k, k / n))
 
 
 def sample_by_score(
@@ -145,7 +146,8 @@ def sample_by_score(
     else:
         raise ValueError(f"kind={kind!r}; choose 'power', 'softmax' or 'softrank'")
     # the k largest of log weights plus Gumbel noise are a weighted draw without replacement
-    indices = top_k(beta * log_weights + rng.gumbel(size=scores.size), k=k, rng=rng).indices
+    noise = rng.gumbel(size=scores.size)
+    indices = top_k(beta * log_weights + noise, k=k, rng=rng).indices
     return Picks(indices, scores[indices])
 
 
@@ -186,16 +188,20 @@ def top_k_and_uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator, ra
     scores = np.asarray(scores)
     n_random, rest = divmod(random_share * k, 1)
     n_best = k - int(n_random)
-    best = top_k(scores, k=n_best, rng=rng).indices if n_best else np.empty(0, dtype=np.intp)
+    best = np.empty(0, dtype=np.intp)
+    if n_best:
+        best = top_k(scores, k=n_best, rng=rng).indices
     # the last by score gives its place to one more random row with probability `rest`
-    one_more = rest * (n_random + 1) / (scores.size - n_best + 1)
-    among_rest = (1 - rest) * n_random / max(1, scores.size - n_best) + one_more
+    n_others = scores.size - n_best
+    one_more = rest * (n_random + 1) / (n_others + 1)
+    among_rest = (1 - rest) * n_random / max(1, n_others) + one_more
     probability = np.full(scores.size, among_rest)
     probability[best[:-1]] = 1
     probability[best[-1:]] = 1 - rest + one_more
     if rng.random() < rest:
         best = best[:-1]
-    drawn = rng.choice(np.delete(np.arange(scores.size), best), k - len(best), replace=False)
+    others = np.delete(np.arange(scores.size), best)
+    drawn = rng.choice(others, k - len(best), replace=False)
     indices = np.concatenate([best, drawn])
     return Picks(indices, scores[indices], probability[indices])
 
@@ -299,10 +305,12 @@ def balance_classes(
     >>> balance_classes(np.ones(3), proba, [0, 0, 0], k=1, rng=np.random.default_rng(0)).indices
     array([2])
     """
-    scores, proba = np.asarray(scores, dtype=float), np.asarray(proba, dtype=float)
+    scores = np.asarray(scores, dtype=float)
+    proba = np.asarray(proba, dtype=float)
     check_utilities(scores, "weighs utility by the shortfall of classes")
     n, C = proba.shape
-    expected = np.bincount(np.asarray(y_train, dtype=np.intp), minlength=C).astype(float)
+    labels = np.asarray(y_train, dtype=np.intp)
+    expected = np.bincount(labels, minlength=C).astype(float)
     even = (expected.sum() + k) / C
     # the least there is, so that among rows of score 0 the classes still decide
     utility = scores + np.finfo(float).tiny

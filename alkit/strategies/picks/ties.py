@@ -2,7 +2,8 @@
 
 Every tie is broken at random, by the generator of the query, so that no row is preferred for its place in the pool:
 
-- `largest` for picks that take the k best rows at once (`top_k` and all that is built on it);
+- `largest` for picks that take the k best rows at once (`top_k` and all that is built on it; `uniform`, and so the
+  strategy ``random``, is a tie of all rows);
 - `seeded_argmax` for picks that choose one row after another and draw anew at each step (`coreset`, `badge`,
   `ranked_batch`, `probcover`);
 - `largest_key` for picks that draw one key per row beforehand, so that what is tied does not change how much is drawn
@@ -24,7 +25,8 @@ def largest(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     cut = np.partition(values, values.size - k)[values.size - k]
     above = np.flatnonzero(values > cut)
     # of the rows at the cut only some have room: which ones is drawn
-    at_cut = rng.choice(np.flatnonzero(values == cut), k - above.size, replace=False)
+    tied = np.flatnonzero(values == cut)
+    at_cut = rng.choice(tied, k - above.size, replace=False)
     chosen = rng.permutation(np.concatenate([above, at_cut]))
     # a stable sort leaves equal values in the order of the permutation
     return chosen[np.argsort(-values[chosen], kind="stable")]

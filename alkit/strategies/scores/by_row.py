@@ -214,7 +214,10 @@ def bald(samples: Tensor) -> Tensor:
     >>> bald(torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]))
     tensor([0.6931, 0.0000])
     """
-    return (entropy(samples.mean(1)) - entropy(samples).mean(1)).clamp_min_(0)
+    of_mean_n = entropy(samples.mean(1))
+    mean_n = entropy(samples).mean(1)
+    # never negative but by rounding
+    return (of_mean_n - mean_n).clamp_min_(0)
 
 
 def mean_std(samples: Tensor) -> Tensor:
@@ -239,7 +242,9 @@ def mean_std(samples: Tensor) -> Tensor:
     >>> mean_std(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
     tensor([0.5000])
     """
-    return (samples - samples.mean(1, keepdim=True)).square_().mean(1).sqrt_().mean(-1)
+    deviation = samples - samples.mean(1, keepdim=True)
+    std_n_C = deviation.square_().mean(1).sqrt_()
+    return std_n_C.mean(-1)
 
 
 def variation_ratio(samples: Tensor) -> Tensor:
@@ -264,7 +269,7 @@ def variation_ratio(samples: Tensor) -> Tensor:
     >>> variation_ratio(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
     tensor([0.5000])
     """
-    return least_confident(_vote_shares(samples))
+    return least_confident(_member_vote_shares(samples))
 
 
 def vote_entropy(samples: Tensor) -> Tensor:
@@ -289,7 +294,7 @@ def vote_entropy(samples: Tensor) -> Tensor:
     >>> vote_entropy(torch.tensor([[[0.9, 0.1], [0.2, 0.8]]]))
     tensor([0.6931])
     """
-    return entropy(_vote_shares(samples))
+    return entropy(_member_vote_shares(samples))
 
 
 def max_disagreement(samples: Tensor) -> Tensor:
@@ -375,10 +380,12 @@ def ideal_loss(true_loss: Tensor) -> Tensor:
     return true_loss
 
 
-def _vote_shares(samples: Tensor) -> Tensor:
+def _member_vote_shares(samples: Tensor) -> Tensor:
     """Share of posterior samples whose most probable class is c: (n, K, C) -> (n, C)."""
     n, K, C = samples.shape
-    shares = samples.new_zeros(n, C).scatter_add_(1, samples.argmax(-1), samples.new_full((n, K), 1 / K))
+    votes_n_K = samples.argmax(-1)
+    share_of_a_vote = samples.new_full((n, K), 1 / K)
+    shares = samples.new_zeros(n, C).scatter_add_(1, votes_n_K, share_of_a_vote)
     # argmax would vote for a NaN; NaN shares are refused where scores are checked
     shares[samples.isnan().flatten(1).any(1)] = torch.nan
     return shares

@@ -11,7 +11,7 @@ from alkit.strategies.scores.joint_entropy import Configurations, conditional_en
 __all__ = ["epig"]
 
 # numbers in one block of the targets' posteriors: 16 MiB of float32
-_BLOCK = 2**22
+_TARGET_NUMBERS = 2**22
 
 
 def epig(samples: Tensor, target_samples: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def epig(samples: Tensor, target_samples: Tensor) -> Tensor:
     # I(y; y*) = H(y) - H(y | y*): the label of a target is to a row what the labels of picked rows are in BatchBALD.
     # A block of targets contributes its share to the mean.
     conditional_n = torch.zeros(len(samples), dtype=torch.float64)
-    for targets in target_samples.split(max(1, _BLOCK // (K * C))):
+    for targets in target_samples.split(max(1, _TARGET_NUMBERS // (K * C))):
         joint_mC_K = targets.transpose(1, 2).reshape(-1, K) / (K * M)
         weight_mC = joint_mC_K.sum(1)
         # labels this improbable change the mean by less than rounding does

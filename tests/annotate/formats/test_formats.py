@@ -1,8 +1,7 @@
-"""The registry: what each format exports, it reads again; the address of 0.1.0 still leads there."""
+"""The registry: what each format exports, it reads again."""
 
 import pytest
 
-from alkit.annotate import bridges, formats
 from alkit.annotate.formats import FORMATS
 
 ANSWER = {"item": "7", "text": "Hi", "annotator": "ann", "kind": "label", "value": "ham", "late": False}
@@ -16,8 +15,3 @@ def test_what_is_exported_is_read_again(tmp_path, name):
     assert {key: record[key] for key in ("item", "text", "annotator", "kind", "value")} == {
         key: ANSWER[key] for key in ("item", "text", "annotator", "kind", "value")
     }
-
-
-@pytest.mark.parametrize("name", bridges.__all__)
-def test_the_address_of_the_first_release(name):
-    assert getattr(bridges, name) is getattr(formats, name)

@@ -1,7 +1,9 @@
 """HTTP: who is let in, what is answered, and what no request gets at."""
 
 import json
+import sqlite3
 import uuid
+from contextlib import closing
 
 import pytest
 from starlette.testclient import TestClient
@@ -101,6 +103,19 @@ def test_a_full_disk(client, session):
     assert {answer.status_code for answer in refused} == {507}
     assert "nothing was saved" in refused[0].json()["error"]
     assert session.store.count("SELECT COUNT(*) FROM event") == 200 - len(refused)
+
+
+def test_a_lock_of_another_program(client, session, tmp_path, monkeypatch):
+    monkeypatch.setattr(session.store, "_seconds", 0.1)
+    session.store._db.execute("PRAGMA busy_timeout = 100")
+    with closing(sqlite3.connect(tmp_path / "labels.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for answer in (client.get("/api/next"), client.post("/api/events", json=event("b"))):
+            assert answer.status_code == 503
+            assert "locked by another program, and nothing was saved" in answer.json()["error"]
+        for path in ("/api/progress", "/api/export", "/api/image/b"):
+            assert client.get(path).status_code == 200
+    assert client.post("/api/events", json=event("b")).status_code == 200
 
 
 PATHS = ["/api/next", "/api/progress", "/api/export", "/api/image/b"]

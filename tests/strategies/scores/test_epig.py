@@ -6,7 +6,7 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alkit.strategies import scores
@@ -34,7 +34,6 @@ def dirichlet(seed, N, K, C, alpha=1.0):
     return torch.as_tensor(np.random.default_rng(seed).dirichlet(np.full(C, alpha), size=(N, K)))
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4),
     st.sampled_from([0.05, 1.0]),
@@ -62,7 +61,7 @@ def test_targets_are_averaged_whatever_the_blocks(monkeypatch):
     samples, targets = dirichlet(0, 9, 5, 4), dirichlet(1, 7, 5, 4)
     one_by_one = torch.stack([epig(samples, target[None]) for target in targets]).mean(0)
     torch.testing.assert_close(epig(samples, targets), one_by_one)
-    monkeypatch.setattr(MODULE, "_BLOCK", 2 * 5 * 4)
+    monkeypatch.setattr(MODULE, "_TARGET_NUMBERS", 2 * 5 * 4)
     torch.testing.assert_close(epig(samples, targets), one_by_one)
 
 

@@ -1,0 +1,61 @@
+"""Dicts and other mappings, of which each entry holds the same rows in another form: texts, pictures, numbers ..."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from skorch.helper import SliceDict
+
+from alkit.rows.functions import dense, n_rows, non_finite_rows, row_bytes, row_shape, stack, take
+from alkit.rows.kind import RowKind, Rows, check_same, joined, kind_of, register
+
+
+class _Mapping(RowKind):
+    """Each entry holds the same rows."""
+
+    def n_rows(self, X: Rows) -> int:
+        lengths = {key: n_rows(value) for key, value in X.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"the entries of X differ in length: {lengths}; give every key the same rows")
+        return next(iter(lengths.values()), 0)
+
+    def take(self, X: Rows, rows: Any) -> Rows:
+        return {key: take(value, rows) for key, value in X.items()}
+
+    def stack(self, blocks: Sequence[Rows]) -> Rows:
+        check_same("keys", [sorted(block) for block in blocks])
+        stacked = {}
+        for key in blocks[0]:
+            stacked[key] = stack([block[key] for block in blocks])
+        return stacked
+
+    def row_shape(self, X: Rows) -> Any:
+        return {key: row_shape(value) for key, value in X.items()}
+
+    def row_bytes(self, X: Rows) -> int:
+        return sum(row_bytes(value) for value in X.values())
+
+    def dense(self, X: Rows) -> Any:
+        return {key: dense(X.get(key)) for key in X}  # a SliceDict's [] takes keys and rows
+
+    def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
+        return joined(non_finite_rows(value, allow_nan=allow_nan) for value in X.values())
+
+    def is_searched(self, X: Rows) -> bool:
+        return all(kind_of(value).is_searched(value) for value in X.values())
+
+
+class _SliceDict(_Mapping):
+    """skorch's dict, which stays one."""
+
+    def take(self, X: Rows, rows: Any) -> Rows:
+        return SliceDict(**super().take(X, rows))
+
+    def stack(self, blocks: Sequence[Rows]) -> Rows:
+        return SliceDict(**super().stack(blocks))
+
+
+register(Mapping, _Mapping())
+register(SliceDict, _SliceDict())
