@@ -406,7 +406,9 @@ class LabelingSession:
         dict
             ``annotator``, ``title``, ``classes``, ``n_items``, ``n_done`` (items with all their labels), ``n_flagged``,
             ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap``, ``curve``
-            (see `live_curve`), the state of the ``model`` (see `model_state`); ``lease_seconds`` and ``idle_after``, as
+            (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was fitted on, whether it is
+            ``training``, the last ``error``, sentences on what it is ``waiting`` for and why it is ``slow`` (or None),
+            and the items it learns without because they are ``unreadable``; ``lease_seconds`` and ``idle_after``, as
             the page needs them.
         """
         crash = self.trainer.error() if self.trainer else None

@@ -401,6 +401,8 @@ def test_what_the_model_waits_for_and_lacks_is_shown(tmp_path, open_page):
         page.keyboard.press("1")
         playwright.expect(side).to_contain_text("so far only 'spam'")
         playwright.expect(side.get_by_text("no label yet")).to_have_count(2)
+        all_saved(page)
+        session.label(session.next("bob")["item"], "ham", "bob")
         unreadable = {"n": 5, "items": [{"item": f"{k}.jpg", "reason": "<i>torn</i>"} for k in range(4)]}
         session.store.put_meta(
             trainer={

@@ -1273,9 +1273,9 @@ class SidePanel {
   constructor() {
     this.curve = h("figure", { class: "alkit-curve" });
     this.model = h("p", { class: "alkit-model" });
-    this.trouble = h("p", { class: "alkit-model" });
+    this.trouble = h("div", { class: "alkit-model" });
     this.counts = h("ul", { class: "alkit-counts" });
-    const learning = [h("h2", {}, "Learning curve"), this.curve, this.trouble, this.model];
+    const learning = [h("h2", {}, "Learning curve"), this.curve, this.model, this.trouble];
     const labels = [h("h2", {}, "Labels"), this.counts];
     this.element = h("aside", { class: "alkit-side", "aria-label": "Progress" }, ...learning, ...labels);
   }
@@ -1283,8 +1283,10 @@ class SidePanel {
   show({ curve, model, classes, counts }) {
     this.curve.replaceChildren(...learningCurve(curve));
     this.model.textContent = modelLine(model);
-    this.model.classList.toggle("is-training", model.training);
-    this.trouble.replaceChildren(...modelTrouble(model).map((line) => h("span", {}, `${sentence(line)} `)));
+    this.model.classList.toggle("is-training", isFitting(model));
+    const trouble = modelTrouble(model);
+    this.trouble.hidden = !trouble.length;
+    this.trouble.replaceChildren(...trouble.map((line) => h("p", {}, sentence(line))));
     const most = Math.max(1, ...Object.values(counts));
     this.counts.replaceChildren(...classes.map((name) => countLine(name, counts[name] ?? 0, most)));
   }
@@ -1293,15 +1295,20 @@ class SidePanel {
 function countLine(name, n, most) {
   const bar = h("span", { class: "alkit-bar", "aria-hidden": "true" });
   bar.style.setProperty("--share", n / most);
-  const labels = h("span", {}, n ? n.toLocaleString() : "no label yet");
+  const labels = n ? h("span", {}, n.toLocaleString()) : h("span", { class: "alkit-quiet" }, "no label yet");
   return h("li", {}, h("span", { class: "alkit-name", dir: "auto" }, name), labels, bar);
 }
 
-function modelLine({ version, n_labels: labels, training, waiting }) {
+function modelLine(model) {
+  const { version, n_labels: labels, waiting } = model;
   let state = "There is no model yet";
   if (version !== null && labels > 0) state = `Model ${version}, from ${count(labels, "label")}`;
-  else if (waiting) state = capitalised(waiting);
-  return training ? `${state} · training` : state;
+  else if (waiting) state = sentence(capitalised(waiting));
+  return isFitting(model) ? `${state} · training` : state;
+}
+
+function isFitting({ training, waiting }) {
+  return training && !waiting; // while it waits, a round ends at once
 }
 
 // What keeps the model from learning, or from learning from every item; labelling goes on in any case.
