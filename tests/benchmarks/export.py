@@ -62,7 +62,7 @@ def export_over_http(url, token):
 def export_by_command(folder):
     output = Path(folder) / "labels.jsonl"
     command = [sys.executable, "-m", "alkit", "export", "--db", Path(folder) / "labels.db", "--output", output]
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return len(output.read_text().splitlines())
 
 

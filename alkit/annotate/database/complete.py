@@ -123,8 +123,8 @@ def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None
         raise damaged(store.path, found)
     if incomplete:
         return
-    n_events = store.count("SELECT COUNT(*) FROM event")
-    n_numbered = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
+    # In one query: somebody may be labelling.
+    (n_events, n_numbered) = store.query("SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM event")[0]
     if n_events != n_numbered:
         raise damaged(store.path, f"{n_numbered} events were recorded, {n_events} are there")
     settled = store.meta("settled", n_events)  # databases of alkit 0.1.0 do not say
