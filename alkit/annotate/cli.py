@@ -89,6 +89,10 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--overlap", type=int, default=1, help="annotators per item (default: 1)")
     label.add_argument("--random-share", type=float, default=0.1, help="share of items drawn at random, from which the "
                        "learning curve is drawn (default: 0.1)")  # fmt: skip
+    label.add_argument("--lease", type=float, default=300, metavar="SECONDS", help="how long an item is held for an "
+                       "annotator who no longer looks at it (default: 300)")  # fmt: skip
+    label.add_argument("--idle-after", type=float, default=60, metavar="SECONDS", help="an annotator is away after "
+                       "this time without a key or a movement, and time away does not count (default: 60)")  # fmt: skip
     label.add_argument("--annotators", type=_names, default=["me"], metavar="ANN,BOB", help="who labels (default: me); "
                        "addresses of others stop working, their labels stay")  # fmt: skip
     label.add_argument("--revoke", action="store_true", help="addresses given out earlier stop working")
@@ -142,7 +146,8 @@ def _label(chosen: argparse.Namespace) -> None:
         embed, learner = None, _load_estimator(chosen.estimator)
     session = LabelingSession(
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
-        overlap=chosen.overlap, random_share=chosen.random_share, title=printable(chosen.data.resolve().name),
+        overlap=chosen.overlap, random_share=chosen.random_share,
+        lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
     )  # fmt: skip
     session.store.put_meta(data=str(chosen.data.resolve()))  # which exports do not replace
     try:

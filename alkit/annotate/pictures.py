@@ -29,7 +29,7 @@ class UnreadableRows(ValueError):  # noqa: N818
 
     Examples
     --------
-    >>> from alkit.annotate.pictures import UnreadableRows
+    >>> from alkit.annotate import UnreadableRows
     >>> UnreadableRows({7: "image file is truncated"})
     UnreadableRows('1 row cannot be read, the first is row 7: image file is truncated; leave it out, or repair it')
     """

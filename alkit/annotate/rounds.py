@@ -109,7 +109,7 @@ class Training:
         """Learn without some items, and name them on the page and in the terminal."""
         self.was_searched = True
         self.is_readable[list(reasons)] = False
-        named = [{"item": self.keys[place], "reason": reasons[place]} for place in sorted(reasons)[:_N_NAMED]]
+        named = [{"item": self.keys[place], "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
         lines = [f"  {one['item']}: {one['reason']}" for one in named]
         if len(reasons) > len(named):
             lines.append(f"  and {len(reasons) - len(named)} more")
@@ -343,4 +343,9 @@ def one_line(error: Exception) -> str:
     -------
     str
     """
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return _line(f"{type(error).__name__}: {error}")
+
+
+def _line(text: str) -> str:
+    """Return a text as one line that can be sent: names of files in it need not be UTF-8."""
+    return " ".join(text.split())[:500].encode(errors="backslashreplace").decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
@@ -150,10 +151,7 @@ class Quantities:
             return {}
         answers = {}
         prepared: dict[tuple[int, ...], Rows] = {}
-        # a step may write to the rows it is given, so that only a network behind it can look at them
-        looked_at = X if is_known_finite(X) and not has_steps(self.model) else None
-        knowing = let_through() if self.any_values else checked(looked_at)
-        with _ONE_AT_A_TIME, naming_rows(X, "the pool" if positions is not None else "X", positions), knowing:
+        with _ONE_AT_A_TIME, naming_rows(X, "the pool" if positions is not None else "X", positions), self._known(X):
             for name, view in views.items():
                 # steps run once, however many quantities are asked for
                 steps = tuple(map(id, view.steps))
@@ -162,6 +160,13 @@ class Quantities:
                 with unchanged(self._networks()):
                     answers[name] = np.asarray(view.ask(prepared[steps])), view.source
         return answers
+
+    def _known(self, X: Rows) -> AbstractContextManager[None]:
+        """Look at rows, so that networks need not, however many there are and however often they are asked."""
+        if self.any_values:
+            return let_through()
+        # a step may write to the rows it is given, so that only a network behind it can look at them
+        return checked(X if not has_steps(self.model) and is_known_finite(X) else None)
 
     def _networks(self) -> list[Any]:
         """Return what answers in the end: the innermost estimator, or that of each member."""

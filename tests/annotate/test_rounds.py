@@ -1,5 +1,6 @@
 """When the model starts, what it does with classes and items it cannot know, and that one bad row stops nothing."""
 
+import json
 import threading
 import warnings
 
@@ -442,6 +443,27 @@ def test_a_model_that_fails_for_its_own_reasons_is_not_blamed_on_pictures(tmp_pa
         assert "could not convert string to float" in state(session)["error"]
         assert state(session)["unreadable"]["n"] == 0
     assert len(looked) == 1  # a look at each picture takes long
+
+
+def test_file_names_that_are_not_utf8_are_told_as_well(tmp_path, photos):
+    odd = photos.image[0].with_name("caf\udce9.png")
+    photos.image[0].rename(odd)
+    items = Items(photos.ids, image=[odd, *photos.image[1:]])
+    with LabelingSession(items, NIGHT, tmp_path / "labels.db", random_state=0) as session:
+        odd.write_bytes(b"\x89PNG\r\n\x1a\n no more")
+        embed, learner = default_model(items)
+        learn_pictures(session, training_of(session, learner, embed=embed, pictures=items.image))
+        found = state(session)
+        assert (found["version"], found["unreadable"]["n"]) == (1, 1)
+        json.dumps(found, ensure_ascii=False).encode()  # as the server sends it
+
+        class Refuses(LogisticRegression):
+            def fit(self, X, y):
+                raise ValueError(f"{odd} is refused")
+
+        work(training_of(session, Refuses(), embed=None))
+        assert "caf" in state(session)["error"]
+        json.dumps(state(session), ensure_ascii=False).encode()
 
 
 class Particular(CountVectorizer):

@@ -114,6 +114,42 @@ def test_two_sessions_on_one_database(tmp_path):
         LabelingSession(TEXTS, CLASSES, tmp_path / "nowhere" / "labels.db")
 
 
+def test_a_cell_that_is_run_again(tmp_path):
+    path = tmp_path / "labels.db"
+    first = LabelingSession(TEXTS, CLASSES, path)
+    first.label("3", "spam", "ann")
+    (tmp_path / "link.db").symlink_to(path)
+    for again in (path, tmp_path / "link.db", path):
+        session = LabelingSession(TEXTS, CLASSES, again)
+        assert session.progress()["counts"] == {"spam": 1, "ham": 0}
+        assert first.successor is session
+        first = session
+    other = LabelingSession(TEXTS, CLASSES, tmp_path / "other.db")
+    assert session.successor is None
+    for opened in (session, other):
+        assert opened.close()
+        assert opened.close()
+    with LabelingSession(TEXTS, CLASSES, path) as last:
+        assert session.successor is None
+        assert last.progress()["n_labels"] == 1
+
+
+def test_a_wrong_cell_leaves_the_session_alone(tmp_path):
+    session = LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db")
+    with pytest.raises(ValueError, match="overlap=0"):
+        LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=0)
+    session.label("3", "spam", "ann")
+    session.close()
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(2.5, 2.5), (30.0, 30.0), (31.0, 30.0), (8 * 3600, 30.0), (None, None)])
+def test_the_time_on_an_item_is_capped(tmp_path, seconds, kept):
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", idle_after=3.0) as session:
+        session.label("3", "spam", "ann", seconds=seconds)
+        (answer,) = session.export()
+        assert answer["seconds"] == kept
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -123,6 +159,9 @@ def test_two_sessions_on_one_database(tmp_path):
         ({"overlap": 0}, "overlap=0"),
         ({"random_share": 1.1}, "random_share=1.1"),
         ({"lease_seconds": 0}, "lease_seconds=0"),
+        ({"lease_seconds": float("nan")}, "lease_seconds=nan"),
+        ({"idle_after": -1}, "idle_after=-1; it must be a positive number of seconds"),
+        ({"idle_after": float("inf")}, "idle_after=inf"),
         ({"learner": "model"}, "pass an estimator"),
         ({"learner": 3, "X": [1, 2]}, "X has 2 rows, but there are 20 items"),
     ],

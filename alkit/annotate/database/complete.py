@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -72,18 +73,10 @@ class Settler:
         with suppress(OSError):  # locked by another program, or a full disk: tried again
             settle(store)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        # A weak reference: a session that is dropped without being closed takes its thread with it.
+        arguments = (weakref.ref(store), self._stopping)
+        self._thread = threading.Thread(target=_settle_when_quiet, args=arguments, daemon=True)
         self._thread.start()
-
-    def _run(self) -> None:
-        settled = None
-        while not self._stopping.wait(_POLL_SECONDS):
-            last = self._store.last_recorded
-            if last == settled or time.monotonic() - last < _QUIET_SECONDS:
-                continue
-            with suppress(OSError):
-                if settle(self._store):
-                    settled = last
 
     def stop(self) -> None:
         """End the thread, and settle a last time."""
@@ -91,6 +84,20 @@ class Settler:
         self._thread.join()
         with suppress(OSError):
             settle(self._store)
+
+
+def _settle_when_quiet(reference: weakref.ref[LabelStore], stopping: threading.Event) -> None:
+    settled = None  # the last event that it was done after
+    while not stopping.wait(_POLL_SECONDS):
+        store = reference()
+        if store is None:
+            return
+        last = store.last_recorded
+        if last != settled and time.monotonic() - last >= _QUIET_SECONDS:
+            with suppress(OSError):
+                if settle(store):
+                    settled = last
+        del store  # not held while waiting
 
 
 def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None:
@@ -116,8 +123,8 @@ def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None
         raise damaged(store.path, found)
     if incomplete:
         return
-    n_events = store.count("SELECT COUNT(*) FROM event")
-    n_numbered = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
+    # In one query: somebody may be labelling.
+    (n_events, n_numbered) = store.query("SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM event")[0]
     if n_events != n_numbered:
         raise damaged(store.path, f"{n_numbered} events were recorded, {n_events} are there")
     settled = store.meta("settled", n_events)  # databases of alkit 0.1.0 do not say

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from alkit.annotate.database.growth import add_items
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Items, difference
+
+_READ_AS_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
 
 
 def is_empty(store: LabelStore) -> bool:
@@ -54,11 +57,42 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
         shuffled = [(contents[i][0], i, contents[i][1]) for i in order]
         store.add_items(shuffled, overlap, fingerprint)
     elif store.meta("fingerprint") != fingerprint:
+        _take_over_numbers(store, contents)
         _check_kept(store, contents)
         add_items(store, contents, fingerprint, rng)
     _check_classes(store, classes)
     if store.meta("overlap") != overlap:
         store.set_overlap(overlap)
+
+
+def _take_over_numbers(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
+    """Give items of a database made by 0.1.0, which read the cells of a table as numbers, the text of the file."""
+    stored = dict(store.query("SELECT key, content FROM item"))
+    same = [(new, key) for key, new in contents if key in stored and _is_as_parsed(stored[key], new)]
+    with store.transaction() as db:
+        db.executemany("UPDATE item SET content = ? WHERE key = ?", same)
+
+
+def _is_as_parsed(stored: str, written: str) -> bool:
+    """Return whether 0.1.0 made one content of a row of a table, and today's reading the other."""
+    if stored == written:
+        return False
+    old, new = json.loads(stored), json.loads(written)
+    old_row, new_row = old.pop("row", None) or {}, new.pop("row", None) or {}
+    if old != new or old_row.keys() != new_row.keys():
+        return False
+    return all(_is_cell_as_parsed(old_row[column], new_row[column]) for column in new_row)
+
+
+def _is_cell_as_parsed(old: Any, text: Any) -> bool:
+    if isinstance(old, str) or not isinstance(text, str):
+        return bool(old == text)
+    if old is None:
+        return text in _READ_AS_MISSING
+    try:
+        return float(text) == old
+    except ValueError:  # True and False were read as such
+        return text.lower() == str(old).lower()
 
 
 def _check_kept(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:

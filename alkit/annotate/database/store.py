@@ -27,7 +27,7 @@ _PATIENT_SECONDS = 30.0
 # done seldom.
 _CHECKPOINT_PAGES = 10_000
 
-_TELL_SECONDS = 0.2  # how long a label may wait for readers to let go of the log
+_TELL_SECONDS = 0.1  # how long a label may wait for readers to let go of the log
 
 _ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")  # columns from lease to event
 
@@ -296,28 +296,6 @@ class LabelStore:
         }
         with self.transaction() as db:
             leases = db.execute(NEXT, parameters).fetchall()
-        return leases[0] if leases else None
-
-    def renew(self, annotator: str, *, now: float, lease_seconds: float) -> sqlite3.Row | None:
-        """Return the item that an annotator has held longest, and hold it anew.
-
-        Parameters
-        ----------
-        annotator, now, lease_seconds
-            As in `next`.
-
-        Returns
-        -------
-        Row of table ``lease``, or None if they hold none
-        """
-        sql = """
-            UPDATE lease SET expires = ? WHERE annotator = ? AND item = (
-                SELECT l.item FROM lease l JOIN queue q ON q.item = l.item
-                WHERE l.annotator = ? AND l.expires > ? AND q.wanted > 0 ORDER BY l.granted LIMIT 1
-            ) RETURNING *
-        """
-        with self.transaction() as db:
-            leases = db.execute(sql, (now + lease_seconds, annotator, annotator, now)).fetchall()
         return leases[0] if leases else None
 
     def record(self, event: dict[str, Any], annotator: str, *, now: float, lease_seconds: float) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """A copy of the database's file alone is complete, or it is refused; reading writes nothing."""
 
+import itertools
 import subprocess
+import threading
 import time
 from contextlib import ExitStack, closing
 
@@ -108,6 +110,23 @@ def test_a_reader_of_another_program_delays_neither_labels_nor_copies_for_long(f
             assert not settle(store)
         assert settle(store)
     assert n_read(copied(store, tmp_path / "copy", "labels.db")) == 3
+
+
+def test_reading_again_and_again_while_somebody_labels(filled):
+    store = filled(400)
+    stopped = threading.Event()
+
+    def label():
+        for number in itertools.takewhile(lambda number: not stopped.is_set(), range(400)):
+            label_all(store, [number])
+
+    thread = threading.Thread(target=label)
+    thread.start()
+    for _ in range(40):
+        before = store.count("SELECT COUNT(*) FROM event")
+        assert before <= n_read(store.path) <= store.count("SELECT COUNT(*) FROM event")
+    stopped.set()
+    thread.join()
 
 
 def state(folder):

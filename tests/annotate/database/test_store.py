@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from alkit.annotate.database import answers as answers_module
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import Conflict, UnknownItem
+from alkit.annotate.database.leases import held_items
 from alkit.annotate.database.ranking import Ranked, put_ranking
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.database.tokens import new_token
@@ -139,7 +140,7 @@ def test_undo_gives_the_item_back(filled):
     record(store, "label", "i0", "x", "ann", now=1, uuid="u")
     assert record(store, "undo", "i0", "u", "ann", now=20)["item"] == "i0"
     assert next_item(store, "bob", now=21) is None
-    assert store.renew("ann", now=22, lease_seconds=LEASE)["item"] == 0
+    assert list(held_items(store, "ann", 22)) == [0]
     assert not record(store, "label", "i0", "y", "ann", now=23)["late"]
     assert [answer["value"] for answer in read_answers(store)] == ["y"]
     assert store.count("SELECT COUNT(*) FROM event") == 3
@@ -247,9 +248,9 @@ def test_what_is_held_but_not_wanted_any_more_is_not_given_again(filled):
     next_item(store, "ann")
     next_item(store, "ann", now=1.0)
     record(store, "flag", "i0", "torn", "bob", now=2.0)
-    assert store.renew("ann", now=3.0, lease_seconds=LEASE)["item"] == 1
+    assert list(held_items(store, "ann", 3.0)) == [1]
     record(store, "label", "i1", "x", "bob", now=4.0)
-    assert store.renew("ann", now=5.0, lease_seconds=LEASE) is None
+    assert held_items(store, "ann", 5.0) == {}
 
 
 def test_a_full_database_refuses_a_label_and_goes_on_when_there_is_room(filled):

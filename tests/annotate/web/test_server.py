@@ -66,6 +66,20 @@ def test_labelling(client, session):
     assert session.store.count("SELECT COUNT(*) FROM event") == 2
 
 
+def test_pages(client):
+    first, second = (client.get(f"/api/next?page={page}").json()["item"] for page in "pq")
+    assert {first, second} == {"a/1", "b"}
+    assert client.get("/api/next", params={"page": "p"}).json()["item"] == first
+    assert client.get("/api/next", params={"page": "p", "have": [first, "b c&d"]}).status_code == 204
+    renewed = client.post("/api/renew", params={"page": "p", "have": ["a/1", "b", "c"]})
+    assert (renewed.status_code, renewed.json()) == (200, {"held": [first]})
+    assert client.get("/api/renew").status_code == 405
+    for ask in (client.get, client.post):
+        refused = ask("/api/next" if ask == client.get else "/api/renew", params={"have": ["x"] * 300})
+        assert refused.status_code == 400
+        assert "200 items at most, this one 300" in refused.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -130,6 +144,7 @@ def test_nobody_gets_in_without_a_token(app, session, path, token):
     assert stranger.get(path, headers=headers).status_code == 401
     assert stranger.get(path, params={} if token is None else {"token": token}).status_code == 401
     assert stranger.post("/api/events", json=event("b"), headers=headers).status_code == 401
+    assert stranger.post("/api/renew?have=b", headers=headers).status_code == 401
     assert session.store.count("SELECT COUNT(*) FROM event") + session.store.count("SELECT COUNT(*) FROM lease") == 0
 
 
