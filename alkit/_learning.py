@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from alkit._random import RandomState, generator
@@ -27,6 +28,7 @@ from alkit.validation import (
     check_same_labels,
     checked,
     checked_count,
+    flattened,
     input_tag,
 )
 
@@ -237,7 +239,7 @@ class Teaching(Querying):
         return self
 
     def _checked_labels(self, X: Rows, y: Any) -> Any:
-        y = as_labels(y)
+        y = flattened(as_labels(y)) if is_classifier(self.estimator) else as_labels(y)
         check_rows_and_labels(X, y, self.estimator, finite=self.force_all_finite)
         return y
 

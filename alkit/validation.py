@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Integral
@@ -11,9 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from pandas.api.extensions import ExtensionArray
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import get_tags
 
-from alkit.rows import Rows, kind_of, n_rows, non_finite_rows, row_shape
+from alkit.rows import Rows, columns, dense, is_of_numbers, kind_of, n_rows, non_finite_rows, readable, row_shape
 
 
 def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
@@ -64,17 +67,113 @@ def input_tag(model: Any, name: str) -> bool:
 
 
 def as_labels(y: Any) -> Any:
-    """Return labels as rows that can be taken and stacked: objects that are all of one type as that type."""
+    """Return labels as rows that can be taken and stacked: objects that are all of one type as that type.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, L)
+        An array, masked too, list or other sequence, tensor, or Series of pandas, polars or pyarrow.
+
+    Returns
+    -------
+    Series or array (n,) or (n, L)
+        A Series of pandas as it is, unless numpy has no such type; else an array. What is missing is NaN or None in it,
+        and labels of several types stay objects, for `check_one_type` to refuse.
+
+    Raises
+    ------
+    ValueError
+        If y is no labels, one per row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from alkit.validation import as_labels
+    >>> as_labels(pd.Categorical(["ham", "spam"]))
+    array(['ham', 'spam'], dtype='<U4')
+    """
     if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
         raise ValueError(f"y is {y!r}; give one label per row")
-    holds_objects = isinstance(y, (list, tuple, pd.Categorical)) or np.dtype(object) == getattr(y, "dtype", None)
-    if not holds_objects:
+    if isinstance(y, np.ma.MaskedArray) or not isinstance(y, _HELD_AS_THEY_ARE):
+        y = _as_numpy(y)
+    if not _holds_objects(y):
         return y
-    labels = pd.Series(list(y), dtype=object).infer_objects()
-    # numpy would make a text of NaN among texts
-    if labels.dtype.kind in "biuf" or labels.isna().any():
+    values = list(y)
+    if values and _is_row_of_answers(values[0]):
+        return np.asarray(y)
+    labels = pd.Series(values, dtype=object)
+    # numpy would make texts of numbers among texts
+    if len(_types(labels)) > 1:
         return labels.to_numpy()
-    return np.asarray(y)
+    inferred = labels.infer_objects()
+    # and of NaN among texts
+    if inferred.dtype.kind in "biuf" or labels.isna().any():
+        return inferred.to_numpy()
+    return np.asarray(values)
+
+
+_HELD_AS_THEY_ARE = (np.ndarray, pd.Series, pd.DataFrame, ExtensionArray, Sequence)
+
+
+def _as_numpy(y: Any) -> np.ndarray:
+    """Return labels of a kind that no other function here knows, such as tensors and Series of polars, as an array."""
+    values = dense(readable(y))
+    return values.cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def _holds_objects(y: Any) -> bool:
+    """Tell whether labels are objects, or of a type that only pandas has, such as categories or nullable integers."""
+    if isinstance(y, pd.DataFrame):
+        return False
+    dtype = getattr(y, "dtype", None)
+    return not (dtype == "str" or (isinstance(dtype, np.dtype) and dtype.kind not in "OT"))
+
+
+def _is_row_of_answers(label: Any) -> bool:
+    """Tell whether what stands for a label is several: a list, or an array."""
+    return isinstance(label, list) or getattr(label, "ndim", 0) > 0
+
+
+_TYPES = {"bool": (bool, np.bool_), "number": (int, float, np.number), "text": (str,), "bytes": (bytes,)}
+
+
+def _types(labels: pd.Series) -> dict[str, Any]:
+    """Return the types of labels by name, each with the first label of it; what is missing has no type."""
+    found: dict[str, Any] = {}
+    for label in labels[~labels.isna()]:
+        name = next((name for name, types in _TYPES.items() if isinstance(label, types)), type(label).__name__)
+        found.setdefault(name, label)
+    return found
+
+
+def check_one_type(y: Any) -> None:
+    """Refuse labels of several types, such as text among numbers, and bytes.
+
+    Parameters
+    ----------
+    y : array or Series, as `as_labels` returns it
+
+    Raises
+    ------
+    ValueError
+    """
+    if np.asarray(y).dtype.kind not in "OS":
+        return
+    found = _types(pd.Series(np.ravel(y), dtype=object))
+    if len(found) > 1:
+        shown = ", ".join(f"{name} ({label!r})" for name, label in found.items())
+        raise ValueError(f"y holds labels of {len(found)} types: {shown}; give all labels one type")
+    if "bytes" in found:
+        raise ValueError(f"y holds bytes, such as {found['bytes']!r}; decode them to text, by label.decode()")
+
+
+def flattened(y: Any) -> Any:
+    """Return a column of labels, (n, 1), as classifiers want them, (n,), with the warning that scikit-learn gives."""
+    if getattr(y, "ndim", 1) != 2 or y.shape[1] != 1:
+        return y
+    message = f"y is a column of shape {y.shape}, but a classifier takes labels of shape {y.shape[:1]}; pass y.ravel()"
+    warnings.warn(message, DataConversionWarning, stacklevel=6)
+    return np.asarray(y).ravel()
 
 
 def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
@@ -91,10 +190,10 @@ def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
     if n == 0:
         raise ValueError("X has 0 rows and y 0 labels; there is nothing to learn from")
     check_columns(X, model)
-    labels = pd.Series(y) if isinstance(y, list) else np.asarray(y)
-    missing = np.asarray(pd.isna(labels))
+    missing = np.asarray(pd.isna(y))
     if missing.any():
         raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
+    check_one_type(y)
     if finite:
         check_finite(X, "X", allow_nan=input_tag(model, "allow_nan"))
 
@@ -111,19 +210,25 @@ def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None
 
 def check_columns(X: Rows, model: Any) -> None:
     """Refuse numbers in one row or column where the model takes a matrix, and columns of one name."""
-    one_row_or_column = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc"
-    if one_row_or_column and input_tag(model, "two_d_array"):
+    if is_of_numbers(X) and input_tag(model, "two_d_array"):
         raise ValueError(
-            f"X is 1-D with {X.size} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
+            f"X is 1-D with {n_rows(X)} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
             "X.reshape(1, -1) if they are one row"
         )
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
-        raise ValueError(f"X has {X.shape[1]} columns, but names occur twice: {twice}; rename or drop them")
+    names, twice = columns(X) or [], _names_twice(X)
+    if twice:
+        raise ValueError(f"X has {len(names)} columns, but names occur twice: {twice}; rename or drop them")
+
+
+def _names_twice(X: Rows) -> list:
+    """Return the names that several columns have."""
+    names = pd.Index(columns(X) or [])
+    return names[names.duplicated()].unique().tolist()
 
 
 def check_same_features(X: Rows, taught: Rows) -> None:
-    """Refuse rows of another shape than those taught."""
+    """Refuse rows of other columns, or of another shape, than those taught."""
+    check_same_columns(columns(X), columns(taught))
     new, old = row_shape(X), row_shape(taught)
     if new is not None and type(new) is type(old) and new != old:
         raise ValueError(
@@ -131,18 +236,40 @@ def check_same_features(X: Rows, taught: Rows) -> None:
         )
 
 
+def check_same_columns(names: list | None, taught: list | None) -> None:
+    """Refuse columns that are others than those taught, or in another order; what has no names is not compared."""
+    if names is None or taught is None or names == taught:
+        return
+    missing = [name for name in taught if name not in names]
+    extra = [name for name in names if name not in taught]
+    if missing or extra:
+        raise ValueError(
+            f"X has columns {names}, but the learner was taught rows with columns {taught}: {missing} are missing and "
+            f"{extra} are new; give rows the same columns"
+        )
+    raise ValueError(
+        f"X has columns {names}, but the learner was taught the same columns in the order {taught}; give them in that "
+        "order, by X[[...]]"
+    )
+
+
 def _width(shape: Any) -> str:
     return f"{shape[0]} features" if isinstance(shape, tuple) and len(shape) == 1 else f"shape {shape}"
 
 
 def check_same_labels(y: Any, taught: Any) -> None:
-    """Refuse text among numbers: numpy would turn all of them into text."""
+    """Refuse text among numbers, which numpy would turn into text, and numbers among bools, which it would mix up."""
     new, old = np.asarray(y), np.asarray(taught)
-    if (new.dtype.kind in "biuf") != (old.dtype.kind in "biuf"):
+    if _type_of(new) != _type_of(old):
         raise ValueError(
             f"y holds labels such as {new.tolist()[0]!r}, but the labels taught are such as {old.tolist()[0]!r}; "
             "give all labels one type"
         )
+
+
+def _type_of(y: np.ndarray) -> str:
+    """Return "number" or "bool", and "other" for texts and objects."""
+    return "number" if y.dtype.kind in "iuf" else "bool" if y.dtype.kind == "b" else "other"
 
 
 def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
@@ -150,8 +277,7 @@ def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
 
     Parameters
     ----------
-    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
-        The rows.
+    X : rows of any kind
     allow_nan : bool, default=False
         Whether NaN may stand for a missing value.
 
@@ -186,16 +312,15 @@ def check_shape(X: Rows) -> None:
     if n == 0:
         raise ValueError(f"Found array with 0 sample(s) (rows of shape {shape}) while a minimum of 1 is required")
     # a list tells no shape: numbers in it are one column, texts and dicts are whole rows
-    numbers = isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))
-    if shape == () or numbers:
+    if shape == () or is_of_numbers(X):
         raise ValueError(
             "Expected 2D array, got 1D array instead. Reshape your data either using X.reshape(-1, 1) if it has a "
             "single feature or X.reshape(1, -1) if it is a single row"
         )
     if isinstance(shape, tuple) and 0 in shape:
         raise ValueError(f"Found array with 0 feature(s) (shape={(n, *shape)}) while a minimum of 1 is required.")
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
+    twice = _names_twice(X)
+    if twice:
         raise ValueError(f"X has duplicate column names {twice}; rename or drop them")
 
 

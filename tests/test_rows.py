@@ -98,10 +98,10 @@ def test_what_has_no_rows(X):
 
 
 def test_what_cannot_be_taken_from():
-    with pytest.raises(TypeError, match="is a range"):
-        rows.take(range(3), [1])
-    with pytest.raises(TypeError, match="is a range"):
-        rows.stack([range(3)])
+    with pytest.raises(TypeError, match="is a set"):
+        rows.take({1, 2, 3}, [1])
+    with pytest.raises(TypeError, match="is a set"):
+        rows.stack([{1, 2, 3}])
 
 
 def test_entries_of_other_lengths():

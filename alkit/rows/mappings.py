@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from skorch.helper import SliceDict
 
-from alkit.rows.functions import dense, n_rows, non_finite_rows, row_bytes, row_shape, stack, take
+from alkit.rows.functions import dense, fetched, n_rows, non_finite_rows, readable, row_bytes, row_shape, stack, take
 from alkit.rows.kind import RowKind, Rows, check_same, joined, kind_of, register
 
 
@@ -31,6 +31,9 @@ class _Mapping(RowKind):
             stacked[key] = stack([block[key] for block in blocks])
         return stacked
 
+    def columns(self, X: Rows) -> list:
+        return sorted(X)  # a network reads them by name, in whichever order they are
+
     def row_shape(self, X: Rows) -> Any:
         return {key: row_shape(value) for key, value in X.items()}
 
@@ -39,6 +42,12 @@ class _Mapping(RowKind):
 
     def dense(self, X: Rows) -> Any:
         return {key: dense(X.get(key)) for key in X}  # a SliceDict's [] takes keys and rows
+
+    def readable(self, X: Rows) -> Rows:
+        return {key: readable(X.get(key)) for key in X}
+
+    def fetched(self, X: Rows) -> Rows:
+        return {key: fetched(X.get(key)) for key in X}
 
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         return joined(non_finite_rows(value, allow_nan=allow_nan) for value in X.values())
@@ -55,6 +64,12 @@ class _SliceDict(_Mapping):
 
     def stack(self, blocks: Sequence[Rows]) -> Rows:
         return SliceDict(**super().stack(blocks))
+
+    def readable(self, X: Rows) -> Rows:
+        return SliceDict(**super().readable(X))
+
+    def fetched(self, X: Rows) -> Rows:
+        return SliceDict(**super().fetched(X))
 
 
 register(Mapping, _Mapping())
