@@ -17,12 +17,12 @@ from sklearn.pipeline import Pipeline
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
-from alkit.rows import Rows, n_rows, stack, take
+from alkit.rows import Rows, n_rows, readable, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
 from alkit.validation import (
     as_labels,
     candidate_rows,
-    check_columns,
+    check_pool,
     check_rows_and_labels,
     check_same_features,
     check_same_labels,
@@ -72,11 +72,8 @@ class Querying:
             See `Strategy.select`.
         """
         strategy = as_strategy(self.query_strategy)
-        check_columns(X_pool, self)
-        taught = getattr(self, "X_training", None)
-        if taught is not None:
-            check_same_features(X_pool, taught)
         if not isinstance(strategy, Strategy):
+            check_pool(X_pool, self)
             if return_metrics:
                 raise TypeError(
                     f"return_metrics=True needs one of alkit's strategies, and {strategy!r} returns no scores"
@@ -231,6 +228,7 @@ class Teaching(Querying):
         if bootstrap:
             rows = self._rng.integers(n_rows(X), size=n_rows(X))
             X, y = take(X, rows), take(y, rows)
+        X = readable(X)
         # Each block of rows was looked at when it was taught, so a network need not look at all of them again; one
         # behind a Pipeline must, as steps may write to the rows they are given.
         looked_at = X if self.force_all_finite and not isinstance(self.estimator, Pipeline) else None

@@ -226,6 +226,18 @@ def _names_twice(X: Rows) -> list:
     return names[names.duplicated()].unique().tolist()
 
 
+def check_pool(X: Rows, model: Any) -> None:
+    """Refuse rows that do not look like those that a model, or a learner, was taught, whatever will be asked of it."""
+    check_columns(X, model)
+    learner = next(iter(getattr(model, "learner_list", ())), model)
+    taught = getattr(learner, "X_training", None)
+    if taught is not None:
+        check_same_features(X, taught)
+        return
+    names = getattr(getattr(learner, "estimator", learner), "feature_names_in_", None)
+    check_same_columns(columns(X), None if names is None else list(names))
+
+
 def check_same_features(X: Rows, taught: Rows) -> None:
     """Refuse rows of other columns, or of another shape, than those taught."""
     check_same_columns(columns(X), columns(taught))

@@ -68,9 +68,7 @@ class _Dataset(RowKind):
 
 
 class _FetchedItems(_Dataset):
-    """Items that are in memory, and so tell how much of it they take."""
-
-    lazy = False
+    """Items that tell how much memory they take, since they are there."""
 
     def row_bytes(self, X: Rows) -> int:
         values = _inputs(X)[0]

@@ -72,7 +72,8 @@ class _Frame(RowKind):
         return nw.from_native(X, eager_only=True).columns
 
     def column(self, X: Rows, name: Any) -> Any:
-        return nw.from_native(X, eager_only=True).get_column(name).to_native()
+        column = nw.from_native(X, eager_only=True).get_column(name)
+        return column.to_numpy() if column.dtype.is_numeric() else column.to_list()
 
     def row_shape(self, X: Rows) -> Any:
         return (len(self.columns(X)),)

@@ -34,6 +34,9 @@ class _HuggingFace(RowKind):
     def columns(self, X: Rows) -> list:
         return list(X.column_names)
 
+    def column(self, X: Rows, name: Any) -> list:
+        return list(X[name])
+
     def row_shape(self, X: Rows) -> Any:
         return None  # cells may be texts, pictures, lists of any length: nobody knows before they are read
 

@@ -74,7 +74,7 @@ class RowKind:
         return None
 
     def column(self, X: Rows, name: Any) -> Any:
-        """Return one of the columns that `columns` names."""
+        """Return one of the columns that `columns` names: an array, Series or list."""
         return X[name]
 
     def is_of_numbers(self, X: Rows) -> bool:

@@ -15,8 +15,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from alkit.protocols import Score
-from alkit.rows import Rows, n_rows, row_bytes, slices, take
+from alkit.rows import Rows, fetched, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
+from alkit.strategies.read_once import ReadOnce
 from alkit.validation import check_finite, checked
 
 _MAX_CHUNK_ROWS = 16_384
@@ -82,6 +83,9 @@ class PoolPass:
     allow_nan: bool = False
     check_finite: bool = True
 
+    def __post_init__(self) -> None:
+        self._reader = ReadOnce(self.X)
+
     def __len__(self) -> int:
         return n_rows(self.X) if self.rows is None else len(self.rows)
 
@@ -112,8 +116,8 @@ class PoolPass:
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            known_finite = self.check_finite and not self.allow_nan
-            asked = self.quantities, score, needs, kept_by_row, sets, known_finite
+            allow_nan = self.allow_nan if self.check_finite else None
+            asked = self.quantities, score, needs, kept_by_row, sets, allow_nan
             jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
             # a generator, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
@@ -128,8 +132,7 @@ class PoolPass:
         """Return a quantity of rows other than those scored."""
         if self.X_training is None and name in _OF_TRAINING:
             # no labelled rows, (0, D): one row of the pool tells the width D
-            one = slice(0, 1) if self.rows is None else self.rows[:1]
-            return self._in_chunks(_OF_TRAINING[name], take(self.X, one))[:0]
+            return self._in_chunks(_OF_TRAINING[name], self._first_row())[:0]
         if name == "y_train":
             y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
             return torch.as_tensor(np.asarray(y, dtype=np.int64))
@@ -143,7 +146,7 @@ class PoolPass:
         if targets is None:
             size = min(_MAX_TARGETS, len(self))
             chosen = self.rng.choice(len(self), size, replace=False)
-            targets = take(self.X, chosen if self.rows is None else self.rows[chosen])
+            targets = self._reader.early(chosen if self.rows is None else self.rows[chosen])
         if n_rows(targets) == 0:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
         if self.check_finite:
@@ -154,18 +157,22 @@ class PoolPass:
         """Return a quantity of all rows of X, read a chunk at a time."""
         tensors = []
         for part in slices(n_rows(X), self._chunk_rows((name,))):
-            answers = self.quantities.read((name,), take(X, part))
+            answers = self.quantities.read((name,), fetched(take(X, part)))
             tensors.append(answers[name])
         return torch.cat(tensors)
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
-        per_row = row_bytes(self.X)
+        per_row = row_bytes(self._first_row() if self._reader.lazy else self.X)
         if "samples" in names:
             probabilities = self.quantities.n_samples * self.quantities.n_classes()
             per_row += 8 * probabilities
         n_fitting = self.chunk_bytes // max(1, per_row)
         return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
+
+    def _first_row(self) -> Rows:
+        """Return the first row asked for, as rows."""
+        return self._reader.early(np.arange(len(self))[:1] if self.rows is None else self.rows[:1])
 
     def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
         """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
@@ -175,9 +182,7 @@ class PoolPass:
         with tqdm(total=len(self), desc=name, unit=" rows", delay=2, leave=False, disable=hidden) as progress:
             for part in slices(len(self), self._chunk_rows(names)):
                 rows = part if self.rows is None else self.rows[part]
-                chunk = take(self.X, rows)
-                if self.check_finite:
-                    check_finite(chunk, "the pool asked for", allow_nan=self.allow_nan, start=part.start)
+                chunk = self._reader.take(rows)
                 y = None if self.y_pool is None else take(self.y_pool, rows)
                 costs = None if self.costs is None else take(self.costs, rows)
                 yield part, chunk, y, costs
@@ -195,14 +200,18 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
-    known_finite: bool,
+    allow_nan: bool | None,
     part: slice,
     X: Rows,
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
-    """Score a chunk, in whichever process or machine, and return what is kept of it."""
-    with checked(X if known_finite else None):
+    """Score a chunk, in whichever process or machine, and return what is kept of it; allow_nan=None checks no rows."""
+    # whatever is asked of the model, rows that are made on demand are made here, once
+    X = fetched(X)
+    if allow_nan is not None:
+        check_finite(X, "the pool asked for", allow_nan=allow_nan, start=part.start)
+    with checked(X if allow_nan is False else None):
         names = _of_scored_rows((*needs, *keep))
         tensors = quantities.read(names, X, part.start, y, costs) | sets
     if score is None:

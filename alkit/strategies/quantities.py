@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from alkit._finite import sums_to_finite
-from alkit.rows import Rows, dense, n_rows
+from alkit.rows import Rows, dense, n_rows, readable
 from alkit.strategies.signatures import takes
 from alkit.validation import check_same_labels, checked
 
@@ -236,11 +236,11 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
     """Return rows as one float matrix, (n, D), after a transformer where there is one."""
     if embed is not None:
         X = embed.transform(X)
-    X = dense(X)
+    X = dense(readable(X))
     if isinstance(X, dict):
         entries = [dense_features(value, None, asked_by) for value in X.values()]
         return np.concatenate(entries, axis=1)
-    values = np.asarray(X)
+    values = np.asarray(X.cpu() if isinstance(X, Tensor) else X)
     if values.dtype.kind not in "biuf":
         raise TypeError(
             f"strategy {asked_by} measures distances between rows, but X holds {values.dtype}; pass "

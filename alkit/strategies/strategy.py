@@ -29,7 +29,7 @@ from alkit.strategies.signatures import (
     takes,
     with_values,
 )
-from alkit.validation import candidate_rows, check_aligned, checked_count, input_tag
+from alkit.validation import candidate_rows, check_aligned, check_pool, checked_count, input_tag
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -208,6 +208,7 @@ class Strategy:
             If there are too few rows, or NaN or infinity in rows or in what the model says of them.
         """
         strategy = self.with_params(**params)
+        check_pool(X_pool, model)
         rows = candidate_rows(candidates, n_rows(X_pool))
         for name, values in (("y_pool", y_pool), ("costs", costs)):
             if values is not None:
