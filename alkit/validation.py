@@ -16,7 +16,18 @@ from pandas.api.extensions import ExtensionArray
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import get_tags
 
-from alkit.rows import Rows, columns, dense, is_of_numbers, kind_of, n_rows, non_finite_rows, readable, row_shape
+from alkit.rows import (
+    Rows,
+    columns,
+    dense,
+    holds_tokens,
+    is_of_numbers,
+    kind_of,
+    n_rows,
+    non_finite_rows,
+    readable,
+    row_shape,
+)
 
 
 def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
@@ -241,11 +252,19 @@ def check_pool(X: Rows, model: Any) -> None:
 def check_same_features(X: Rows, taught: Rows) -> None:
     """Refuse rows of other columns, or of another shape, than those taught."""
     check_same_columns(columns(X), columns(taught))
-    new, old = row_shape(X), row_shape(taught)
+    new, old = _sized(X), _sized(taught)
     if new is not None and type(new) is type(old) and new != old:
         raise ValueError(
             f"X has {_width(new)}, but the learner was taught rows with {_width(old)}; give rows the same features"
         )
+
+
+def _sized(X: Rows) -> Any:
+    """Return the shape of one row, of a dict without its sequences of tokens, which may be of any length."""
+    shape = row_shape(X)
+    if not isinstance(shape, dict):
+        return shape
+    return {key: of_entry for key, of_entry in shape.items() if not holds_tokens(X.get(key))}
 
 
 def check_same_columns(names: list | None, taught: list | None) -> None:

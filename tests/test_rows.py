@@ -294,6 +294,20 @@ def test_tensors_taken_have_no_gradient():
     assert X.requires_grad
 
 
+@pytest.mark.parametrize("of", [np.asarray, torch.tensor])
+def test_sequences_of_tokens_are_padded_to_the_longest(of):
+    short, long = {"ids": of([[1, 2], [3, 4]]), "size": of([1, 2])}, {"ids": of([[5, 6, 7]]), "size": of([3])}
+    for blocks, expected in (
+        ([short, long], [[1, 2, 0], [3, 4, 0], [5, 6, 7]]),
+        ([long, short], [[5, 6, 7], [1, 2, 0], [3, 4, 0]]),
+    ):
+        both = rows.stack(blocks)
+        assert isinstance(both["ids"], type(short["ids"]))
+        assert both["ids"].tolist() == expected
+    with pytest.raises((ValueError, RuntimeError)):
+        rows.stack([{"x": of([[1.0, 2.0]])}, {"x": of([[1.0]])}])
+
+
 class Picture:
     """Has a size, and nothing that numpy could read."""
 

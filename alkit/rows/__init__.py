@@ -39,6 +39,7 @@ from alkit.rows.functions import (
     take,
 )
 from alkit.rows.kind import RowKind, Rows, kind_of, register
+from alkit.rows.mappings import holds_tokens
 
 __all__ = [
     "RowKind",
@@ -46,6 +47,7 @@ __all__ = [
     "columns",
     "dense",
     "fetched",
+    "holds_tokens",
     "is_lazy",
     "is_of_numbers",
     "kind_of",

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from skorch.helper import SliceDict
+from torch.nn.functional import pad
 
 from alkit.rows.functions import dense, fetched, n_rows, non_finite_rows, readable, row_bytes, row_shape, stack, take
 from alkit.rows.kind import RowKind, Rows, check_same, joined, kind_of, register
@@ -28,7 +30,7 @@ class _Mapping(RowKind):
         check_same("keys", [sorted(block) for block in blocks])
         stacked = {}
         for key in blocks[0]:
-            stacked[key] = stack([block[key] for block in blocks])
+            stacked[key] = stack(_padded([block[key] for block in blocks]))
         return stacked
 
     def columns(self, X: Rows) -> list:
@@ -54,6 +56,27 @@ class _Mapping(RowKind):
 
     def is_searched(self, X: Rows) -> bool:
         return all(kind_of(value).is_searched(value) for value in X.values())
+
+
+def holds_tokens(values: Rows) -> bool:
+    """Tell whether an entry of a dict holds integers, such as what a tokenizer returns."""
+    return "int" in str(getattr(values, "dtype", ""))
+
+
+def _padded(entries: list[Rows]) -> list[Rows]:
+    """Return sequences of tokens padded to one length, by zeros on the right, which is how tokenizers mask them."""
+    if not all(holds_tokens(values) and len(row_shape(values)) == 1 for values in entries):
+        return entries
+    shapes = {row_shape(values) for values in entries}
+    if len(shapes) == 1:
+        return entries
+    longest = max(length for (length,) in shapes)
+    padded = []
+    for values in map(dense, entries):
+        missing = longest - values.shape[1]
+        is_tensor = isinstance(values, torch.Tensor)
+        padded.append(pad(values, (0, missing)) if is_tensor else np.pad(values, [(0, 0), (0, missing)]))
+    return padded
 
 
 class _SliceDict(_Mapping):
