@@ -13,23 +13,26 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.pipeline import Pipeline
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
+from alkit._weights import checked_weights, joined_weights, weights_parameter
+from alkit.labels import as_labels, check_same_labels, flattened
 from alkit.rows import Rows, n_rows, readable, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
+from alkit.strategies.levels import has_steps
+from alkit.strategies.skorch_networks import is_plain_network
 from alkit.validation import (
-    as_labels,
     candidate_rows,
     check_pool,
     check_rows_and_labels,
     check_same_features,
-    check_same_labels,
     checked,
     checked_count,
-    flattened,
-    input_tag,
+    is_known_finite,
+    let_through,
+    naming_rows,
+    refuse_non_finite_rows,
 )
 
 QueryStrategy = str | Strategy | Callable[..., Any]
@@ -134,6 +137,8 @@ class Teaching(Querying):
     X_training: Rows
     y_training: Any
     force_all_finite: bool
+    sample_weight_training: np.ndarray | None = None
+    _is_finite = False
 
     def __init__(
         self,
@@ -171,7 +176,7 @@ class Teaching(Querying):
         """The labels the estimator knows, (C,)."""
         return self.estimator.classes_
 
-    def fit(self, X: Rows, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
+    def fit(self, X: Rows, y: Any, bootstrap: bool = False, sample_weight: Any = None, **fit_kwargs: Any) -> Self:
         """Forget what was taught and learn from X and y.
 
         Parameters
@@ -180,6 +185,8 @@ class Teaching(Querying):
         y : labels, as many
         bootstrap : bool, default=False
             Whether to train on a sample drawn with replacement.
+        sample_weight : array (n,), optional
+            One weight per row. They are kept with the labels, and drawn with them.
         **fit_kwargs
             Passed to the estimator's ``fit``.
 
@@ -187,11 +194,21 @@ class Teaching(Querying):
         -------
         self
         """
-        with restored_on_failure(self):
+        with restored_on_failure(self), naming_rows(X, "X"):
             self.X_training, self.y_training = X, self._checked_labels(X, y)
+            self.sample_weight_training = checked_weights(sample_weight, X, self.estimator)
+            self._is_finite = self._look(X)
             return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
-    def teach(self, X: Rows, y: Any, bootstrap: bool = False, only_new: bool = False, **fit_kwargs: Any) -> None:
+    def teach(
+        self,
+        X: Rows,
+        y: Any,
+        bootstrap: bool = False,
+        only_new: bool = False,
+        sample_weight: Any = None,
+        **fit_kwargs: Any,
+    ) -> None:
         """Add labelled rows to what was taught and retrain; if anything fails, nothing has changed.
 
         Parameters
@@ -202,43 +219,71 @@ class Teaching(Querying):
             Whether to train on a sample drawn with replacement.
         only_new : bool, default=False
             Train on X and y alone, for estimators whose ``fit`` goes on from where it was.
+        sample_weight : array (n,), optional
+            One weight per new row; rows without count as 1, those taught before as well.
         **fit_kwargs
             Passed to the estimator's ``fit``.
         """
-        with restored_on_failure(self):
-            super().teach(X, y, bootstrap=bootstrap, only_new=only_new, **fit_kwargs)  # type: ignore[misc]
+        with restored_on_failure(self), naming_rows(X, "X"):
+            self._add_training_data(X, y, sample_weight)
+            if only_new:
+                self._fit_on_new(X, y, bootstrap=bootstrap, sample_weight=sample_weight, **fit_kwargs)
+            else:
+                self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
-    def _add_training_data(self, X: Rows, y: Any) -> None:
+    def _add_training_data(self, X: Rows, y: Any, sample_weight: Any = None) -> None:
         y = self._checked_labels(X, y)
+        weights = checked_weights(sample_weight, X, self.estimator)
+        is_finite = self._look(X)
         if self.X_training is None:
             self.X_training, self.y_training = X, y
+            self.sample_weight_training, self._is_finite = weights, is_finite
             return
         check_same_features(X, self.X_training)
         check_same_labels(y, self.y_training)
+        n_before = n_rows(self.X_training)
         self.X_training = stack([self.X_training, X])
         self.y_training = stack([self.y_training, y])
+        self.sample_weight_training = joined_weights(self.sample_weight_training, n_before, weights, n_rows(X))
+        self._is_finite = self._is_finite and is_finite
 
     def _fit_to_known(self, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
-        return self._fit(self.X_training, self.y_training, bootstrap, **fit_kwargs)
+        return self._fit(self.X_training, self.y_training, self.sample_weight_training, bootstrap, **fit_kwargs)
 
-    def _fit_on_new(self, X: Rows, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
-        return self._fit(X, as_labels(y), bootstrap, **fit_kwargs)
+    def _fit_on_new(
+        self, X: Rows, y: Any, bootstrap: bool = False, sample_weight: Any = None, **fit_kwargs: Any
+    ) -> Self:
+        weights = checked_weights(sample_weight, X, self.estimator)
+        return self._fit(X, as_labels(y), weights, bootstrap, **fit_kwargs)
 
-    def _fit(self, X: Rows, y: Any, bootstrap: bool, **fit_kwargs: Any) -> Self:
+    def _fit(self, X: Rows, y: Any, weights: np.ndarray | None, bootstrap: bool, **fit_kwargs: Any) -> Self:
         if bootstrap:
             rows = self._rng.integers(n_rows(X), size=n_rows(X))
             X, y = take(X, rows), take(y, rows)
+            weights = None if weights is None else weights[rows]
+        if weights is not None:
+            fit_kwargs[weights_parameter(self.estimator)] = weights
         X = readable(X)
         # Each block of rows was looked at when it was taught, so a network need not look at all of them again; one
         # behind a Pipeline must, as steps may write to the rows they are given.
-        looked_at = X if self.force_all_finite and not isinstance(self.estimator, Pipeline) else None
-        with checked(looked_at, allow_nan=input_tag(self.estimator, "allow_nan")):
+        looked_at = X if self._is_finite and not has_steps(self.estimator) else None
+        with checked(looked_at) if self.force_all_finite else let_through():
             self.estimator.fit(X, y, **fit_kwargs)
         return self
 
+    def _look(self, X: Rows) -> bool:
+        """Return whether rows are known to be finite; what else they may hold is the estimator's business."""
+        if not self.force_all_finite:
+            return False
+        is_finite = is_known_finite(X)
+        # alkit's networks refuse it themselves; one of skorch would become NaN, and all that it has learnt be lost
+        if not is_finite and is_plain_network(self.estimator):
+            refuse_non_finite_rows(X, self.estimator)
+        return is_finite
+
     def _checked_labels(self, X: Rows, y: Any) -> Any:
         y = flattened(as_labels(y)) if is_classifier(self.estimator) else as_labels(y)
-        check_rows_and_labels(X, y, self.estimator, finite=self.force_all_finite)
+        check_rows_and_labels(X, y, self.estimator)
         return y
 
 
@@ -285,10 +330,14 @@ class Voting(Querying):
         X : rows of the kind taught so far
         y : labels, as many
         bootstrap, only_new, **fit_kwargs
-            As in `ActiveLearner.teach`.
+            As in `ActiveLearner.teach`; ``sample_weight`` as well, where every learner takes it.
         """
         with restored_on_failure(self):
-            super().teach(X, y, bootstrap=bootstrap, only_new=only_new, **fit_kwargs)  # type: ignore[misc]
+            for learner in self.learner_list:
+                learner.teach(X, y, bootstrap=bootstrap, only_new=only_new, **fit_kwargs)
+            # a committee of classifiers knows the classes of all its members
+            if hasattr(self, "_set_classes"):
+                self._set_classes()
 
     def rebag(self, **fit_kwargs: Any) -> None:
         """Refit every learner on a sample drawn with replacement from what it was taught.

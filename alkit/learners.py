@@ -26,6 +26,7 @@ from sklearn.exceptions import NotFittedError
 
 from alkit._learning import QueryStrategy, Teaching, Voting
 from alkit._random import RandomState
+from alkit._restore import restored_on_failure
 from alkit.rows import Rows, n_rows
 
 __all__ = ["ActiveLearner", "BayesianOptimizer", "Committee", "CommitteeRegressor", "QueryStrategy"]
@@ -45,19 +46,22 @@ class ActiveLearner(Teaching, modal.ActiveLearner):
     bootstrap_init : bool, default=False
         Whether that first fit sees a sample drawn with replacement.
     on_transformed : bool, default=False
-        Whether modAL's ranked batches measure distances after the Pipeline's transformers.
+        Whether strategies measure distances between rows after the Pipeline's transformers.
     force_all_finite : bool, default=True
-        Whether rows with NaN (unless the estimator's tags allow it) or infinity are refused.
+        Whether networks refuse rows with NaN or infinity; False is for those that take them. What other estimators
+        take is their own business.
     random_state : int, RandomState or None
         Seeds queries by alkit's strategies, and bootstraps; the generator goes on from query to query and is pickled
         with the learner. The estimator has a ``random_state`` of its own.
     **fit_kwargs
-        Passed to the estimator's first ``fit``.
+        Passed to the first `fit`: ``sample_weight``, and whatever the estimator's takes.
 
     Attributes
     ----------
     X_training, y_training : rows and labels
         All that was taught.
+    sample_weight_training : array or None
+        Its weights, one per row, once any were given.
     classes_ : array (C,)
         The labels the estimator knows.
 
@@ -137,15 +141,30 @@ class BayesianOptimizer(Teaching, modal.BayesianOptimizer):
         if X_training is not None:
             self._set_max(self.X_training, self.y_training)
 
+    def teach(self, X: Rows, y: Any, *args: Any, **kwargs: Any) -> None:
+        """Add rows and values to what was taught and retrain; if anything fails, nothing has changed.
+
+        Parameters
+        ----------
+        X, y : rows and values
+        *args, **kwargs
+            As in `ActiveLearner.teach`.
+        """
+        with restored_on_failure(self):
+            super().teach(X, y, *args, **kwargs)
+            self._set_max(X, y)
+
 
 class Committee(Voting, modal.Committee):
     """modAL's Committee on today's stack: several learners that vote, asked where they disagree.
 
     Parameters
     ----------
-    learner_list : list of ActiveLearner
+    learner_list : list of ActiveLearner or estimator
+        An estimator, fitted or not, becomes a learner that was taught nothing yet.
     query_strategy : str, Strategy or callable, default="vote_entropy"
-        Any strategy that reads ``proba`` or ``samples``: the members are the posterior samples.
+        Any strategy that reads ``proba``, ``samples`` or ``votes``: the members are the posterior samples. Members
+        that only predict, such as `LinearSVC`, serve those that read votes.
     on_transformed : bool, default=False
         As in `ActiveLearner`.
     random_state : int, RandomState or None
@@ -178,7 +197,7 @@ class Committee(Voting, modal.Committee):
         on_transformed: bool = False,
         random_state: RandomState = None,
     ) -> None:
-        super().__init__(learner_list, query_strategy, on_transformed, random_state)
+        super().__init__(_as_learners(learner_list), query_strategy, on_transformed, random_state)
 
     def vote_proba(self, X: Rows, **predict_proba_kwargs: Any) -> np.ndarray:
         """Return what each learner thinks of each class; a class it has not seen is a zero.
@@ -215,7 +234,7 @@ class CommitteeRegressor(Voting, modal.CommitteeRegressor):
 
     Parameters
     ----------
-    learner_list : list of ActiveLearner
+    learner_list : list of ActiveLearner or estimator
     query_strategy : callable, default=modAL.disagreement.max_std_sampling
     on_transformed, random_state
         As in `Committee`.
@@ -239,4 +258,21 @@ class CommitteeRegressor(Voting, modal.CommitteeRegressor):
         on_transformed: bool = False,
         random_state: RandomState = None,
     ) -> None:
-        super().__init__(learner_list, query_strategy, on_transformed, random_state)
+        super().__init__(_as_learners(learner_list), query_strategy, on_transformed, random_state)
+
+
+def _as_learners(members: Any) -> list[Any]:
+    """Return learners as they are, and each estimator in a learner of its own."""
+    if not isinstance(members, (list, tuple)) or not members:
+        raise TypeError(f"learner_list is {members!r}; pass a list of one learner or estimator or more")
+    return [_as_learner(member) for member in members]
+
+
+def _as_learner(member: Any) -> Any:
+    """Return a learner as it is, and an estimator in a learner."""
+    if isinstance(member, type) or not (hasattr(member, "fit") and hasattr(member, "predict")):
+        raise TypeError(
+            f"learner_list holds {member!r}, which is neither a learner nor an estimator; pass objects with fit and "
+            "predict, such as LogisticRegression() or ActiveLearner(LogisticRegression())"
+        )
+    return member if hasattr(member, "teach") else ActiveLearner(member)

@@ -324,8 +324,9 @@ class StoppingRule(Protocol):
         Parameters
         ----------
         model : fitted classifier or learner
+            In a simulated loop the learner, which has ``y_training``; a loop of one's own may pass a classifier.
         X : rows of any kind
-            Unlabelled rows.
+            Unlabelled rows, the same each time.
 
         Returns
         -------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Integral
@@ -12,20 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from pandas.api.extensions import ExtensionArray
-from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import get_tags
 
+from alkit.labels import check_one_type
 from alkit.rows import (
     Rows,
     columns,
-    dense,
     holds_tokens,
     is_of_numbers,
     kind_of,
     n_rows,
     non_finite_rows,
-    readable,
     row_shape,
 )
 
@@ -49,12 +46,12 @@ def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
     return rows
 
 
-def check_aligned(name: str, values: Any, X: Rows) -> None:
-    """Refuse what should hold one value per row of the pool, and does not."""
+def check_aligned(name: str, values: Any, X: Rows, what: str = "the pool") -> None:
+    """Refuse what should hold one value per row of X, and does not; `what` names X in the message."""
     if np.isscalar(values) or getattr(values, "ndim", 1) == 0:
-        raise ValueError(f"{name} is {values!r}, but the pool has {n_rows(X)} rows; give one per row")
+        raise ValueError(f"{name} is {values!r}, but {what} has {n_rows(X)} rows; give one per row")
     if n_rows(values) != n_rows(X):
-        raise ValueError(f"{name} has {n_rows(values)} values, but the pool has {n_rows(X)} rows; give one per row")
+        raise ValueError(f"{name} has {n_rows(values)} values, but {what} has {n_rows(X)} rows; give one per row")
 
 
 def checked_count(n_instances: Any, n: int) -> int:
@@ -77,116 +74,6 @@ def input_tag(model: Any, name: str) -> bool:
         return False
 
 
-def as_labels(y: Any) -> Any:
-    """Return labels as rows that can be taken and stacked: objects that are all of one type as that type.
-
-    Parameters
-    ----------
-    y : array-like (n,) or (n, L)
-        An array, masked too, list or other sequence, tensor, or Series of pandas, polars or pyarrow.
-
-    Returns
-    -------
-    Series or array (n,) or (n, L)
-        A Series of pandas as it is, unless numpy has no such type; else an array. What is missing is NaN or None in it,
-        and labels of several types stay objects, for `check_one_type` to refuse.
-
-    Raises
-    ------
-    ValueError
-        If y is no labels, one per row.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from alkit.validation import as_labels
-    >>> as_labels(pd.Categorical(["ham", "spam"]))
-    array(['ham', 'spam'], dtype='<U4')
-    """
-    if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
-        raise ValueError(f"y is {y!r}; give one label per row")
-    if isinstance(y, np.ma.MaskedArray) or not isinstance(y, _HELD_AS_THEY_ARE):
-        y = _as_numpy(y)
-    if not _holds_objects(y):
-        return y
-    values = list(y)
-    if values and _is_row_of_answers(values[0]):
-        return np.asarray(y)
-    labels = pd.Series(values, dtype=object)
-    # numpy would make texts of numbers among texts
-    if len(_types(labels)) > 1:
-        return labels.to_numpy()
-    inferred = labels.infer_objects()
-    # and of NaN among texts
-    if inferred.dtype.kind in "biuf" or labels.isna().any():
-        return inferred.to_numpy()
-    return np.asarray(values)
-
-
-_HELD_AS_THEY_ARE = (np.ndarray, pd.Series, pd.DataFrame, ExtensionArray, Sequence)
-
-
-def _as_numpy(y: Any) -> np.ndarray:
-    """Return labels of a kind that no other function here knows, such as tensors and Series of polars, as an array."""
-    values = dense(readable(y))
-    return values.cpu().numpy() if isinstance(values, torch.Tensor) else values
-
-
-def _holds_objects(y: Any) -> bool:
-    """Tell whether labels are objects, or of a type that only pandas has, such as categories or nullable integers."""
-    if isinstance(y, pd.DataFrame):
-        return False
-    dtype = getattr(y, "dtype", None)
-    return not (dtype == "str" or (isinstance(dtype, np.dtype) and dtype.kind not in "OT"))
-
-
-def _is_row_of_answers(label: Any) -> bool:
-    """Tell whether what stands for a label is several: a list, or an array."""
-    return isinstance(label, list) or getattr(label, "ndim", 0) > 0
-
-
-_TYPES = {"bool": (bool, np.bool_), "number": (int, float, np.number), "text": (str,), "bytes": (bytes,)}
-
-
-def _types(labels: pd.Series) -> dict[str, Any]:
-    """Return the types of labels by name, each with the first label of it; what is missing has no type."""
-    found: dict[str, Any] = {}
-    for label in labels[~labels.isna()]:
-        name = next((name for name, types in _TYPES.items() if isinstance(label, types)), type(label).__name__)
-        found.setdefault(name, label)
-    return found
-
-
-def check_one_type(y: Any) -> None:
-    """Refuse labels of several types, such as text among numbers, and bytes.
-
-    Parameters
-    ----------
-    y : array or Series, as `as_labels` returns it
-
-    Raises
-    ------
-    ValueError
-    """
-    if np.asarray(y).dtype.kind not in "OS":
-        return
-    found = _types(pd.Series(np.ravel(y), dtype=object))
-    if len(found) > 1:
-        shown = ", ".join(f"{name} ({label!r})" for name, label in found.items())
-        raise ValueError(f"y holds labels of {len(found)} types: {shown}; give all labels one type")
-    if "bytes" in found:
-        raise ValueError(f"y holds bytes, such as {found['bytes']!r}; decode them to text, by label.decode()")
-
-
-def flattened(y: Any) -> Any:
-    """Return a column of labels, (n, 1), as classifiers want them, (n,), with the warning that scikit-learn gives."""
-    if getattr(y, "ndim", 1) != 2 or y.shape[1] != 1:
-        return y
-    message = f"y is a column of shape {y.shape}, but a classifier takes labels of shape {y.shape[:1]}; pass y.ravel()"
-    warnings.warn(message, DataConversionWarning, stacklevel=6)
-    return np.asarray(y).ravel()
-
-
 def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
     """Refuse labels that are not as many as rows; `suffix` ends the names of both, in the message."""
     n, n_labels = n_rows(X), n_rows(y)
@@ -194,8 +81,8 @@ def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
         raise ValueError(f"X{suffix} has {n} rows, but y{suffix} has {n_labels} labels; give one label per row")
 
 
-def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
-    """Refuse rows and labels that do not belong together or that the model cannot learn from."""
+def check_rows_and_labels(X: Rows, y: Any, model: Any) -> None:
+    """Refuse rows and labels that do not belong together; what rows may hold is the model's business."""
     check_label_a_row(X, y)
     n = n_rows(X)
     if n == 0:
@@ -205,18 +92,62 @@ def check_rows_and_labels(X: Rows, y: Any, model: Any, *, finite: bool) -> None:
     if missing.any():
         raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
     check_one_type(y)
-    if finite:
-        check_finite(X, "X", allow_nan=input_tag(model, "allow_nan"))
 
 
-def check_finite(X: Rows, what: str, *, allow_nan: bool, start: int = 0) -> None:
-    """Refuse rows with infinity or, unless allowed, NaN; `start` is the position of the first row."""
-    bad = non_finite_rows(X, allow_nan=allow_nan)
+def is_known_finite(X: Rows) -> bool:
+    """Look at the rows of X, and tell whether they are known to hold neither NaN nor infinity; refuse nothing."""
+    return kind_of(X).is_searched(X) and not non_finite_rows(X).size
+
+
+def refuse_non_finite_rows(X: Rows, estimator: Any) -> None:
+    """Refuse rows with NaN or infinity for an estimator that would take them without a word."""
+    bad = non_finite_rows(X)
     if bad.size:
         raise ValueError(
-            f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row {start + bad[0]}; "
-            "impute them, leave them out, or allow them with force_all_finite=False"
+            f"{bad.size} of {n_rows(X)} rows of X hold NaN or infinity, the first is row {bad[0]}, which would make "
+            f"the weights of {type(estimator).__name__} NaN; impute them, leave them out, or allow them with "
+            "force_all_finite=False"
         )
+
+
+_REFUSES_VALUES = re.compile(r"\b(nan|inf|infinity|infinite|non-finite)\b", re.IGNORECASE)
+_POSITIONS: ContextVar[Any] = ContextVar("where the rows of a chunk are in the pool", default=None)
+
+
+@contextmanager
+def naming_rows(X: Rows, what: str, positions: Any = None) -> Iterator[None]:
+    """Have an error of the body that is about NaN or infinity name the rows of X that hold them.
+
+    Parameters
+    ----------
+    X : rows of any kind
+    what : str
+        What X is, for the message.
+    positions : slice or int array, optional
+        Where the rows of X are in a pool; by default they are numbered from 0.
+    """
+    token = _POSITIONS.set(positions)
+    try:
+        yield
+    except ValueError as error:
+        bad = non_finite_rows(X) if _REFUSES_VALUES.search(str(error)) else np.empty(0)
+        if not bad.size:
+            raise
+        said, *_ = str(error).splitlines()
+        raise ValueError(
+            f"{bad.size} of {n_rows(X)} rows of {what} hold NaN or infinity, the first is row "
+            f"{position_of(bad[0], positions)}, and the estimator does not take them: {said} Impute them in a "
+            "Pipeline, or leave them out"
+        ) from error
+    finally:
+        _POSITIONS.reset(token)
+
+
+def position_of(row: int, positions: Any) -> int:
+    """Return where a row of a chunk is in the pool, by the positions of the chunk (None: the row itself)."""
+    if positions is None:
+        return int(row)
+    return int(row + positions.start if isinstance(positions, slice) else positions[row])
 
 
 def check_columns(X: Rows, model: Any) -> None:
@@ -288,21 +219,6 @@ def _width(shape: Any) -> str:
     return f"{shape[0]} features" if isinstance(shape, tuple) and len(shape) == 1 else f"shape {shape}"
 
 
-def check_same_labels(y: Any, taught: Any) -> None:
-    """Refuse text among numbers, which numpy would turn into text, and numbers among bools, which it would mix up."""
-    new, old = np.asarray(y), np.asarray(taught)
-    if _type_of(new) != _type_of(old):
-        raise ValueError(
-            f"y holds labels such as {new.tolist()[0]!r}, but the labels taught are such as {old.tolist()[0]!r}; "
-            "give all labels one type"
-        )
-
-
-def _type_of(y: np.ndarray) -> str:
-    """Return "number" or "bool", and "other" for texts and objects."""
-    return "number" if y.dtype.kind in "iuf" else "bool" if y.dtype.kind == "b" else "other"
-
-
 def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
     """Return the number of rows after checking that a network can take them.
 
@@ -368,9 +284,10 @@ def check_batch(batch: Any, first_row: int) -> None:
 
 
 def _non_finite_error(row: int, where: str) -> ValueError:
-    """Say where the first bad row is, and what to do."""
+    """Say where the first bad row is, in the numbers of the pool that is asked for, and what to do."""
+    first = position_of(row, _POSITIONS.get())
     return ValueError(
-        f"Input X contains NaN or infinity in {where} (first: row {row}); impute or drop such rows, "
+        f"Input X contains NaN or infinity in {where} (first: row {first}); impute or drop such rows, "
         "e.g. by sklearn.impute.SimpleImputer"
     )
 
@@ -378,20 +295,31 @@ def _non_finite_error(row: int, where: str) -> ValueError:
 _CHECKED: ContextVar[Any] = ContextVar("rows that were looked at", default=None)
 
 
-@contextmanager
-def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
-    """Have those who are handed X itself in the body know that its values were looked at, and look no more.
+_EVERYTHING = object()
 
-    A learner checks what it is taught, and a query what it asks of a pool; the network that gets the same rows need not
-    do so again. It does so where the look told nothing of its rows: rows that a Dataset makes on demand, rows that were
-    allowed to hold NaN, and what the steps of a Pipeline make of rows, in place or not.
+
+@contextmanager
+def let_through() -> Iterator[None]:
+    """Have networks look at no rows in the body, whoever hands them over: they may hold anything."""
+    token = _CHECKED.set(_EVERYTHING)
+    try:
+        yield
+    finally:
+        _CHECKED.reset(token)
+
+
+@contextmanager
+def checked(X: Rows) -> Iterator[None]:
+    """Have those who are handed X itself in the body know that it is finite, so that they need not look again.
+
+    A learner looks at what it is taught, and a query at what it asks of a pool; the network that gets the same rows
+    need not do so again. It does so where the look told nothing of its rows: rows that a Dataset makes on demand, rows
+    with NaN, and what the steps of a Pipeline make of rows, in place or not.
 
     Parameters
     ----------
     X : rows of any kind
-        None takes back what an outer ``checked`` said.
-    allow_nan : bool, default=False
-        Whether NaN was let through.
+        See `is_known_finite`; None takes back what an outer ``checked`` said.
 
     Examples
     --------
@@ -402,7 +330,7 @@ def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
     ...     was_checked(X), was_checked(X.copy())
     (True, False)
     """
-    finite = X is not None and not allow_nan and kind_of(X).is_searched(X)
+    finite = X is not None and kind_of(X).is_searched(X)
     token = _CHECKED.set(X if finite else None)
     try:
         yield
@@ -411,5 +339,6 @@ def checked(X: Rows, *, allow_nan: bool = False) -> Iterator[None]:
 
 
 def was_checked(X: Rows) -> bool:
-    """Tell whether the values of X itself were looked at, see `checked`."""
-    return X is not None and _CHECKED.get() is X
+    """Tell whether the values of X need no look: see `checked` and `let_through`."""
+    known = _CHECKED.get()
+    return X is not None and (known is X or known is _EVERYTHING)

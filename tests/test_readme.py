@@ -4,6 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
+import alkit
 from alkit.strategies.picks.single import top_k
 from alkit.strategies.table import TABLE
 
@@ -16,9 +17,10 @@ def strategy_table():
     for strategy in TABLE:
         doc = inspect.getdoc(strategy.score if strategy.pick is top_k else strategy.pick)
         summary = doc.splitlines()[0].rstrip(".").replace("|", r"\|")
-        paper = re.search(r"References\n-+\n(.*?)(\n\n|$)", doc, re.DOTALL)[1]
+        paper = re.search(r"References\n-+\n(.*?)(\n\n|$)", doc, re.DOTALL)
+        assert paper, f"strategy {strategy.name}: the docstring of its score or pick has no References section"
         reads = ", ".join(f"`{need}`" for need in dict.fromkeys((*strategy.needs, *strategy.pick_needs)))
-        lines.append(f"| `{strategy.name}` | {summary} | {reads} | {' '.join(paper.split())} |")
+        lines.append(f"| `{strategy.name}` | {summary} | {reads} | {' '.join(paper[1].split())} |")
     return "\n".join(lines) + "\n"
 
 
@@ -29,6 +31,12 @@ def test_the_table_of_strategies_is_the_table():
 def test_the_pictures_are_there():
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", README.read_text()):
         assert (README.parent / picture).is_file()
+
+
+def test_the_reference_lists_what_alkit_exports():
+    page = (README.parent / "docs" / "api" / "index.md").read_text()
+    listed = re.findall(r"~alkit\.[\w.]*?(\w+)\n", page.split("## By package")[0])
+    assert sorted([*listed, "__version__"]) == sorted(alkit.__all__), "docs/api/index.md, From `alkit`"
 
 
 if __name__ == "__main__":

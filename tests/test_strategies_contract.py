@@ -75,8 +75,8 @@ MODELS = {
         ]
     ),
 }
-EVERY = {"proba", "true_loss", "features", "train_features", "y_train"}
-DEEP = EVERY | {"samples", "target_samples", "embedding", "train_embedding"}
+EVERY = {"proba", "class_scores", "true_loss", "features", "train_features", "y_train"}
+DEEP = EVERY | {"samples", "votes", "target_samples", "embedding", "train_embedding"}
 HAS = {
     "NetClassifier": DEEP,
     "DropoutMLPClassifier": DEEP,
@@ -88,7 +88,7 @@ HAS = {
     "Pipeline": DEEP,
     "LogisticRegression": EVERY,
     "ActiveLearner": DEEP,
-    "Committee": EVERY | {"samples", "target_samples"},
+    "Committee": EVERY | {"samples", "votes", "target_samples"},
 }
 
 
@@ -118,6 +118,13 @@ def test_picks_are_distinct_and_in_range(strategy, k):
     assert picks.indices.shape == picks.scores.shape == (k,)
     assert len(np.unique(picks.indices)) == k
     assert 0 <= picks.indices.min() <= picks.indices.max() < len(X)
+
+
+def test_another_seed_gives_other_random_picks():
+    random_picks = get_strategy("random")
+    firsts = {int(random_picks.select(posterior(), X, 1, random_state=seed).indices[0]) for seed in range(40)}
+    # 40 draws from 120 rows meet about 34 of them
+    assert len(firsts) > 20
 
 
 @every_strategy
@@ -155,7 +162,8 @@ def test_pools_that_are_not_finite(strategy):
     if needs(strategy):
         bad = X.copy()
         bad[5, 2] = np.nan
-        with pytest.raises(ValueError, match=r"1 of 120 rows of .* hold NaN or infinity, the first is row"):
+        named = r"1 of 120 rows(, the| of the pool hold NaN or infinity, the) first is row 5\b"
+        with pytest.raises(ValueError, match=named):
             select(strategy, posterior(), bad, 3)
         fine = np.arange(120) != 5
         assert 5 not in select(strategy, posterior(), bad, 100, candidates=fine).indices

@@ -26,10 +26,10 @@ from alkit import (
     get_strategy,
     validation,
 )
+from alkit.labels import as_labels
 from alkit.nets.training import tensors
-from alkit.nets.training.labels import check_labels
+from alkit.nets.training.label_codes import check_labels
 from alkit.rows import RowKind, n_rows, register
-from alkit.validation import as_labels
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)).astype(np.float32)

@@ -7,9 +7,10 @@
 from typing import Any
 
 from alkit.annotate.items import Items, read_items
+from alkit.annotate.pictures import UnreadableRows
 from alkit.annotate.session import LabelingSession
 
-__all__ = ["Items", "LabelingSession", "LabelingWidget", "read_items"]
+__all__ = ["Items", "LabelingSession", "LabelingWidget", "UnreadableRows", "read_items"]
 
 
 def __getattr__(name: str) -> Any:

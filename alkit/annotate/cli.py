@@ -1,4 +1,4 @@
-"""The command ``alkit``: label, export, report."""
+"""The command ``alkit``: label, export, report, backup."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from alkit.annotate.database.answers import read_answers
-from alkit.annotate.database.store import LabelStore
+from alkit.annotate.database.backup import backup
+from alkit.annotate.database.complete import reading
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.default_models import default_model
+from alkit.annotate.exports import export
 from alkit.annotate.formats import FORMATS
-from alkit.annotate.items import read_items
-from alkit.annotate.quality.report import aggregate, report
+from alkit.annotate.items import printable, read_items
+from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
   alkit label photos --classes cat,dog
   alkit label photos.csv --image file --classes cat,dog --annotators ann,bob --overlap 2
+  alkit label excel.csv --text body --classes spam,ham --encoding cp1252 --separator semicolon
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
   alkit export --db labels.db --format prodigy --output labels.jsonl
   alkit report --db labels.db --cost-per-hour 30
+  alkit backup --db labels.db --output copy.db
 """
 
 
@@ -49,26 +52,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": _EXAMPLES}
     parser = argparse.ArgumentParser("alkit", description="Active learning: label what teaches a model most.", **style)
-    commands = parser.add_subparsers(required=True, metavar="{label,export,report}")
+    commands = parser.add_subparsers(required=True, metavar="{label,export,report,backup}")
     label = commands.add_parser("label", help="label items in the browser, while a model learns", **style)
     export = commands.add_parser("export", help="write the labels to a file", **style)
     report = commands.add_parser("report", help="how much, how long, how much agreement", **style)
+    backup = commands.add_parser("backup", help="copy the database, also while a server labels into it", **style)
     _add_label_arguments(label)
     _add_export_arguments(export)
     report.add_argument("--cost-per-hour", type=float, metavar="N", help="what an annotator's hour costs")
-    for command, run in ((label, _label), (export, _export), (report, _report)):
+    backup.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file, or an earlier copy")
+    backup.add_argument("--incomplete", action="store_true", help="copy a database although it lacks labels, because "
+                        "the original is lost")  # fmt: skip
+    for command, run in ((label, _label), (export, _export), (report, _report), (backup, _backup)):
         _add_database(command)
         command.set_defaults(run=run)
     return parser
 
 
 def _add_label_arguments(label: argparse.ArgumentParser) -> None:
-    label.add_argument("data", type=Path, help="a .csv, .tsv or .jsonl file, or a folder of pictures")
+    label.add_argument("data", type=Path, help="a .csv, .tsv, .xlsx or .jsonl file, or a folder of pictures")
     label.add_argument("--text", metavar="COL", help="the column of texts")
     label.add_argument("--image", metavar="COL", help="the column of picture files, relative to the data's folder")
     label.add_argument("--columns", type=_names, metavar="COL,COL", help="columns shown beside (default without --text "
                        "and --image: all)")  # fmt: skip
     label.add_argument("--id", metavar="COL", help="the column of ids (default: rows are numbered)")
+    label.add_argument("--encoding", metavar="NAME", help="of the file, e.g. cp1252 (default: guessed, and said)")
+    label.add_argument("--separator", type=_separator, metavar="CHAR", help="between the cells of the file, or its "
+                       "name: comma, semicolon, tab (default: guessed, and said)")  # fmt: skip
+    label.add_argument("--skip-unreadable", action="store_true", help="leave out pictures that cannot be shown")
+    label.add_argument("--allow-outside", action="store_true", help="show pictures that lie outside of the data's "
+                       "folder, too")  # fmt: skip
     label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels to choose from")
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
@@ -76,7 +89,12 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--overlap", type=int, default=1, help="annotators per item (default: 1)")
     label.add_argument("--random-share", type=float, default=0.1, help="share of items drawn at random, from which the "
                        "learning curve is drawn (default: 0.1)")  # fmt: skip
-    label.add_argument("--annotators", type=_names, default=["me"], metavar="ANN,BOB", help="who labels (default: me)")
+    label.add_argument("--lease", type=float, default=300, metavar="SECONDS", help="how long an item is held for an "
+                       "annotator who no longer looks at it (default: 300)")  # fmt: skip
+    label.add_argument("--idle-after", type=float, default=60, metavar="SECONDS", help="an annotator is away after "
+                       "this time without a key or a movement, and time away does not count (default: 60)")  # fmt: skip
+    label.add_argument("--annotators", type=_names, default=["me"], metavar="ANN,BOB", help="who labels (default: me); "
+                       "addresses of others stop working, their labels stay")  # fmt: skip
     label.add_argument("--revoke", action="store_true", help="addresses given out earlier stop working")
     label.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     label.add_argument("--port", type=int, default=0, help="the port (default: any that is free)")
@@ -88,7 +106,11 @@ def _add_export_arguments(export: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=tuple(FORMATS), default="jsonl", help=f"{formats} (default: jsonl)")
     export.add_argument("--aggregate", choices=("majority", "dawid-skene"), help="one label per item, made of all "
                         "annotators'")  # fmt: skip
-    export.add_argument("--output", type=Path, required=True, metavar="FILE")
+    export.add_argument("--excel-safe", action="store_true", help="of csv: write an apostrophe before texts that a "
+                        "spreadsheet would run as a formula: those that begin with = + - @, tab or carriage "
+                        "return")  # fmt: skip
+    export.add_argument("--output", type=Path, required=True, metavar="FILE", help="replaced once all is written; must "
+                        "not be a database or the data")  # fmt: skip
 
 
 def _add_database(parser: argparse.ArgumentParser) -> None:
@@ -98,21 +120,36 @@ def _add_database(parser: argparse.ArgumentParser) -> None:
 
 def _names(given: str) -> list[str]:
     names = [name.strip() for name in given.split(",") if name.strip()]
+    if not given.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in given):
+        raise argparse.ArgumentTypeError(f"{given!r} is not written in the encoding of this terminal")
     if not names or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{given!r} is no list of different names; separate them by commas")
     return names
 
 
+def _separator(given: str) -> str:
+    """Return the character that a shell's user may name by a word."""
+    return {"comma": ",", "semicolon": ";", "tab": "\t", r"\t": "\t"}.get(given, given)
+
+
 def _label(chosen: argparse.Namespace) -> None:
-    items = read_items(chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns)
+    items = read_items(
+        chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns,
+        encoding=chosen.encoding, separator=chosen.separator, skip_unreadable=chosen.skip_unreadable,
+        allow_outside=chosen.allow_outside,
+    )  # fmt: skip
+    for note in items.notes:
+        print(note, file=sys.stderr)
     if chosen.estimator is None:
         embed, learner = default_model(items, chosen.strategy)
     else:
         embed, learner = None, _load_estimator(chosen.estimator)
     session = LabelingSession(
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
-        overlap=chosen.overlap, random_share=chosen.random_share, title=chosen.data.resolve().name,
+        overlap=chosen.overlap, random_share=chosen.random_share,
+        lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
     )  # fmt: skip
+    session.store.put_meta(data=str(chosen.data.resolve()))  # which exports do not replace
     try:
         _serve(session, chosen)
     except KeyboardInterrupt:
@@ -125,8 +162,7 @@ def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:
     """Print everybody's address and answer requests until interrupted."""
     from alkit.annotate.web.server import serve  # needs the extra "annotate", which export and report do without
 
-    if chosen.revoke:
-        remove_tokens(session.store)
+    remove_tokens(session.store, keep=() if chosen.revoke else chosen.annotators)
     tokens = {name: session.new_token(name) for name in chosen.annotators}
     owner = session.new_token(None)
 
@@ -174,21 +210,25 @@ def _load_estimator(name: str) -> Any:
 
 
 def _export(chosen: argparse.Namespace) -> None:
-    store = LabelStore(chosen.db, read_only=True)
-    records: Any = read_answers(store)
-    try:
-        if chosen.aggregate is not None:
-            records = aggregate(store, chosen.aggregate).to_dict("records")
-        answers = list(records)
-        FORMATS[chosen.format].export(answers, chosen.output, store.meta("classes"))
-    finally:
-        store.close()
-    print(f"{len(answers)} records in {chosen.output}")
+    if chosen.excel_safe and chosen.format != "csv":
+        raise ValueError(f"--excel-safe is for --format csv, not {chosen.format}")
+    output = chosen.output
+    n_records = export(chosen.db, output, format=chosen.format, method=chosen.aggregate, excel_safe=chosen.excel_safe)
+    to_a_file = output.is_file()  # else it may be the standard output, which holds the records
+    print(f"{n_records} records in {_shown(output)}", file=sys.stdout if to_a_file else sys.stderr)
 
 
 def _report(chosen: argparse.Namespace) -> None:
-    store = LabelStore(chosen.db, read_only=True)
-    try:
-        print(report(store, chosen.cost_per_hour))
-    finally:
-        store.close()
+    with reading(chosen.db) as store:
+        print(_shown(report(store, chosen.cost_per_hour)))
+
+
+def _backup(chosen: argparse.Namespace) -> None:
+    n_events = backup(chosen.db, chosen.output, incomplete=chosen.incomplete)
+    print(f"{n_events} events in {_shown(chosen.output)}")
+
+
+def _shown(text: object) -> str:
+    """Return a text as the terminal can print it: names of files and labels may hold what its encoding does not."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return str(text).encode(encoding, "backslashreplace").decode(encoding)

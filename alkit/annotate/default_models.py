@@ -16,11 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from alkit.annotate.items import Items
+from alkit.annotate.pictures import Thumbnails
 from alkit.nets import DropoutMLPClassifier
 from alkit.strategies import Strategy, as_strategy
 
-_SIDE = 32  # pixels
 _TOKEN = r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|\w+|[^\w\s]"  # in scripts without spaces, one letter each
+_LARGEST = 1e100  # whose square, which a variance needs, is still a float
 _WIDTH = 64  # components that a picture, or a text for a network, is reduced to
 
 
@@ -73,7 +74,7 @@ def _needs_network(strategy: Any) -> bool:
     """Return whether a strategy reads more than predictions, such as posterior samples or an embedding."""
     if not isinstance(strategy, Strategy):
         return False
-    return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "y_train"}
+    return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "class_scores", "y_train"}
 
 
 def _embed(items: Items, *, dense: bool) -> Any:
@@ -116,7 +117,13 @@ def _split_columns(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def _scaled_numbers() -> Any:
-    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    return make_pipeline(FunctionTransformer(_bounded), SimpleImputer(keep_empty_features=True), StandardScaler())
+
+
+def _bounded(columns: pd.DataFrame) -> np.ndarray:
+    """Return numbers that can be scaled: one infinite or astronomic cell must not keep a model from learning."""
+    numbers = columns.to_numpy(dtype=float, na_value=np.nan)
+    return np.clip(np.where(np.isfinite(numbers), numbers, np.nan), -_LARGEST, _LARGEST)
 
 
 def _one_hot(*, dense: bool) -> Any:
@@ -141,63 +148,3 @@ class _Reduced(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> np.ndarray:
         return (self.reducer_.transform(X) / self.scale_).astype(np.float32)
-
-
-class Thumbnails(TransformerMixin, BaseEstimator):
-    """Picture files as 32 x 32 pixels of three colours: (n, 3072) from 0 to 1.
-
-    Examples
-    --------
-    >>> from alkit.annotate.default_models import Thumbnails
-    >>> Thumbnails().fit_transform([]).shape
-    (0, 3072)
-    """
-
-    def __init__(self) -> None:
-        _pillow()
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def fit(self, X: Any, y: Any = None) -> Thumbnails:
-        """Do nothing.
-
-        Parameters
-        ----------
-        X : sequence of str or Path, (n,)
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Read pictures.
-
-        Parameters
-        ----------
-        X : sequence of str or Path, (n,)
-
-        Returns
-        -------
-        array (n, 3072)
-        """
-        pixels = np.empty((len(X), _SIDE * _SIDE * 3), dtype=np.float32)
-        for row, path in enumerate(X.to_numpy() if isinstance(X, pd.Series) else X):
-            with _pillow().open(path) as picture:
-                pixels[row] = np.asarray(picture.convert("RGB").resize((_SIDE, _SIDE)), dtype=np.float32).ravel()
-        return pixels / 255
-
-
-def _pillow() -> Any:
-    """Return Pillow's module of images, an optional package."""
-    try:
-        from PIL import Image
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the default model for pictures needs Pillow: pip install pillow, or bring a model of your own with "
-            "--estimator module:object"
-        ) from error
-    return Image

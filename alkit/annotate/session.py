@@ -6,33 +6,48 @@ import json
 import pickle
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import pandas as pd
 
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import read_answers, suggestion
+from alkit.annotate.database.complete import Settler, check
+from alkit.annotate.database.connect import has_log
 from alkit.annotate.database.events import UnknownItem, checked_event, new_event
 from alkit.annotate.database.lock import lock
-from alkit.annotate.database.progress import count_progress, model_state
+from alkit.annotate.database.model_state import model_state, patience, starting
+from alkit.annotate.database.progress import count_progress
 from alkit.annotate.database.setup import is_empty, prepare
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.database.tokens import new_token
 from alkit.annotate.items import Items
+from alkit.annotate.job import Job, check_job
+from alkit.annotate.pages import Pages
 from alkit.annotate.quality.curve import live_curve
-from alkit.annotate.trainer import Job, Trainer, check_job, model_path
+from alkit.annotate.rounds import model_path
+from alkit.annotate.trainer import Trainer
 from alkit.rows import Rows, n_rows
+
+_LONGEST = 10  # times `idle_after`: the time an annotator can take for one item, whatever their clock says
+
+_open_sessions: WeakValueDictionary[Path, LabelingSession] = WeakValueDictionary()  # of this process, by database
 
 
 class LabelingSession:
     """Items, the people who label them, and a model that learns meanwhile.
 
     A label is on disk when it is acknowledged. Each item is given to `overlap` different annotators and held for each
-    of them for `lease_seconds`; a label that comes later is kept and marked as late. The model is trained in another
-    process and ranks the items; the next item is looked up in its last ranking, so that no annotator waits for a fit.
+    of them for `lease_seconds`, or as long as they look at it; a label that comes later is kept and marked as late. The
+    model is trained in another process and ranks the items; the next item is looked up in its last ranking, so that no
+    annotator waits for a fit.
+
+    A second session on the same database in the same process closes the first and takes its place, so that a cell of a
+    notebook can be run again. A session in a ``with`` block is not replaced.
 
     Parameters
     ----------
@@ -43,7 +58,7 @@ class LabelingSession:
     db : str or Path
         The database, on a local disk; a session continues where the last one on it ended.
     learner : estimator, ActiveLearner or Committee, optional
-        Trained on the labels; without one, items come in random order.
+        Trained on the labels, once two classes have some; without one, items come in random order.
     strategy : str, Strategy or callable, optional
         Ranks the items; by default "margin", or the learner's own.
     X : rows of any kind, optional
@@ -51,14 +66,17 @@ class LabelingSession:
     embed : transformer, optional
         Fitted once, on all of X; the learner is given its output.
     cold_start : str or Strategy, default="random"
-        Ranks the items until each class has a label, e.g. ``get_strategy("typiclust", embed=...)``.
+        Ranks the items until two classes have labels, e.g. ``get_strategy("typiclust", embed=...)``.
     overlap : int, default=1
         How many annotators label each item.
     random_share : float in [0, 1], default=0.1
         Share of items drawn at random once there is a model. They are shown without a suggestion, and the live learning
         curve is measured on them.
     lease_seconds : float, default=300
-        How long an item is held for an annotator.
+        How long an item is held for an annotator; the page renews that while somebody looks at it.
+    idle_after : float, default=60
+        Seconds without a key or a movement after which an annotator counts as away: a longer pause counts as that long,
+        and one item as ten times that long at most.
     n_ranked : int, default=2000
         Number of items in a ranking.
     title : str, optional
@@ -69,9 +87,10 @@ class LabelingSession:
     Raises
     ------
     ValueError
-        If the database was made for other items (the difference is named), or holds labels of other classes.
+        If the database was made for other items (the difference is named), holds labels of other classes, or is a copy
+        that lacks labels.
     OSError
-        If another session or server is using the database, or it cannot be written.
+        If another session or server is using the database, it is damaged, or it cannot be written.
 
     Examples
     --------
@@ -99,27 +118,45 @@ class LabelingSession:
         overlap: int = 1,
         random_share: float = 0.1,
         lease_seconds: float = 300.0,
+        idle_after: float = 60.0,
         n_ranked: int = 2000,
         title: str | None = None,
         random_state: RandomState = None,
     ):
         self.items = Items.of(items)
         self.classes = list(classes)
-        self.overlap, self.random_share, self.lease_seconds = overlap, random_share, lease_seconds
-        self.title = title
+        self.overlap, self.random_share = overlap, random_share
+        self.lease_seconds, self.idle_after = lease_seconds, idle_after
+        # the name of a file need not be UTF-8
+        self.title = None if title is None else title.encode(errors="replace").decode()
+        self.successor: LabelingSession | None = None  # opened on the same database by running a cell again
+        self._in_block = False
         self._check_parameters()
         self._rng = generator(random_state)
         job = None
         if learner is not None:
             job = self._make_job(X, learner, strategy, embed, cold_start, n_ranked)
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
+        self._replace_earlier(path)
         with ExitStack() as opened:
             opened.callback(lock(path).close)
+            had_log = has_log(path)
             self.store = LabelStore(path)
             opened.callback(self.store.close)
-            self._prepare_store()
+            check(self.store, had_log=had_log)
+            self._prepare_store(has_model=job is not None)
+            opened.callback(Settler(self.store).stop)
             self.trainer = None if job is None else Trainer(self.store.path, job)
             self._opened = opened.pop_all()
+        self._pages = Pages(self.store)
+        _open_sessions[path] = self
+
+    def _replace_earlier(self, path: Path) -> None:
+        """Close the session that an earlier run of the same cell opened; its model is for this one to train."""
+        earlier = _open_sessions.get(path)
+        if earlier is not None and not earlier._in_block:
+            earlier.close(timeout=0)
+            earlier.successor = self
 
     def _check_parameters(self) -> None:
         """Refuse parameters that make no session."""
@@ -130,8 +167,9 @@ class LabelingSession:
             raise ValueError(f"overlap={self.overlap!r}; it must be an integer of at least 1")
         if not 0 <= self.random_share <= 1:
             raise ValueError(f"random_share={self.random_share}; it must be between 0 and 1")
-        if not self.lease_seconds > 0:
-            raise ValueError(f"lease_seconds={self.lease_seconds}; it must be positive")
+        for name, seconds in (("lease_seconds", self.lease_seconds), ("idle_after", self.idle_after)):
+            if not 0 < seconds < float("inf"):
+                raise ValueError(f"{name}={seconds}; it must be a positive number of seconds")
 
     def _make_job(self, X: Rows, learner: Any, strategy: Any, embed: Any, cold_start: Any, n_ranked: int) -> Job:
         """Return what the trainer works on."""
@@ -139,78 +177,117 @@ class LabelingSession:
         if n_rows(features) != len(self.items):
             raise ValueError(f"X has {n_rows(features)} rows, but there are {len(self.items)} items")
         seed = int(self._rng.integers(2**31 - 1))
-        job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
+        pictures = self.items.image if X is None else None
+        job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed, pictures)
         check_job(job)
         return job
 
-    def _prepare_store(self) -> None:
+    def _prepare_store(self, *, has_model: bool) -> None:
         """Fill a new database, or check an old one; note what this session is."""
         if is_empty(self.store):  # a model beside an empty database is of one that was deleted
             model_path(self.store.path).unlink(missing_ok=True)
         prepare(self.store, self.items, self.classes, self.overlap, self._rng)
-        self.store.put_meta(classes=self.classes, title=self.title, trainer={})
+        self.store.put_meta(classes=self.classes, title=self.title, trainer=starting() if has_model else {})
         self._positions = {key: position for position, key in enumerate(self.items.ids)}
 
     def __enter__(self) -> Self:
+        self._in_block = True
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def close(self, timeout: float = 600.0) -> bool:
+    def close(self, timeout: float | None = None) -> bool:
         """Train the model on the last labels, and close the database.
 
         Parameters
         ----------
-        timeout : float, default=600
-            Seconds to wait for that last fit.
+        timeout : float, optional
+            Seconds to wait for that last fit. By default five times as long as a fit usually takes, at least 30 s and
+            at most 600 s; a fit that has been running for longer than that hangs, probably, and is not waited for.
 
         Returns
         -------
         bool
             Whether the model was trained on all labels; True where there is no model.
         """
-        complete = self.trainer is None or self.trainer.stop(timeout)
-        self.trainer = None
-        self._opened.close()
-        return complete
+        trainer, self.trainer = self.trainer, None
+        try:
+            if trainer is None:
+                return True
+            return trainer.stop(patience(self.store, trainer.error()) if timeout is None else timeout)
+        finally:
+            self._opened.close()
+            if _open_sessions.get(self.store.path) is self:
+                del _open_sessions[self.store.path]
 
     # labelling
 
-    def next(self, annotator: str, *, resume: bool = False) -> dict[str, Any] | None:
-        """Hold an item for an annotator; each call holds another one.
+    def next(
+        self, annotator: str, *, resume: bool = False, page: str | None = None, have: Collection[str] = ()
+    ) -> dict[str, Any] | None:
+        """Hold an item for an annotator; each call holds another one, up to five.
 
         Parameters
         ----------
         annotator : str
         resume : bool, default=False
             Whether to return an item that they already hold, if there is one.
+        page : str, optional
+            Which of the annotator's open pages asks. Two pages are never given the same item, and each is given first
+            what it holds but does not have, e.g. after a reload.
+        have : collection of str
+            Ids of the items that the page has.
 
         Returns
         -------
         dict or None
             ``item`` (its id), ``text``, ``image`` (whether there is a picture), ``row``, ``suggestion`` (``value`` and
             ``confidence``, or None), ``model_version``, ``expires`` (Unix time, in seconds). None if nothing is left
-            for them, or everything is held by others.
+            for them, or everything is held by others. Who holds five items (15 in all pages) is given those again.
         """
-        now = time.time()
-        lease = None
-        if resume:
-            lease = self.store.renew(annotator, now=now, lease_seconds=self.lease_seconds)
-        if lease is None:
-            lease = self.store.next(
-                annotator,
-                now=now,
-                lease_seconds=self.lease_seconds,
-                ranked=self._rng.random() >= self.random_share,
-                random_share=self.random_share,
-            )
+        lease = self._pages.next(
+            annotator,
+            page=page,
+            have=have,
+            resume=resume or page is not None,
+            lease_seconds=self.lease_seconds,
+            draw=lambda: self._draw(annotator),
+        )
         return None if lease is None else self._shown(lease)
+
+    def _draw(self, annotator: str) -> sqlite3.Row | None:
+        """Hold one more item for an annotator: the best one, or now and then a random one."""
+        return self.store.next(
+            annotator,
+            now=time.time(),
+            lease_seconds=self.lease_seconds,
+            ranked=self._rng.random() >= self.random_share,
+            random_share=self.random_share,
+        )
+
+    def renew(self, annotator: str, have: Collection[str], *, page: str | None = None) -> list[str]:
+        """Hold the items for longer that an annotator's page has; pages call it while somebody looks at them.
+
+        Parameters
+        ----------
+        annotator : str
+        have : collection of str
+            Ids of these items.
+        page : str, optional
+            As for `next`.
+
+        Returns
+        -------
+        list of str
+            Ids of the items that are held now. Those missing were answered, or are with others.
+        """
+        return self._pages.renew(annotator, have, page=page, lease_seconds=self.lease_seconds)
 
     def _shown(self, lease: sqlite3.Row) -> dict[str, Any]:
         """Return an item as annotators see it; one drawn at random comes without a suggestion."""
         (item,) = self.store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
-        content = json.loads(item["content"])
+        content = json.loads(item["content"], parse_int=_exact_in_javascript)
         return {
             "item": item["key"],
             "text": content["text"],
@@ -229,7 +306,8 @@ class LabelingSession:
         event : dict
             ``uuid`` (drawn by the client; sending an event again changes nothing and returns the same dict), ``item``,
             ``kind`` ("label", "skip", "flag" or "undo"), ``value`` (of a label, the class; of a skip or flag, a note
-            or None; of an undo, the uuid of the event to undo), and ``seconds``, how long it took, or None.
+            or None; of an undo, the uuid of the event to undo), and ``seconds``, how long it took, or None; more than
+            ten times `idle_after` are kept as that.
         annotator : str
 
         Returns
@@ -246,9 +324,10 @@ class LabelingSession:
         OSError
             If it cannot be saved, e.g. because the disk is full.
         """
-        answer = self.store.record(
-            checked_event(event, self.classes), annotator, now=time.time(), lease_seconds=self.lease_seconds
-        )
+        checked = checked_event(event, self.classes)
+        if checked["seconds"] is not None:
+            checked["seconds"] = min(checked["seconds"], _LONGEST * self.idle_after)
+        answer = self.store.record(checked, annotator, now=time.time(), lease_seconds=self.lease_seconds)
         if self.trainer is not None:
             self.trainer.revive()
         return answer
@@ -326,19 +405,26 @@ class LabelingSession:
         -------
         dict
             ``annotator``, ``title``, ``classes``, ``n_items``, ``n_done`` (items with all their labels), ``n_flagged``,
-            ``n_labels``, ``mine``, ``counts`` by class, ``overlap``, ``curve`` (see `live_curve`), and ``model``: its
-            ``version``, the ``n_labels`` it was fitted on, whether it is ``training``, and the last ``error``.
+            ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap``, ``curve``
+            (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was fitted on, whether it is
+            ``training``, the last ``error``, sentences on what it is ``waiting`` for and why it is ``slow`` (or None),
+            and the items it learns without because they are ``unreadable``; ``lease_seconds`` and ``idle_after``, as
+            the page needs them.
         """
         crash = self.trainer.error() if self.trainer else None
+        counted = count_progress(self.store, self.classes, annotator)
         return {
             "annotator": annotator,
             "title": self.title,
             "classes": self.classes,
             "n_items": len(self.items),
             "overlap": self.overlap,
-            **count_progress(self.store, self.classes, annotator),
+            "lease_seconds": self.lease_seconds,
+            "idle_after": self.idle_after,
+            **counted,
+            "unlabelled": [name for name in self.classes if not counted["counts"][name]],
             "curve": live_curve(self.store),
-            "model": model_state(self.store, crash),
+            "model": model_state(self.store, counted["counts"], crash),
         }
 
     def export(self, annotator: str | None = None) -> Iterator[dict[str, Any]]:
@@ -393,6 +479,9 @@ class LabelingSession:
     def fitted_model(self) -> Any:
         """Return the model as of its last fit, which takes rows of X; after `close`, it is fitted on all labels.
 
+        The file ``labels.db.model`` beside the database is unpickled, which runs whatever code is in it: call this only
+        where you trust everybody who can write to that folder.
+
         Returns
         -------
         estimator
@@ -404,5 +493,11 @@ class LabelingSession:
         """
         path = model_path(self.store.path)
         if not path.exists():
-            raise ValueError(f"no model was fitted yet: each of the {len(self.classes)} classes needs a label first")
+            raise ValueError(f"no model was fitted yet: two of the {len(self.classes)} classes need labels first")
         return pickle.loads(path.read_bytes())
+
+
+def _exact_in_javascript(written: str) -> int | str:
+    """Return a number of an item, as text where the page would round it: there, whole numbers end at 2^53."""
+    number = int(written)
+    return number if abs(number) <= 2**53 else written

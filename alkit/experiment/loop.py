@@ -26,10 +26,11 @@ from sklearn.utils.validation import (
 
 from alkit._inner import take_over_tags, tell_classes
 from alkit._random import RandomState, draw_seed, generator, isolated_rng, seed_estimator
+from alkit.labels import as_labels, check_one_type
 from alkit.learners import ActiveLearner, QueryStrategy
 from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
-from alkit.validation import as_labels, check_label_a_row, check_one_type
+from alkit.validation import check_label_a_row
 
 _MAX_WATCHED = 1000  # rows that a stopping rule predicts in each round
 

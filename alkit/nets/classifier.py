@@ -13,21 +13,19 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from torch import nn
-from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
-from alkit._random import isolated_rng, sampling_seed
-from alkit.nets.embedding import embed_batch, first_output
-from alkit.nets.mc_dropout.sampler import DropoutSampler
+from alkit._random import isolated_rng
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
-from alkit.nets.training.labels import check_labels, class_weights, encode
-from alkit.nets.training.skorch_net import SkorchNet, early_stopping
-from alkit.nets.training.tensors import RowDataset, labels_of, root, unwrap
+from alkit.nets.training.callbacks import raised_by_early_stopping
+from alkit.nets.training.label_codes import check_labels, class_weights, encode
+from alkit.nets.training.scoring_net import ScoringNet
+from alkit.nets.training.tensors import labels_of, unwrap
 from alkit.nets.training.warm_start import reinitialised, shrink_perturb
-from alkit.rows import Rows, n_rows
+from alkit.rows import Rows
 
 
-class NetClassifier(SkorchNet):
+class NetClassifier(ScoringNet):
     """A torch network as a scikit-learn classifier: skorch's, made for small, growing label sets.
 
     Parameters
@@ -195,19 +193,22 @@ class NetClassifier(SkorchNet):
         if self.warm_start not in (False, True, "shrink_perturb"):
             raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
         warm = bool(self.warm_start) and self.initialized_
-        with self.seeded(len(self.history_ or ()) if warm else 0):
+        # refused before anything of an earlier fit is lost
+        budget = TrainingBudget(self.max_epochs, self.min_steps)
+        n_epochs = len(self.history_ or ()) if warm else 0
+        with self.seeded(n_epochs):
             X, y = self.prepare(X, y, warm, **fit_params)
-            return self._train(X, y, TrainingBudget(self.max_epochs, self.min_steps), **fit_params)
+            return self._train(X, y, budget, **fit_params)
 
     def prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
         """Do what comes before the first epoch of a fit; return checked rows and labels."""
-        before = self._signature() if warm else None
-        X, y = self._checked(X, y)
-        self._learn_input(X, y, np.unique(y if self.classes is None else self.classes), reset=True)
-        if warm and before != self._signature():
+        before = self._input_and_classes() if warm else None
+        X, y = self._check_rows_and_labels(X, y)
+        self._learn_classes(X, y, self.classes, reset=True)
+        if warm and before != self._input_and_classes():
             warnings.warn(
                 f"warm_start={self.warm_start!r}, but the shape of rows or the classes have changed from {before} "
-                f"to {self._signature()}: starting fresh; declare all labels with classes=[...] to avoid it",
+                f"to {self._input_and_classes()}: starting fresh; declare all labels with classes=[...] to avoid it",
                 UserWarning,
                 stacklevel=3,
             )
@@ -217,7 +218,7 @@ class NetClassifier(SkorchNet):
         elif self.warm_start == "shrink_perturb":
             self._shrink_perturb()
         self._weigh_classes(y)
-        self._probe(X, **fit_params)
+        self._try_first_rows(X, **fit_params)
         return X, y
 
     def partial_fit(self, X: Rows, y: Any = None, classes: Any = None, **fit_params: Any) -> NetClassifier:
@@ -234,21 +235,29 @@ class NetClassifier(SkorchNet):
         -------
         self
         """
+        budget = TrainingBudget(self.max_epochs, min_steps=0)
         with self.seeded(len(self.history_ or ())):
-            X, y = self._checked(X, y)
-            first = not (self.initialized_ and "classes_inferred_" in vars(self))
-            if first:
+            X, y = self._check_rows_and_labels(X, y)
+            # A network that skorch's `initialize` built knows no classes yet.
+            is_first_call = not self.initialized_ or "classes_inferred_" not in vars(self)
+            if is_first_call:
                 declared = self.classes if classes is None else classes
-                self._learn_input(X, y, np.unique(y if declared is None else declared), reset=True)
+                self._learn_classes(X, y, declared, reset=True)
             else:
-                self._learn_input(X, y, self.classes_)
+                self._learn_classes(X, y, self.classes_)
             if not self.initialized_:
                 self.initialize()
             self._weigh_classes(y)
-            self._probe(X, **fit_params)
-            return self._train(X, y, TrainingBudget(self.max_epochs, min_steps=0), **fit_params)
+            self._try_first_rows(X, **fit_params)
+            return self._train(X, y, budget, **fit_params)
 
-    def _checked(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
+    def fit_loop(self, X: Rows, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NetClassifier:
+        """Run skorch's loop over epochs: by default `max_epochs` of them (20 where it is None)."""
+        if epochs is None:
+            epochs = TrainingBudget(self.max_epochs, min_steps=0).most_epochs
+        return super().fit_loop(X, y, epochs=epochs, **fit_params)
+
+    def _check_rows_and_labels(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
         """Return checked rows, and y, or the labels that X yields, as an array."""
         X, y = unwrap(X, y)
         X = self.row_adapter.arrange(X)
@@ -262,43 +271,52 @@ class NetClassifier(SkorchNet):
             )
         return X, check_labels(y, n)
 
-    def _learn_input(self, X: Rows, y: np.ndarray, classes: np.ndarray, reset: bool = False) -> None:
-        """Check X and y against what is known (reset: against nothing), then remember what they look like."""
-        encode(y, classes)
+    def _learn_classes(self, X: Rows, y: np.ndarray, declared: Any, reset: bool = False) -> None:
+        """Remember the classes, those declared or else those in y, and the shape of rows (checked, unless reset)."""
+        classes = np.unique(y if declared is None else declared)
+        encode(y, classes)  # raises where y holds a label that is none of them
         if len(classes) < 2:
             raise ValueError(
                 f"y holds one class, {classes.tolist()}, but a classifier needs two or more; label rows of another "
                 "class, or declare every label there may be with classes=[...]"
             )
-        self._check_width(X, reset=reset)
+        self._check_row_shape(X, reset=reset)
         self.classes_inferred_ = classes
 
-    def _signature(self) -> tuple:
-        """Return what must stay the same for weights to be kept."""
-        shape = getattr(self, "input_shape_", None) if self.row_adapter.is_sized(self.integer_inputs_) else None
+    def _input_and_classes(self) -> tuple:
+        """Return what must stay the same for weights to be kept: the shape of a row, where it counts, and classes."""
+        is_sized = self.row_adapter.is_sized(self.integer_inputs_)
+        shape = getattr(self, "input_shape_", None) if is_sized else None
         return shape, self.classes_.tolist()
 
     def seeded(self, n_epochs: int) -> AbstractContextManager[None]:
         """Isolate and seed global random states, unless random_state is None; later epochs draw other numbers."""
         if self.random_state is None:
             return nullcontext()
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        return isolated_rng(self.device, (int(seed) + n_epochs) % 2**32)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return isolated_rng(self.device, (seed + n_epochs) % 2**32)
 
     def initialize_module(self) -> NetClassifier:
         """Build the network, or copy the instance given."""
         kwargs = self.get_params_for("module")
-        if isinstance(self.module, nn.Module) and not kwargs:
+        if not isinstance(self.module, nn.Module):
+            kwargs = self._sizes_taken_by_module() | kwargs
+        elif not kwargs:
+            # skorch would train the user's own network, and go on from its weights at the next fit.
             self.module_ = deepcopy(self.module)
             return self
-        if not isinstance(self.module, nn.Module) and "classes_inferred_" in vars(self):
-            known = {"n_classes": len(self.classes_)}
-            if isinstance(self.input_shape_, tuple):
-                known["n_features"] = math.prod(self.input_shape_)
-            taken = inspect.signature(self.module).parameters
-            kwargs = {name: value for name, value in known.items() if name in taken} | kwargs
         self.module_ = self.initialized_instance(self.module, kwargs)
         return self
+
+    def _sizes_taken_by_module(self) -> dict[str, int]:
+        """Return ``n_features`` and ``n_classes``, as far as they are known and the module's signature has them."""
+        if "classes_inferred_" not in vars(self):
+            return {}
+        sizes = {"n_classes": len(self.classes_)}
+        if isinstance(self.input_shape_, tuple):
+            sizes["n_features"] = math.prod(self.input_shape_)
+        parameters = inspect.signature(self.module).parameters
+        return {name: size for name, size in sizes.items() if name in parameters}
 
     def initialize_criterion(self) -> NetClassifier:
         """Build the loss, or copy the instance given, and remember the class weights it came with."""
@@ -311,9 +329,12 @@ class NetClassifier(SkorchNet):
     def _shrink_perturb(self) -> None:
         """Blend the fitted weights with new ones and start a new optimizer."""
         fitted = self.module_
-        if not isinstance(self.module, nn.Module):
+        is_instance = isinstance(self.module, nn.Module)
+        if not is_instance:
             self._initialize_module(reason="Shrinking and perturbing the module.")
-        if isinstance(self.module, nn.Module) or any(map(is_lazy, self.module_.parameters())):
+        # Building draws new weights, but not of an instance, which is only copied, nor of lazy layers, which have none
+        # before their first batch: there, the layers of the fitted network are drawn anew.
+        if is_instance or any(map(nn.parameter.is_lazy, self.module_.parameters())):
             self.module_ = reinitialised(fitted)
         shrink_perturb(fitted, self.module_, self.shrink, self.perturb)
         self._initialize_optimizer(reason="Re-initializing the optimizer.")
@@ -327,11 +348,11 @@ class NetClassifier(SkorchNet):
         except BudgetSpent:
             pass
         except KeyboardInterrupt as interrupt:
-            if not early_stopping(interrupt):
+            if not raised_by_early_stopping(interrupt):
                 raise
         finally:
             self.budget_ = None
-            _forget_graphs(self.module_)
+            _detach_stored_tensors(self.module_)
         self.notify("on_train_end", X=X, y=y)
         self._set_training(False)
         return self
@@ -339,117 +360,22 @@ class NetClassifier(SkorchNet):
     def _weigh_classes(self, y: np.ndarray) -> None:
         """Put class weights into the loss; "balanced" ones change with y."""
         weights = class_weights(self.class_weight, self.classes_, y)
-        if weights is None and not hasattr(self.criterion_, "weight"):
-            return
         if not hasattr(self.criterion_, "weight"):
+            if weights is None:
+                return
             raise TypeError(
                 f"class_weight needs a criterion with class weights such as CrossEntropyLoss, not "
                 f"{type(self.criterion_).__name__}"
             )
-        chosen = self.own_weights_ if weights is None else weights
-        setattr(self.criterion_, "weight", None if chosen is None else chosen.to(self.device, self.dtype_))  # noqa: B010
-
-    def predict_proba(self, X: Rows) -> np.ndarray:
-        """Return class probabilities.
-
-        Parameters
-        ----------
-        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
-            The rows, read a batch at a time.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), float32
-
-        Raises
-        ------
-        ValueError
-            If X is not like the rows fitted, or the network returns NaN.
-        """
-        nonlinearity = self._get_predict_nonlinearity()
-        with self.scoring():
-            outs = (nonlinearity(first_output(out)) for out in self.forward_iter(X))
-            if isinstance(root(X), RowDataset):  # a scoring callback's cache: upsampling makes it longer than X
-                return torch.cat(list(outs)).numpy()
-            return self.gather(n_rows(X), outs)
-
-    def predict(self, X: Rows) -> np.ndarray:
-        """Return the most probable label of each row, of the dtype fitted.
-
-        Parameters
-        ----------
-        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
-
-    def sample_proba(
-        self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
-    ) -> np.ndarray:
-        """Return class probabilities under draws of the network's dropout: samples of an approximate posterior.
-
-        Parameters
-        ----------
-        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
-            The rows.
-        n_samples : int, default=20
-            Number of draws K.
-        random_state : int, RandomState or None, default=None
-            Seeds the masks: the same int draws the same masks whatever X is. None draws new ones each time, without
-            touching any global random state.
-        consistent : bool, optional
-            Whether all rows must share one mask per draw, see :class:`alkit.nets.mc_dropout.sampler.DropoutSampler`.
-
-        Returns
-        -------
-        ndarray of shape (n, n_samples, n_classes), float32
-
-        References
-        ----------
-        .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
-        """
-        nonlinearity = self._get_predict_nonlinearity()
-        seed = sampling_seed(random_state)
-        module = self.network
-        with (
-            self.scoring(),
-            DropoutSampler(module, n_samples=n_samples, seed=seed, consistent=consistent) as sampler,
-        ):
-            outs = (sampler(*args, **kwargs) for args, kwargs in self.batches(X))
-            return self.gather(n_rows(X), (nonlinearity(first_output(out)) for out in outs))
-
-    def embed(self, X: Rows, layer: str | None = None) -> np.ndarray:
-        """Return an embedding of each row: the input of the last linear layer.
-
-        Parameters
-        ----------
-        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
-            The rows.
-        layer : str, optional
-            Name of a submodule whose output to return instead; by default `embedding_layer`.
-
-        Returns
-        -------
-        ndarray of shape (n, D), float32
-
-        Raises
-        ------
-        ValueError
-            If the network has no linear layer, or no submodule of that name.
-        """
-        self.check_is_fitted()
-        module = self.network
-        name = layer or self.embedding_layer
-        with self.scoring():
-            return self.gather(n_rows(X), (embed_batch(module, *call, name) for call in self.batches(X)))
+        # Without class_weight, those that the user's own loss came with are back.
+        if weights is None:
+            weights = self.own_weights_
+        if weights is not None:
+            weights = weights.to(self.device, self.dtype_)
+        setattr(self.criterion_, "weight", weights)  # noqa: B010
 
 
-def _forget_graphs(module: nn.Module) -> None:
+def _detach_stored_tensors(module: nn.Module) -> None:
     """Detach activations that layers have stored: tensors with a graph can be neither copied nor pickled."""
     for layer in module.modules():
         for name, value in vars(layer).items():

@@ -1,4 +1,4 @@
-"""What a network knows about its rows: the input of its last linear layer, or the output of a layer named."""
+"""Embeddings of rows: the input of a network's last linear layer, or the output of a submodule by its name."""
 
 from __future__ import annotations
 
@@ -29,16 +29,23 @@ class _LinearCalls(TorchFunctionMode):
         self.calls: list[LinearCall] = []
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
         if func is nn.functional.linear:
-            given = dict(zip(("input", "weight", "bias"), args, strict=False)) | (kwargs or {})
-            self.calls.append(LinearCall(given["input"], given["weight"], given.get("bias"), out))
+            by_name = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
+            call = LinearCall(by_name["input"], by_name["weight"], by_name.get("bias"), out)
+            self.calls.append(call)
         return out
 
-    def final(self, out: torch.Tensor) -> list[LinearCall]:
-        """Return the calls whose output is the network's."""
-        memory = out.untyped_storage().data_ptr()
-        return [call for call in self.calls if call.output.untyped_storage().data_ptr() == memory]
+    def returning(self, out: torch.Tensor) -> list[LinearCall]:
+        """Return the calls whose output is that of the network, or was before a view or a change in place."""
+        memory = _memory(out)
+        return [call for call in self.calls if _memory(call.output) == memory]
+
+
+def _memory(values: torch.Tensor) -> int:
+    """Return the address of the memory that a tensor and its views share."""
+    return values.untyped_storage().data_ptr()
 
 
 def embed_batch(module: nn.Module, args: tuple, kwargs: dict, layer: str | None = None) -> torch.Tensor:
@@ -73,14 +80,16 @@ def embed_batch(module: nn.Module, args: tuple, kwargs: dict, layer: str | None 
     """
     if layer is not None:
         return _output_of(module, args, kwargs, layer)
-    with _LinearCalls() as seen:
+    with _LinearCalls() as linear:
         out = first_output(module(*args, **kwargs))
-    if not seen.calls:
+    if not linear.calls:
         raise ValueError(
             f"{type(module).__name__} runs no linear layer whose input could serve as embedding; name a submodule by "
             f"embedding_layer= (or embed(X, layer=...)), one of {submodule_names(module)}"
         )
-    return (seen.final(out) or seen.calls)[-1].input.flatten(1)
+    # Where something follows the last linear layer (a log-softmax, say), no call returned the output itself.
+    candidates = linear.returning(out) or linear.calls
+    return candidates[-1].input.flatten(1)
 
 
 def last_linear_call(module: nn.Module, args: tuple, kwargs: dict) -> LinearCall:
@@ -111,17 +120,18 @@ def last_linear_call(module: nn.Module, args: tuple, kwargs: dict) -> LinearCall
     >>> last_linear_call(net, (torch.zeros(4, 2),), {}).input.shape
     torch.Size([4, 5])
     """
-    with _LinearCalls() as seen:
+    with _LinearCalls() as linear:
         out = first_output(module(*args, **kwargs))
-    final = seen.final(out)
-    if not final or final[-1].output.shape != out.shape or final[-1].input.ndim != 2:
+    candidates = linear.returning(out)
+    if not candidates or candidates[-1].output.shape != out.shape or candidates[-1].input.ndim != 2:
         raise ValueError(
             f"{type(module).__name__} does not end in a linear layer of vectors (n, D), whose weights could have a "
             "posterior; end it in torch.nn.Linear, or use MC dropout or an EnsembleClassifier"
         )
-    call = final[-1]
-    made = nn.functional.linear(call.input, call.weight, call.bias)
-    if not torch.allclose(made, call.output, rtol=1e-3, atol=1e-4, equal_nan=True):
+    call = candidates[-1]
+    # An activation in place writes over the layer's output, in the same memory.
+    recomputed = nn.functional.linear(call.input, call.weight, call.bias)
+    if not torch.allclose(recomputed, call.output, rtol=1e-3, atol=1e-4, equal_nan=True):
         raise ValueError(
             f"{type(module).__name__} changes the output of its last linear layer in place, so that the logits are not "
             "those of the layer's weights; end it in torch.nn.Linear"
@@ -130,15 +140,15 @@ def last_linear_call(module: nn.Module, args: tuple, kwargs: dict) -> LinearCall
 
 
 def first_output(out: Any) -> Any:
-    """Return the logits of a network that returns logits or (logits, ...)."""
+    """Return the output of a module that returns it alone, or first of a tuple."""
     return out[0] if isinstance(out, (tuple, list)) else out
 
 
 def _output_of(module: nn.Module, args: tuple, kwargs: dict, layer: str) -> torch.Tensor:
     """Return the output of one submodule."""
-    with outputs_of(module, [layer]) as seen:
+    with outputs_of(module, [layer]) as outputs:
         module(*args, **kwargs)
-    return seen[layer].flatten(1)
+    return outputs[layer].flatten(1)
 
 
 @contextmanager
@@ -176,18 +186,19 @@ def outputs_of(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, t
     missing = [layer for layer in layers if layer not in submodules]
     if missing:
         raise ValueError(f"{type(module).__name__} has no submodule {missing[0]!r}; it has {submodule_names(module)}")
-    seen: dict[str, torch.Tensor] = {}
+    outputs: dict[str, torch.Tensor] = {}
 
-    def note(layer: str, part: nn.Module, inputs: Any, output: Any) -> None:
-        seen[layer] = output[0] if isinstance(output, (tuple, list)) else output
+    def remember(layer: str, submodule: nn.Module, inputs: Any, output: Any) -> None:
+        outputs[layer] = first_output(output)
 
     with ExitStack() as hooks:
         for layer in layers:
-            hooks.callback(submodules[layer].register_forward_hook(partial(note, layer)).remove)
-        yield seen
-    idle = [layer for layer in layers if layer not in seen]
-    if idle:
-        raise ValueError(f"submodule {idle[0]!r} did not run; name one that forward calls")
+            hook = submodules[layer].register_forward_hook(partial(remember, layer))
+            hooks.callback(hook.remove)
+        yield outputs
+    not_run = [layer for layer in layers if layer not in outputs]
+    if not_run:
+        raise ValueError(f"submodule {not_run[0]!r} did not run; name one that forward calls")
 
 
 def submodule_names(module: nn.Module) -> str:

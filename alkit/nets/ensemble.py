@@ -23,7 +23,7 @@ def _members_embed(ensemble: EnsembleClassifier) -> bool:
 
 
 class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """A deep ensemble [1]_: copies of a network that begin and shuffle differently are samples of a posterior.
+    """A deep ensemble [1]_: networks that differ by their first weights and their shuffling sample a posterior.
 
     Small networks of linear layers (a `NetClassifier` without callbacks and validation split) are trained together,
     several times as fast as in turn; all others one after another.
@@ -100,7 +100,8 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         members = [clone(self.estimator) for _ in range(self.n_estimators)]
         for member in members:
             seed_estimator(member, rng, every=True)
-        if not (isinstance(self.estimator, NetClassifier) and fit_together(members, X, y, draw_seed(rng))):
+        were_fitted = isinstance(self.estimator, NetClassifier) and fit_together(members, X, y, draw_seed(rng))
+        if not were_fitted:
             members = [member.fit(X, y) for member in members]
         self.estimators_ = members
         self.classes_ = members[0].classes_
@@ -128,12 +129,13 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         for k, member in enumerate(self.estimators_):
             proba = member.predict_proba(X)
             if k == 0:
-                samples = np.empty((len(proba), len(self.estimators_), proba.shape[1]), dtype=np.float32)
+                n, n_classes = proba.shape
+                samples = np.empty((n, len(self.estimators_), n_classes), dtype=np.float32)
             samples[:, k] = proba
         return samples
 
     def predict_proba(self, X: Rows) -> np.ndarray:
-        """Return the mean over members of class probabilities.
+        """Return class probabilities, averaged over members.
 
         Parameters
         ----------
@@ -163,7 +165,7 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     @available_if(_members_embed)
     def embed(self, X: Rows) -> np.ndarray:
-        """Return the embeddings of all members side by side: a distance in it counts every member's.
+        """Return the embeddings of all members side by side, so that every member counts in a distance.
 
         Parameters
         ----------

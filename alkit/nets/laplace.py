@@ -19,14 +19,15 @@ from alkit._random import RandomState, generator, sampling_seed, seed_estimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import LinearCall, last_linear_call
 from alkit.nets.mlp import DropoutMLPClassifier
-from alkit.nets.training.skorch_net import softmax
+from alkit.nets.training.scoring_net import softmax
 from alkit.rows import Rows, n_rows
 
+# Precisions that no prior of a layer's weights comes near: the search for the best needs bounds.
 _LOG_PRIOR_BOUNDS = math.log(1e-6), math.log(1e8)
 
 
 class KroneckerPosterior(NamedTuple):
-    """Gaussian over weights: `mean` (C, D), `precision` (C, D) in the bases (C, C) and (D, D) of outputs and inputs."""
+    """Gaussian over weights: `mean` (C, D), and `precision` (C, D) in the bases of outputs (C, C) and inputs (D, D)."""
 
     mean: Tensor
     precision: Tensor
@@ -36,13 +37,15 @@ class KroneckerPosterior(NamedTuple):
     def variance(self, embedding_N_D: Tensor) -> Tensor:
         """Return the variance of each logit: (N, D) -> (N, C)."""
         squares_N_D = (embedding_N_D @ self.input_basis) ** 2
-        return squares_N_D @ (1 / self.precision).t() @ (self.output_basis**2).t()
+        variance_C_D = 1 / self.precision
+        return squares_N_D @ variance_C_D.t() @ (self.output_basis**2).t()
 
     def draw(self, n_samples: int, seed: int) -> Tensor:
         """Draw weights (K, C, D)."""
         rng = torch.Generator().manual_seed(seed)
-        noise = torch.randn((n_samples, *self.mean.shape), generator=rng, dtype=self.mean.dtype)
-        return self.mean + self.output_basis @ (noise / self.precision.sqrt()) @ self.input_basis.t()
+        noise_K_C_D = torch.randn((n_samples, *self.mean.shape), generator=rng, dtype=self.mean.dtype)
+        scaled_K_C_D = noise_K_C_D / self.precision.sqrt()
+        return self.mean + self.output_basis @ scaled_K_C_D @ self.input_basis.t()
 
     def like(self, tensor: Tensor) -> KroneckerPosterior:
         """Return the posterior in the dtype of a tensor, on its device."""
@@ -76,8 +79,9 @@ def log_evidence(mean_C_D: Tensor, curvature_C_D: Tensor, prior_precision: float
     0.0
     """
     fit = -0.5 * prior_precision * float((mean_C_D**2).sum())
-    occam = 0.5 * float((math.log(prior_precision) - (curvature_C_D + prior_precision).log()).sum())
-    return fit + occam + 0.0
+    log_shrinkage_C_D = math.log(prior_precision) - (curvature_C_D + prior_precision).log()
+    occam = 0.5 * float(log_shrinkage_C_D.sum())
+    return fit + occam + 0.0  # so that minus zero becomes zero
 
 
 class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -169,29 +173,24 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def _fit_posterior(self, net: NetClassifier, X: Rows) -> KroneckerPosterior:
-        """Sum up the two factors batch by batch, and choose the prior."""
-        sums: list[Tensor] = []
-        with net.scoring():
-            for embedding_N_D, call in _last_layer(net, X):
-                phi, p = embedding_N_D.double(), call.output.double().softmax(1)
-                parts = [phi.t() @ phi, p.sum(0).diag() - p.t() @ p]
-                sums = [a + b for a, b in zip(sums, parts, strict=True)] if sums else parts
-        weight = call.weight.detach().double()
-        mean = weight if call.bias is None else torch.cat([weight, call.bias.detach().double()[:, None]], 1)
-        of_embedding, of_outputs = sums[0].cpu(), sums[1].cpu() / n_rows(X)
-        eigen_D, basis_D_D = torch.linalg.eigh(of_embedding)
-        eigen_C, basis_C_C = torch.linalg.eigh(of_outputs)
-        curvature = (eigen_C.clamp_min(0)[:, None] * eigen_D.clamp_min(0)).contiguous()
-        self.prior_precision_ = float(
-            _most_evident(mean.cpu(), curvature) if self.prior_precision == "evidence" else self.prior_precision
-        )
-        return KroneckerPosterior(mean.cpu(), curvature + self.prior_precision_, basis_C_C, basis_D_D)
+        """Sum up the two factors of the curvature over rows, and choose the prior."""
+        mean_C_D, inputs_D_D, outputs_C_C = _factors(net, X)
+        eigen_D, basis_D_D = torch.linalg.eigh(inputs_D_D)
+        eigen_C, basis_C_C = torch.linalg.eigh(outputs_C_C / n_rows(X))
+        # Both factors are positive semi-definite; what rounding leaves below zero is zero.
+        curvature_C_D = (eigen_C.clamp_min(0)[:, None] * eigen_D.clamp_min(0)).contiguous()
+        prior: Any = self.prior_precision
+        if prior == "evidence":
+            prior = _prior_of_most_evidence(mean_C_D, curvature_C_D)
+        self.prior_precision_ = float(prior)
+        return KroneckerPosterior(mean_C_D, curvature_C_D + self.prior_precision_, basis_C_C, basis_D_D)
 
     def _net(self, X: Rows) -> tuple[NetClassifier, Rows]:
         """Return the fitted network and rows as it takes them."""
         check_is_fitted(self, "estimator_")
-        inner = self.estimator_
-        return inner.network_for(X) if isinstance(inner, DropoutMLPClassifier) else (inner, X)
+        if isinstance(self.estimator_, DropoutMLPClassifier):
+            return self.estimator_.network_for(X)
+        return self.estimator_, X
 
     def sample_proba(
         self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
@@ -219,9 +218,11 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         weights_K_C_D = self.posterior_.draw(n_samples, sampling_seed(random_state))
 
         def samples() -> Iterator[Tensor]:
+            # One product for the weights of all draws, in the network's own precision.
+            weights_D_KC = weights_K_C_D.flatten(0, 1).t()
             for embedding_N_D, _ in _last_layer(net, X):
-                logits = embedding_N_D @ weights_K_C_D.flatten(0, 1).t().to(embedding_N_D)
-                yield softmax(logits.unflatten(1, (n_samples, -1)))
+                logits_N_KC = embedding_N_D @ weights_D_KC.to(embedding_N_D)
+                yield softmax(logits_N_KC.unflatten(1, (n_samples, -1)))
 
         with net.scoring():
             return net.gather(n_rows(X), samples())
@@ -242,8 +243,9 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         def averages() -> Iterator[Tensor]:
             for embedding_N_D, call in _last_layer(net, X):
-                phi = embedding_N_D.double()
-                variance_N_C = self.posterior_.like(phi).variance(phi)
+                embedding_N_D = embedding_N_D.double()
+                posterior = self.posterior_.like(embedding_N_D)
+                variance_N_C = posterior.variance(embedding_N_D)
                 yield softmax(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
 
         with net.scoring():
@@ -281,15 +283,38 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 
 def _last_layer(net: NetClassifier, X: Rows) -> Iterator[tuple[Tensor, LinearCall]]:
-    """Yield what the last layer is given, with a 1 for its bias, and what it makes of it, batch by batch."""
+    """Yield the last layer's inputs, with a column of ones if it has a bias, and its call, batch by batch."""
     module = net.network
     for args, kwargs in net.batches(X):
         call = last_linear_call(module, args, kwargs)
-        phi = call.input
-        yield (phi if call.bias is None else torch.cat([phi, torch.ones_like(phi[:, :1])], 1)), call
+        embedding_N_D = call.input
+        if call.bias is not None:
+            ones_N_1 = torch.ones_like(embedding_N_D[:, :1])
+            embedding_N_D = torch.cat([embedding_N_D, ones_N_1], 1)
+        yield embedding_N_D, call
 
 
-def _most_evident(mean_C_D: Tensor, curvature_C_D: Tensor) -> float:
+def _factors(net: NetClassifier, X: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the last layer's weights (C, D), and the factors of inputs (D, D) and outputs (C, C), summed over rows.
+
+    The Hessian of cross-entropy in the logits is diag(p) - p p^T, whatever the labels are.
+    """
+    inputs_D_D: Any = 0
+    outputs_C_C: Any = 0
+    with net.scoring():
+        for embedding_N_D, call in _last_layer(net, X):
+            embedding_N_D = embedding_N_D.double()
+            proba_N_C = call.output.double().softmax(1)
+            inputs_D_D = inputs_D_D + embedding_N_D.t() @ embedding_N_D
+            outputs_C_C = outputs_C_C + (proba_N_C.sum(0).diag() - proba_N_C.t() @ proba_N_C)
+    mean_C_D = call.weight.detach().double()
+    if call.bias is not None:
+        bias_C_1 = call.bias.detach().double()[:, None]
+        mean_C_D = torch.cat([mean_C_D, bias_C_1], 1)
+    return mean_C_D.cpu(), inputs_D_D.cpu(), outputs_C_C.cpu()
+
+
+def _prior_of_most_evidence(mean_C_D: Tensor, curvature_C_D: Tensor) -> float:
     """Return the prior precision of the largest marginal likelihood."""
     best = minimize_scalar(
         lambda log_prior: -log_evidence(mean_C_D, curvature_C_D, math.exp(log_prior)),

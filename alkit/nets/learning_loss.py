@@ -16,14 +16,14 @@ from alkit.rows import Rows, n_rows, take
 
 
 def margin_ranking_loss(predicted_B: torch.Tensor, true_B: torch.Tensor, margin: float = 1.0) -> torch.Tensor:
-    """Loss of predicted losses: a hinge on the order of each pair of rows.
+    """Return how badly predicted losses rank rows: a hinge on the order of each pair.
 
     Row i of a batch is paired with row B - 1 - i; the middle one of an odd batch has no partner.
 
     Parameters
     ----------
     predicted_B, true_B : tensor (B,)
-        Losses as predicted and as they are; no gradient reaches the latter.
+        Predicted and true losses; only the sign of true differences counts, so they get no gradient.
     margin : float, default=1.0
         By how much the prediction must separate the two rows of a pair.
 
@@ -44,14 +44,16 @@ def margin_ranking_loss(predicted_B: torch.Tensor, true_B: torch.Tensor, margin:
     >>> margin_ranking_loss(torch.tensor([0.5, 0.0]), torch.tensor([2.0, 1.0]))
     tensor(0.5000)
     """
-    pairs = len(predicted_B) // 2
-    difference = (predicted_B - predicted_B.flip(0))[:pairs]
-    sign = torch.where((true_B - true_B.flip(0))[:pairs] > 0, 1.0, -1.0).to(predicted_B.dtype)
-    return (margin - sign * difference).clamp_min(0).sum() / max(1, pairs)
+    n_pairs = len(predicted_B) // 2
+    difference_P = (predicted_B - predicted_B.flip(0))[:n_pairs]
+    true_difference_P = (true_B - true_B.flip(0))[:n_pairs]
+    sign_P = torch.where(true_difference_P > 0, 1.0, -1.0).to(predicted_B.dtype)
+    hinge_P = (margin - sign_P * difference_P).clamp_min(0)
+    return hinge_P.sum() / max(1, n_pairs)
 
 
 class LossHead(nn.Module):
-    """Predicts the loss of each row from hidden layers: pooled, one linear layer each, and one on all of them."""
+    """Predicts the loss of each row: hidden layers, each pooled and read by a linear layer, then one on them all."""
 
     def __init__(self, layers: Sequence[str], width: int):
         super().__init__()
@@ -61,20 +63,24 @@ class LossHead(nn.Module):
 
     def forward(self, hidden: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return predicted losses (n,)."""
-        pooled = [_pooled(hidden[layer]).to(self.output.weight.dtype) for layer in self.layers]
-        read = [torch.relu(linear(values)) for linear, values in zip(self.of_layer, pooled, strict=True)]
-        return self.output(torch.cat(read, dim=1))[:, 0]
+        activations = []
+        for layer, linear in zip(self.layers, self.of_layer, strict=True):
+            pooled = _pooled(hidden[layer]).to(self.output.weight.dtype)
+            activations.append(torch.relu(linear(pooled)))
+        return self.output(torch.cat(activations, dim=1))[:, 0]
 
 
 def _pooled(hidden: torch.Tensor) -> torch.Tensor:
     """Average a hidden layer over its steps (n, steps, D) or places (n, channels, ...): one vector per row."""
     if hidden.ndim == 3:
         return hidden.mean(1)
-    return hidden.flatten(2).mean(2) if hidden.ndim > 3 else hidden
+    if hidden.ndim > 3:
+        return hidden.flatten(2).mean(2)
+    return hidden
 
 
 class LearningLossClassifier(NetClassifier):
-    """A network that learns with its task to predict the loss of each row [1]_, for the strategy ``learning_loss``.
+    """A network that learns its task and the loss of each row [1]_, for the strategy ``learning_loss``.
 
     Parameters
     ----------
@@ -82,24 +88,24 @@ class LearningLossClassifier(NetClassifier):
         See `NetClassifier`.
     loss_layers : list of str
         Names of the submodules whose outputs the loss is predicted from, as ``module.named_modules()`` gives them.
-        Outputs of three axes are (n, steps, D) and averaged over steps, of four (n, channels, height, width) and
-        averaged over places.
+        Outputs of three axes are (n, steps, D) and averaged over steps; those of four are (n, channels, height, width)
+        and averaged over height and width.
     loss_width : int, default=128
-        Units that read each of these layers.
+        Units of the linear layer that reads each of these outputs.
     loss_weight : float, default=1.0
         Weight of the ranking loss beside the task's loss.
     loss_margin : float, default=1.0
-        By how much predicted losses of a pair are to differ.
+        By how much the predicted losses of a pair must differ.
     detach_after : int, optional
-        Epochs of a fit after which the ranking loss no longer changes the network itself, but only the module that
-        predicts. By default it always does.
+        Epochs of a fit after which the ranking loss no longer trains the network itself, but only the module that
+        predicts losses. By default it trains both to the end.
     **kwargs : dict
         As for `NetClassifier`. The criterion must have a ``reduction``, as torch's have.
 
     Attributes
     ----------
     loss_head_ : torch.nn.Module
-        The module that predicts.
+        The module that predicts losses.
     classes_, module_, history_
         As for `NetClassifier`; ``train_loss`` is the sum of both losses, ``valid_loss`` the task's.
 
@@ -150,7 +156,7 @@ class LearningLossClassifier(NetClassifier):
         return self.loss_layers
 
     def initialize_criterion(self) -> LearningLossClassifier:
-        """Build the loss, which must be able to tell rows apart."""
+        """Build the loss, which must have a value for each row."""
         super().initialize_criterion()
         if not hasattr(self.criterion_, "reduction"):
             raise TypeError(
@@ -165,14 +171,15 @@ class LearningLossClassifier(NetClassifier):
         self.epochs_before_ = len(self.history)
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
-        """Run the network; in training, predict losses beside."""
+        """Run the network; in training, predict the losses of the batch too."""
         if not self.module_.training:
             return super().infer(x, **fit_params)
         with outputs_of(self.module_, self.loss_head_.layers) as hidden:
             out = super().infer(x, **fit_params)
         logits = first_output(out)
         _check_layers(hidden, len(logits))
-        if self.detach_after is not None and len(self.history) - self.epochs_before_ > self.detach_after:
+        epoch = len(self.history) - self.epochs_before_
+        if self.detach_after is not None and epoch > self.detach_after:
             hidden = {layer: values.detach() for layer, values in hidden.items()}
         return logits, out, self.loss_head_(hidden)
 
@@ -181,21 +188,25 @@ class LearningLossClassifier(NetClassifier):
         if not training:
             return super().get_loss(y_pred, y_true, *args, training=training, **kwargs)
         logits, out, predicted = y_pred
-        loss = super().get_loss(out, y_true, *args, training=training, **kwargs)
-        by_row = copy.copy(self.criterion_)
-        vars(by_row)["reduction"] = "none"
+        task_loss = super().get_loss(out, y_true, *args, training=training, **kwargs)
+        # A shallow copy of the user's criterion, with the same weights, that does not average over rows.
+        unreduced = copy.copy(self.criterion_)
+        vars(unreduced)["reduction"] = "none"
         with torch.no_grad():
-            true = by_row(logits, y_true.to(logits.device))
-        return loss + self.loss_weight * margin_ranking_loss(predicted, true, self.loss_margin)
+            true = unreduced(logits, y_true.to(logits.device))
+        ranking_loss = margin_ranking_loss(predicted, true, self.loss_margin)
+        return task_loss + self.loss_weight * ranking_loss
 
-    def _probe(self, X: Rows, **fit_params: Any) -> None:
+    def _try_first_rows(self, X: Rows, **fit_params: Any) -> None:
         """Run the first rows, on which the module that predicts learns the widths of the layers it reads."""
-        super()._probe(X, **fit_params)
+        super()._try_first_rows(X, **fit_params)
         with self.scoring():
-            self._predicted(*self._call(take(X, slice(0, min(2, n_rows(X))))))
+            first_rows = take(X, slice(0, min(2, n_rows(X))))
+            args, kwargs = self._call_arguments(first_rows)
+            self._predict_batch_loss(args, kwargs)
 
     def predict_loss(self, X: Rows) -> np.ndarray:
-        """Predict the loss of each row, up to scale: its order is what was learnt.
+        """Predict the loss of each row: only the order of these values has a meaning.
 
         Parameters
         ----------
@@ -208,9 +219,10 @@ class LearningLossClassifier(NetClassifier):
         """
         self.check_is_fitted()
         with self.scoring():
-            return self.gather(n_rows(X), (self._predicted(*call) for call in self.batches(X)))
+            losses = (self._predict_batch_loss(args, kwargs) for args, kwargs in self.batches(X))
+            return self.gather(n_rows(X), losses)
 
-    def _predicted(self, args: tuple, kwargs: dict) -> torch.Tensor:
+    def _predict_batch_loss(self, args: tuple, kwargs: dict) -> torch.Tensor:
         with outputs_of(self.module_, self.loss_head_.layers) as hidden:
             logits = first_output(self.module_(*args, **kwargs))
         _check_layers(hidden, len(logits))
@@ -218,12 +230,13 @@ class LearningLossClassifier(NetClassifier):
 
 
 def _check_layers(hidden: Mapping[str, Any], n: int) -> None:
-    """Refuse hidden layers that are not a vector or more a row."""
+    """Raise unless the output of each layer has rows first, and one axis or more beside them."""
     for layer, values in hidden.items():
         shape = tuple(values.shape) if isinstance(values, torch.Tensor) else None
         if shape is None or len(shape) < 2 or shape[0] != n:
+            returned = f"shape {shape}" if shape else type(values).__name__
             raise ValueError(
-                f"submodule {layer!r} returns {f'shape {shape}' if shape else type(values).__name__} for {n} rows, but "
+                f"submodule {layer!r} returns {returned} for {n} rows, but "
                 f"loss_layers must return tensors ({n}, D) or of more axes, rows first; name another (recurrent layers "
                 "can be built with batch_first=True)"
             )

@@ -38,13 +38,15 @@ class DropoutMLP(nn.Sequential):
         super().__init__(*layers, nn.Linear(width, n_classes))
 
 
+# Holds a NetClassifier instead of being one: skorch sets attributes in __init__, which scikit-learn's estimator checks
+# forbid, so that a subclass could not pass them.
 class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
-    """A multi-layer perceptron with dropout: no torch code needed, and it knows what it does not know.
+    """A multi-layer perceptron with dropout, whose draws tell how sure it is: no torch code needed.
 
     Parameters
     ----------
     hidden_layer_sizes : tuple of int, default=(128,)
-        Units of each hidden layer; at least one, for dropout acts on hidden units.
+        Units of each hidden layer; at least one layer, because dropout acts on hidden units.
     dropout : float, default=0.5
         Probability of dropping a hidden unit, in [0, 1).
     lr : float, default=0.003
@@ -124,6 +126,10 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.min_steps = min_steps
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # those that 0.1.0 pickled have no `min_steps`
+        super().__setstate__({"min_steps": None} | state)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -153,20 +159,24 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} and dropout={self.dropout!r}: give at least one "
                 "hidden layer, and a dropout from 0 to below 1"
             )
-        looks = not was_checked(X)
+        must_check = not was_checked(X)
         X = _as_rows(X)
-        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=looks)
-        params = self.get_params(deep=False)
-        module = {f"module__{name}": params.pop(name) for name in ("hidden_layer_sizes", "dropout")}
-        fitted = getattr(self, "net_", None)
-        if self.warm_start and fitted is not None and module.items() <= fitted.get_params(deep=False).items():
-            net = fitted.set_params(**params)
-        else:
-            net = NetClassifier(DropoutMLP, **module, **params)
+        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=must_check)
+        net = self._net_to_fit()
         with checked(X):
             self.net_ = net.fit(X, y)
         self.classes_ = net.classes_
         return self
+
+    def _net_to_fit(self) -> NetClassifier:
+        """Return the fitted network, where a warm start can go on from it, or else a new one."""
+        params = self.get_params(deep=False)
+        module_params = {f"module__{name}": params.pop(name) for name in ("hidden_layer_sizes", "dropout")}
+        fitted = getattr(self, "net_", None)
+        # With other layers, there are no weights to go on from.
+        if self.warm_start and fitted is not None and module_params.items() <= fitted.get_params(deep=False).items():
+            return fitted.set_params(**params)
+        return NetClassifier(DropoutMLP, **module_params, **params)
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities.

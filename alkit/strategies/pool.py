@@ -18,7 +18,6 @@ from alkit.protocols import Score
 from alkit.rows import Rows, fetched, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
 from alkit.strategies.read_once import ReadOnce
-from alkit.validation import check_finite, checked
 
 _MAX_CHUNK_ROWS = 16_384
 """Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
@@ -65,8 +64,6 @@ class PoolPass:
         About how much memory a chunk and its posterior samples may take.
     max_bytes : int
         How much memory the quantities may take that a pick on the whole set reads.
-    allow_nan, check_finite : bool
-        Whether NaN is let through, and whether rows are checked at all.
     """
 
     quantities: Quantities
@@ -80,8 +77,6 @@ class PoolPass:
     X_target: Rows = None
     chunk_bytes: int = 2**26
     max_bytes: int = 2**30
-    allow_nan: bool = False
-    check_finite: bool = True
 
     def __post_init__(self) -> None:
         self._reader = ReadOnce(self.X)
@@ -116,8 +111,7 @@ class PoolPass:
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            allow_nan = self.allow_nan if self.check_finite else None
-            asked = self.quantities, score, needs, kept_by_row, sets, allow_nan
+            asked = self.quantities, score, needs, kept_by_row, sets
             jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
             # a generator, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
@@ -137,35 +131,34 @@ class PoolPass:
             y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
             return torch.as_tensor(np.asarray(y, dtype=np.int64))
         if name == "target_samples":
-            return self._in_chunks("samples", self._targets())
+            return self._in_chunks("samples", *self._targets())
         return self._in_chunks(_OF_TRAINING[name], self.X_training)
 
-    def _targets(self) -> Rows:
-        """Return the rows that predictions are wanted for."""
-        targets = self.X_target
-        if targets is None:
+    def _targets(self) -> tuple[Rows, np.ndarray | None]:
+        """Return the rows that predictions are wanted for, and where they are in the pool, if they are part of it."""
+        if self.X_target is None:
             size = min(_MAX_TARGETS, len(self))
             chosen = self.rng.choice(len(self), size, replace=False)
-            targets = self._reader.early(chosen if self.rows is None else self.rows[chosen])
-        if n_rows(targets) == 0:
+            positions = chosen if self.rows is None else self.rows[chosen]
+            return self._reader.early(positions), positions
+        if n_rows(self.X_target) == 0:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
-        if self.check_finite:
-            check_finite(targets, "X_target (by default a part of the pool)", allow_nan=self.allow_nan)
-        return targets
+        return self.X_target, None
 
-    def _in_chunks(self, name: str, X: Rows) -> Tensor:
-        """Return a quantity of all rows of X, read a chunk at a time."""
+    def _in_chunks(self, name: str, X: Rows, positions: np.ndarray | None = None) -> Tensor:
+        """Return a quantity of all rows of X, read a chunk at a time; `positions` are theirs in the pool."""
         tensors = []
         for part in slices(n_rows(X), self._chunk_rows((name,))):
-            answers = self.quantities.read((name,), fetched(take(X, part)))
+            rows, where = fetched(take(X, part)), None if positions is None else positions[part]
+            answers = self.quantities.read((name,), rows, where)
             tensors.append(answers[name])
         return torch.cat(tensors)
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
         per_row = row_bytes(self._first_row() if self._reader.lazy else self.X)
-        if "samples" in names:
-            probabilities = self.quantities.n_samples * self.quantities.n_classes()
+        if not {"samples", "votes"}.isdisjoint(names):
+            probabilities = self.quantities.n_posterior_samples() * self.quantities.n_classes()
             per_row += 8 * probabilities
         n_fitting = self.chunk_bytes // max(1, per_row)
         return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
@@ -174,8 +167,8 @@ class PoolPass:
         """Return the first row asked for, as rows."""
         return self._reader.early(np.arange(len(self))[:1] if self.rows is None else self.rows[:1])
 
-    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, Rows, Any, Any]]:
-        """Yield slices of the rows asked for with the rows themselves, their labels and their costs."""
+    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, slice | np.ndarray, Rows, Any, Any]]:
+        """Yield slices of the rows asked for with their positions in X, the rows, their labels and their costs."""
         # a bar only where a person has to wait: those of worker processes would write over each other
         hidden = parent_process() is not None
         name = self.quantities.asked_by
@@ -185,7 +178,7 @@ class PoolPass:
                 chunk = self._reader.take(rows)
                 y = None if self.y_pool is None else take(self.y_pool, rows)
                 costs = None if self.costs is None else take(self.costs, rows)
-                yield part, chunk, y, costs
+                yield part, rows, chunk, y, costs
                 progress.update(part.stop - part.start)
 
 
@@ -200,25 +193,22 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
-    allow_nan: bool | None,
     part: slice,
+    positions: slice | np.ndarray,
     X: Rows,
     y: Any,
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
-    """Score a chunk, in whichever process or machine, and return what is kept of it; allow_nan=None checks no rows."""
+    """Score a chunk, in whichever process or machine, and return what is kept of it."""
     # whatever is asked of the model, rows that are made on demand are made here, once
     X = fetched(X)
-    if allow_nan is not None:
-        check_finite(X, "the pool asked for", allow_nan=allow_nan, start=part.start)
-    with checked(X if allow_nan is False else None):
-        names = _of_scored_rows((*needs, *keep))
-        tensors = quantities.read(names, X, part.start, y, costs) | sets
+    names = _of_scored_rows((*needs, *keep))
+    tensors = quantities.read(names, X, positions, y, costs) | sets
     if score is None:
         scores = np.zeros(n_rows(X))
     else:
         scores = score(*(tensors[name] for name in needs)).numpy()
-        refuse_non_finite(scores, "score", part.start)
+        refuse_non_finite(scores, "score", positions)
     return part, scores, [tensors[name].numpy() for name in keep]
 
 

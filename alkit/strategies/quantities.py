@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
 import numpy as np
 import torch
-from modAL.models.base import BaseLearner
-from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from alkit._finite import sums_to_finite
+from alkit.labels import check_same_labels
 from alkit.rows import Rows, dense, n_rows, readable
-from alkit.strategies.signatures import takes
-from alkit.validation import check_same_labels, checked
+from alkit.strategies.ensembles import members_of
+from alkit.strategies.levels import has_steps, iter_members, levels, transformed
+from alkit.strategies.skorch_networks import unchanged
+from alkit.strategies.views import WAYS, Draws, View, views_of
+from alkit.validation import checked, is_known_finite, let_through, naming_rows, position_of
 
 # Answering sets modes of a network and seeds global generators for a while: threads of one process take turns
 _ONE_AT_A_TIME = RLock()
-# what each quantity is asked of: the first of these methods that the model has
-_METHODS = {
-    "proba": ("predict_proba",),
-    "samples": ("sample_proba", "vote_proba"),
-    "embedding": ("embed",),
-    "loss": ("predict_loss",),
-    "true_loss": ("predict_proba",),
-}
-OF_ROWS = (*_METHODS, "features", "cost")
+OF_ROWS = (*WAYS, "features", "cost")
 """Quantities of the rows that are scored."""
-# named in the error where a model has no such method
-_CLASSES_WITH = {
-    "proba": "any classifier with probabilities, such as alkit.NetClassifier",
-    "samples": "alkit.NetClassifier around a network with dropout, alkit.DropoutMLPClassifier, "
-    "alkit.EnsembleClassifier, alkit.LaplaceClassifier or a Committee",
-    "embedding": "alkit.NetClassifier or alkit.DropoutMLPClassifier",
-    "loss": "alkit.LearningLossClassifier",
-    "true_loss": "any classifier with probabilities, such as alkit.NetClassifier",
-}
+_DIMENSIONS = {"proba": 2, "class_scores": 2, "samples": 3, "votes": 3, "embedding": 2, "true_loss": 2}
+
+Positions = slice | np.ndarray | None
+"""Where rows are in the pool; None for others, which are numbered from 0."""
 
 
 @dataclass
@@ -50,19 +37,23 @@ class Quantities:
     Parameters
     ----------
     model : estimator, Pipeline, modAL learner or Committee
-        The earlier steps of a Pipeline transform X first.
+        Asked as it is given, and taken apart only for what it does not offer itself, see `alkit.strategies.views`.
     asked_by : str
         The strategy, for error messages.
     seed : int
         Seeds the posterior samples: the same in every chunk, so that all rows see the same K models.
     n_samples : int
-        Number of posterior samples K, where the model draws them (a committee has its members).
+        Number of posterior samples K, where the model draws them (an ensemble or a committee has its members).
     embed : fitted transformer, optional
         Turns X into ``features``; without one they are X itself.
     cost : callable or str, optional
         ``cost(X) -> (n,)``, or the name of the column of X that holds it.
     joint : bool
         Whether sample k must be the same model for every row, as scores of sets of rows need.
+    on_transformed : bool
+        Whether ``features`` are what the steps of a Pipeline make of X, where there is no `embed`.
+    any_values : bool
+        Whether networks are told to let NaN and infinity through.
     """
 
     model: Any
@@ -72,25 +63,38 @@ class Quantities:
     embed: Any = None
     cost: Callable[[Rows], Any] | str | None = None
     joint: bool = False
-    _prepare: Callable[[Rows], Rows] | None = field(init=False)
-    _predictor: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._prepare, self._predictor = _steps_and_predictor(self.model)
+    on_transformed: bool = False
+    any_values: bool = False
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse what the model has no method for, before any row is read."""
-        for name in names:
-            if name in _METHODS:
-                self._method(name)
+        self._views(names)
 
     def n_classes(self) -> int:
         """Return how many classes the model knows, 0 where it does not say."""
-        return int(np.size(getattr(self._predictor, "classes_", ())))
+        return int(np.size(getattr(self._estimator, "classes_", ())))
+
+    def n_posterior_samples(self) -> int:
+        """Return how many posterior samples there are: as many as an ensemble has members, or as are drawn."""
+        for _, estimator in levels(self.model):
+            members = list(iter_members(estimator)) or members_of(estimator)
+            if members:
+                return len(members)
+        return self.n_samples
+
+    @property
+    def _estimator(self) -> Any:
+        """The model as it is given."""
+        return levels(self.model)[0].estimator
+
+    def _views(self, names: Iterable[str]) -> dict[str, View]:
+        """Return how the model answers for those quantities that are asked of it."""
+        asked = [name for name in names if name in WAYS]
+        return views_of(self.model, asked, self.asked_by, Draws(self.n_samples, self.seed, self.joint))
 
     def class_positions(self, y: Any) -> np.ndarray:
         """Return the columns of labels in what the model predicts."""
-        classes, y = np.asarray(self._predictor.classes_), np.asarray(y)
+        classes, y = np.asarray(self._estimator.classes_), np.asarray(y)
         # classes need not be sorted
         order = np.argsort(classes)
         places = np.searchsorted(classes, y, sorter=order)
@@ -104,7 +108,7 @@ class Quantities:
         return columns
 
     def read(
-        self, names: Iterable[str], X: Rows, start: int = 0, y: Any = None, costs: Any = None
+        self, names: Iterable[str], X: Rows, positions: Positions = None, y: Any = None, costs: Any = None
     ) -> dict[str, Tensor]:
         """Return quantities of rows.
 
@@ -112,8 +116,8 @@ class Quantities:
         ----------
         names : iterable of str
         X : rows of any kind
-        start : int
-            Position of the first row, for error messages.
+        positions : slice or int array, optional
+            Where the rows are in the pool, for error messages.
         y, costs : array (n,), optional
             Labels, for ``true_loss``, and costs, for ``cost``.
 
@@ -121,83 +125,83 @@ class Quantities:
         -------
         dict of Tensor (n, ...)
         """
+        names = list(dict.fromkeys(names))
+        answers = self._ask(self._views(names), X, positions)
         tensors = {}
-        prepared = None
-        for name in dict.fromkeys(names):
+        for name in names:
             if name == "features":
-                values = dense_features(X, self.embed, self.asked_by)
-            elif name == "cost":
-                values = self._costs(X) if costs is None else np.asarray(costs, dtype=float)
+                tensors[name] = torch.from_numpy(self._features(X, positions))
+                continue
+            if name == "cost":
+                values, source = self._costs(X) if costs is None else np.asarray(costs, dtype=float), "cost"
             else:
-                # a Pipeline's transformers run once, however many quantities are asked for
-                if prepared is None:
-                    prepared = X if self._prepare is None else self._prepare(X)
-                with nullcontext() if self._prepare is None else checked(None):
-                    values = self._true_loss(prepared, y) if name == "true_loss" else self._ask(name, prepared)
-            tensors[name] = self._checked(values, name, n_rows(X), start)
+                values, source = answers[name]
+            values = _checked_shape(values, name, source, n_rows(X), self.asked_by)
+            # a cost is checked by the pick that divides by it: the message here is about models
+            if name != "cost":
+                refuse_non_finite(values, source, positions, allow_inf=name != "embedding")
+            if source in ("predict_proba", "sample_proba", "vote_proba") and values.size:
+                self._check_probabilities(values, source)
+            tensors[name] = torch.from_numpy(self._true_loss(values, y) if name == "true_loss" else values)
         return tensors
 
-    def _checked(self, values: Any, name: str, n: int, start: int) -> Tensor:
-        """Return an answer as a tensor, refusing one of another shape or range: its scores would mean nothing."""
-        source = _METHODS.get(name, (name,))[0]
-        values = np.asarray(values)
-        n_dimensions = {"proba": 2, "samples": 3, "embedding": 2, "features": 2}.get(name, 1)
-        if values.ndim != n_dimensions or len(values) != n:
-            raise ValueError(
-                f"strategy {self.asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
-                f"{n_dimensions} dimensions, the first of length {n}, are needed"
-            )
-        # as torch takes arrays without a copy; integers and half precision become float
-        values = np.require(values, np.result_type(values, np.float32), ["C", "W"])
-        # a cost is checked by the pick that divides by it: the message here is about models
-        if name != "cost":
-            refuse_non_finite(values, source, start, allow_inf=name not in ("embedding", "features"))
-        if name in ("proba", "samples") and values.size:
-            self._check_probabilities(values, source)
-        return torch.from_numpy(values)
+    def _ask(self, views: dict[str, View], X: Rows, positions: Positions) -> dict[str, tuple[Any, str]]:
+        """Return what the model answers for each quantity, and by which method."""
+        if not views:
+            return {}
+        answers = {}
+        prepared: dict[tuple[int, ...], Rows] = {}
+        # a step may write to the rows it is given, so that only a network behind it can look at them
+        looked_at = X if is_known_finite(X) and not has_steps(self.model) else None
+        knowing = let_through() if self.any_values else checked(looked_at)
+        with _ONE_AT_A_TIME, naming_rows(X, "the pool" if positions is not None else "X", positions), knowing:
+            for name, view in views.items():
+                # steps run once, however many quantities are asked for
+                steps = tuple(map(id, view.steps))
+                if steps not in prepared:
+                    prepared[steps] = transformed(view.steps, X)
+                with unchanged(view.estimator):
+                    answers[name] = np.asarray(view.ask(prepared[steps])), view.source
+        return answers
+
+    def _features(self, X: Rows, positions: Positions) -> np.ndarray:
+        """Return what distances between rows are measured in, (n, D), refusing NaN and infinity."""
+        if self.on_transformed and self.embed is None:
+            # members of a committee have steps of their own
+            models = list(iter_members(self.model)) or [self.model]
+            parts = [dense_features(transformed(levels(m)[-1].steps, X), None, self.asked_by) for m in models]
+            features = np.concatenate(parts, axis=1)
+        else:
+            features = dense_features(X, self.embed, self.asked_by)
+        if not sums_to_finite(features):
+            bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+            if bad.size:
+                where = "the pool" if positions is not None else "X"
+                raise ValueError(
+                    f"{bad.size} of {len(features)} rows of {where} hold NaN or infinity, the first is row "
+                    f"{position_of(bad[0], positions)}, and strategy {self.asked_by} measures distances between rows; "
+                    "pass embed=a transformer that fills them, such as SimpleImputer(), or leave them out"
+                )
+        return features
 
     def _check_probabilities(self, values: np.ndarray, source: str) -> None:
         """Refuse what lies outside [0, 1] by more than rounding."""
         low, high = values.min(), values.max()
         if low < -1e-4 or high > 1 + 1e-4:
             raise ValueError(
-                f"{source} of {type(self._predictor).__name__} returned values from {low:.3g} to {high:.3g}, which are "
-                "not probabilities; has it a softmax?"
+                f"{source} of {type(levels(self.model)[-1].estimator).__name__} returned values from {low:.3g} to "
+                f"{high:.3g}, which are not probabilities; has it a softmax?"
             )
 
-    def _method(self, name: str) -> Callable[..., np.ndarray]:
-        """Return the model's method for a quantity."""
-        members = [learner.estimator for learner in getattr(self._predictor, "learner_list", ())]
-        # a committee has its method, but can only answer if its members have theirs
-        members_answer = all(hasattr(member, "predict_proba") for member in members)
-        for method in _METHODS[name]:
-            if members_answer and hasattr(self._predictor, method):
-                return getattr(self._predictor, method)
-        raise TypeError(
-            f"strategy {self.asked_by} needs {_METHODS[name][0]}, which {type(self._predictor).__name__} does not "
-            f"have; use {_CLASSES_WITH[name]}, or another strategy"
-        )
-
-    def _ask(self, name: str, X: Rows) -> np.ndarray:
-        """Return what the model's method for a quantity answers for prepared rows."""
-        with _ONE_AT_A_TIME:
-            return self._answer(self._method(name), X)
-
-    def _answer(self, method: Callable[..., np.ndarray], X: Rows) -> np.ndarray:
-        if method.__name__ == "sample_proba":
-            shared = {"consistent": True} if self.joint and takes(method, "consistent") else {}
-            return np.asarray(method(X, n_samples=self.n_samples, random_state=self.seed, **shared))
-        return np.asarray(method(X))
-
-    def _true_loss(self, X: Rows, y: Any) -> np.ndarray:
+    def _true_loss(self, proba: np.ndarray, y: Any) -> np.ndarray:
         """Return -log of the probability of each row's hidden label, (n,)."""
         if y is None:
             raise ValueError(
                 f"strategy {self.asked_by} needs the labels of the pool, which only a simulation has; pass y_pool="
             )
-        proba, y = self._ask("true_loss", X), np.asarray(y)
-        check_same_labels(y, self._predictor.classes_)
-        seen = np.isin(y, self._predictor.classes_)
+        y, classes = np.asarray(y), self._estimator.classes_
+        check_same_labels(y, classes)
+        seen = np.isin(y, classes)
         # a class that the model has not met has probability 0
         right = np.zeros(len(y), proba.dtype)
         right[seen] = proba[seen, self.class_positions(y[seen])]
@@ -211,25 +215,17 @@ class Quantities:
         return np.asarray(costs, dtype=float)
 
 
-def _steps_and_predictor(model: Any) -> tuple[Callable[[Rows], Rows] | None, Any]:
-    """Return what transforms X (or None) and what makes predictions from the result."""
-    if isinstance(model, BaseLearner):
-        return _steps_and_predictor(model.estimator)
-    if hasattr(model, "best_estimator_"):
-        return _steps_and_predictor(model.best_estimator_)
-    if isinstance(model, Pipeline):
-        inner, predictor = _steps_and_predictor(model[-1])
-        outer = model[:-1].transform if len(model) > 1 else None
-        steps = [step for step in (outer, inner) if step is not None]
-        return (partial(_transform, steps) if steps else None), predictor
-    return None, model
-
-
-def _transform(steps: list[Callable[[Rows], Rows]], X: Rows) -> Rows:
-    """Return rows after one step after the other."""
-    for step in steps:
-        X = step(X)
-    return X
+def _checked_shape(values: Any, name: str, source: str, n: int, asked_by: str) -> np.ndarray:
+    """Return an answer as torch takes it, refusing one of another shape: its scores would mean nothing."""
+    n_dimensions = _DIMENSIONS.get(name, 1)
+    values = np.asarray(values)
+    if values.ndim != n_dimensions or len(values) != n:
+        raise ValueError(
+            f"strategy {asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
+            f"{n_dimensions} dimensions, the first of length {n}, are needed"
+        )
+    # without a copy where that can be; integers and half precision become float
+    return np.require(values, np.result_type(values, np.float32), ["C", "W"])
 
 
 def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
@@ -252,8 +248,8 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
         return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
-def refuse_non_finite(values: np.ndarray, source: str, start: int, *, allow_inf: bool = True) -> None:
-    """Refuse NaN and, unless allowed, infinity in an answer or score; `start` is the position of the first row."""
+def refuse_non_finite(values: np.ndarray, source: str, positions: Positions, *, allow_inf: bool = True) -> None:
+    """Refuse NaN and, unless allowed, infinity in an answer or score."""
     if sums_to_finite(values):
         return
     refused = np.isnan(values) if allow_inf else ~np.isfinite(values)
@@ -261,6 +257,7 @@ def refuse_non_finite(values: np.ndarray, source: str, start: int, *, allow_inf:
     if bad.any():
         what = "NaN" if np.isnan(values).any() else "infinite"
         raise ValueError(
-            f"{source} is {what} for {bad.sum()} of {len(values)} rows, the first is row {start + bad.argmax()} of "
-            "those asked for; has the fit diverged (lower lr, scale X), or does X hold values the model cannot take?"
+            f"{source} is {what} for {bad.sum()} of {len(values)} rows, the first is row "
+            f"{position_of(bad.argmax(), positions)} of those asked for; has the fit diverged (lower lr, scale X), or "
+            "does X hold values the model cannot take?"
         )

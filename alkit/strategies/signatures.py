@@ -23,7 +23,13 @@ from typing import Any
 
 HANDED_TO_PICKS = ("k", "rng", "budget")
 """Keyword-only parameters of picks that each query fills in, so that they are no parameters of the strategy."""
-GIVEN_BY_NEEDS = {"samples": "n_samples", "target_samples": "n_samples", "features": "embed", "cost": "cost"}
+GIVEN_BY_NEEDS = {
+    "samples": "n_samples",
+    "target_samples": "n_samples",
+    "votes": "n_samples",
+    "features": "embed",
+    "cost": "cost",
+}
 """Parameters that every strategy has which reads a quantity."""
 
 

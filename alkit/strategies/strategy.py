@@ -29,7 +29,7 @@ from alkit.strategies.signatures import (
     takes,
     with_values,
 )
-from alkit.validation import candidate_rows, check_aligned, check_pool, checked_count, input_tag
+from alkit.validation import candidate_rows, check_aligned, check_pool, checked_count
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,7 +205,8 @@ class Strategy:
         TypeError
             If the model lacks what the strategy needs.
         ValueError
-            If there are too few rows, or NaN or infinity in rows or in what the model says of them.
+            If there are too few rows, if the model refuses rows or what it says of them is not finite, or if distances
+            are measured between rows with NaN or infinity.
         """
         strategy = self.with_params(**params)
         check_pool(X_pool, model)
@@ -258,6 +259,8 @@ class Strategy:
             embed=_fitted(settings.get("embed"), X_pool, rows),
             cost=settings.get("cost"),
             joint="target_samples" in self.needs or "samples" in self.pick_needs,
+            on_transformed=getattr(model, "on_transformed", False),
+            any_values=not all(getattr(learner, "force_all_finite", True) for learner in _learners(model)),
         )
 
     def _score_with_values(self) -> Score | None:
@@ -290,15 +293,18 @@ def _generator_of(model: Any, random_state: RandomState) -> np.random.Generator:
 
 
 def _known_to(model: Any) -> dict[str, Any]:
-    """Return what a pass over the pool takes from a learner: the rows it was taught, and which rows it allows."""
-    members = getattr(model, "learner_list", None) or [model]
+    """Return what a pass over the pool takes from a learner: the rows it was taught."""
+    # `teach` gives all members of a Committee the same rows, so the first stands for all
+    first = _learners(model)[0]
     return {
-        # `teach` gives all members of a Committee the same rows, so the first stands for all
-        "X_training": getattr(members[0], "X_training", None),
-        "y_training": getattr(members[0], "y_training", None),
-        "allow_nan": all(input_tag(member, "allow_nan") for member in members),
-        "check_finite": all(getattr(member, "force_all_finite", True) for member in members),
+        "X_training": getattr(first, "X_training", None),
+        "y_training": getattr(first, "y_training", None),
     }
+
+
+def _learners(model: Any) -> list[Any]:
+    """Return the learners of a Committee, or the model itself."""
+    return getattr(model, "learner_list", None) or [model]
 
 
 def _fitted(embed: Any, X: Rows, rows: np.ndarray | None) -> Any:

@@ -10,7 +10,7 @@ TABLE = (
     Strategy("random", pick=picks.uniform),
     # what the model predicts
     Strategy("least_confident", scores.least_confident, needs=("proba",)),
-    Strategy("margin", scores.margin, needs=("proba",)),
+    Strategy("margin", scores.margin, needs=("class_scores",)),
     Strategy("entropy", scores.entropy, needs=("proba",)),
     # the mean of posterior samples: MC dropout, an ensemble or a committee
     Strategy("mc_least_confident", scores.mc_least_confident, needs=("samples",)),
@@ -19,12 +19,12 @@ TABLE = (
     # how far posterior samples disagree
     Strategy("bald", scores.bald, needs=("samples",)),
     Strategy("mean_std", scores.mean_std, needs=("samples",)),
-    Strategy("variation_ratio", scores.variation_ratio, needs=("samples",)),
+    Strategy("variation_ratio", scores.variation_ratio, needs=("votes",)),
     Strategy("power_bald", scores.bald, ("samples",), picks.sample_by_score),
     Strategy("batch_bald", scores.bald, ("samples",), picks.batch_bald, ("samples",)),
     Strategy("epig", scores.epig, needs=("samples", "target_samples")),
     # the same by the names used with committees
-    Strategy("vote_entropy", scores.vote_entropy, needs=("samples",)),
+    Strategy("vote_entropy", scores.vote_entropy, needs=("votes",)),
     Strategy("consensus_entropy", scores.mc_entropy, needs=("samples",)),
     Strategy("max_disagreement", scores.max_disagreement, needs=("samples",)),
     # rows that differ from each other and from those labelled

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from resource import RLIMIT_NOFILE, setrlimit
 from typing import ClassVar
 
 import httpx2
@@ -21,13 +22,14 @@ class Server:
 
     running: ClassVar = []
 
-    def __init__(self, folder, annotators, *arguments, port=0, wait=60):
+    def __init__(self, folder, annotators, *arguments, port=0, wait=60, n_files=None):
         self.log = Path(folder) / "server.log"
+        limit = None if n_files is None else lambda: setrlimit(RLIMIT_NOFILE, (n_files, n_files))
         command = [sys.executable, "-m", "alkit", "label", *arguments, "--annotators", ",".join(annotators)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(port)], stdout=log, stderr=log, cwd=folder, start_new_session=True,
-                env=os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONUNBUFFERED": "1"},
+                preexec_fn=limit, env=os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
         self.people = []
         self.running.append(self)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -57,6 +59,18 @@ class Moody(Keyword):
     def predict_proba(self, X):
         proba = super().predict_proba(X)
         return np.full_like(proba, np.nan) if Path(self.mood).read_text() == "nan" else proba
+
+
+class Stuck(Keyword):
+    """Hangs in its first fit, and so does a process that it has started, which holds what the trainer reads from."""
+
+    def __init__(self, note):
+        self.note = note
+
+    def fit(self, X, y):
+        child = subprocess.Popen(["sleep", "1000"], stdin=sys.stdin)
+        Path(self.note).write_text(str(child.pid))
+        time.sleep(1000)
 
 
 class Busy(Keyword):

@@ -4,6 +4,11 @@ from alkit.annotate.database.ranking import Ranked, put_ranking
 
 TEXTS = [f"text {k}" for k in range(20)]
 CLASSES = ["spam", "ham"]
+# the state of a model that nothing is the matter with; without version and number of labels: of none
+CALM = {
+    "version": None, "n_labels": None, "training": False, "error": None,
+    "waiting": None, "slow": None, "unreadable": {"n": 0, "items": []},
+}  # fmt: skip
 
 
 def rank(session, keys, prediction="spam"):

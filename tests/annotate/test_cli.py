@@ -1,6 +1,7 @@
 """The command: what it prints, what it refuses, and the files it writes."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from alkit.annotate.database.store import LabelStore
 from alkit.annotate.formats import read_csv, read_jsonl, read_prodigy
 from alkit.annotate.quality.report import report
 from tests.annotate.clients import Server
+from tests.annotate.pictures import hills
 
+ROOT = os.getcwd()
 TEXTS = ['first, "quoted"\n', "zweite שלום", "third", "fourth"]
 
 
@@ -56,6 +59,11 @@ def test_help_has_examples(capsys):
             "cannot listen on 127.0.0.1, port 70000: .*free port or 0",
         ),
         ("posts.csv --text body --classes a,b --host 192.0.2.1", "cannot listen on 192.0.2.1, port 0: "),
+        ("excel.csv --classes a,b --separator comma", "excel.csv cannot be read: .* row 2: 3 cells"),
+        ("excel.csv --classes a,b --encoding ascii", "excel.csv cannot be read: line 2 .* 0xfc, .* not ASCII"),
+        ("excel.csv --classes a,b --encoding klingon", "'klingon' is no encoding"),
+        ("pictures.csv --image file --classes a,b", "item '0', row 2, .*outside.png: lies outside .*--allow-outside"),
+        ("pictures.csv --image file --classes a,b --skip-unreadable", "1 of 1 pictures .* cannot be shown"),
         ("folder --classes a,b", "folder of 0 files, none of them a picture"),
         ("folder --text body --classes a,b", "is a folder, which has no column 'body'"),
     ],
@@ -63,10 +71,66 @@ def test_help_has_examples(capsys):
 def test_mistakes_are_named(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "posts.csv").write_text("body\none\ntwo\n")
+    (tmp_path / "excel.csv").write_bytes("size;body\n1,5;Grüße, Ada\n".encode("cp1252"))
+    (tmp_path / "pictures.csv").write_text("file\n../outside.png\n")
     (tmp_path / "folder").mkdir()
     with pytest.raises(SystemExit, match=message) as caught:
         cli.main(["label", *arguments.split()])
     assert str(caught.value).startswith("alkit: ")
+
+
+@pytest.fixture
+def session_of(monkeypatch):
+    """The arguments of the session that the command opens, in place of a session."""
+    opened = []
+
+    def refuse(items, *arguments, **options):
+        opened.append((items, options))
+        raise ValueError("stop here")
+
+    monkeypatch.setattr(cli, "LabelingSession", refuse)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit, match="stop here"):
+            cli.main(["label", *map(str, arguments), "--classes", "a,b"])
+        return opened.pop()
+
+    return run
+
+
+@pytest.mark.parametrize("separator", ["semicolon", ";", None])
+def test_how_a_file_is_read_is_said(tmp_path, session_of, capsys, separator):
+    (tmp_path / "posts.CSV").write_bytes("zip;body\n01067;Grüße\n".encode("cp1252"))
+    named = ["--separator", separator] if separator else []
+    items, _ = session_of(tmp_path / "posts.CSV", "--text", "body", *named)
+    assert items.text == ["Grüße"]
+    assert "posts.CSV: 1 rows, cp1252, separated by semicolons" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("separator", ["tab", r"\t", "\t"])
+def test_a_tab_can_be_named_in_a_shell(tmp_path, session_of, separator):
+    (tmp_path / "posts.csv").write_text("a,b\tc,d\n1\t2\n")
+    items, _ = session_of(tmp_path / "posts.csv", "--separator", separator)
+    assert list(items.rows) == ["a,b", "c,d"]
+
+
+def test_pictures_that_cannot_be_shown_are_skipped_and_named(tmp_path, session_of, capsys):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(hills(0))
+    (tmp_path / "photos" / "b.png").write_text("none")
+    items, _ = session_of(tmp_path / "photos", "--skip-unreadable")
+    assert items.ids == ["a.png"]
+    assert "1 of 2 pictures are left out: item 'b.png', " in capsys.readouterr().err
+
+
+def test_a_title_that_is_not_utf_8(tmp_path, session_of):
+    path = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    try:
+        path.write_text("body\none\n")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    _, options = session_of(path, "--text", "body")
+    assert options["title"] == r"caf\xe9.csv"
 
 
 @pytest.mark.parametrize("names", ["ann,ann", ","])
@@ -112,6 +176,36 @@ def test_report(folder, capsys):
     cli.main(["report", "--cost-per-hour", "36"])
     with closing(LabelStore(folder / "labels.db", read_only=True)) as store:
         assert capsys.readouterr().out == report(store, 36) + "\n"
+
+
+def test_a_backup(folder, capsys):
+    cli.main(["backup", "--output", "copy.db"])
+    assert "6 events in copy.db" in capsys.readouterr().out
+    cli.main(["export", "--db", "copy.db", "--output", "a.jsonl"])
+    assert len(read_jsonl("a.jsonl")) == 6
+
+
+def test_formulas_of_spreadsheets(folder):
+    cli.main(["export", "--output", "a.csv", "--format", "csv", "--excel-safe"])
+    with pytest.raises(SystemExit, match="--excel-safe is for --format csv, not jsonl"):
+        cli.main(["export", "--output", "a.jsonl", "--excel-safe"])
+
+
+def test_an_export_to_the_terminal_is_nothing_else(folder):
+    command = [sys.executable, "-m", "alkit", "export", "--output", "/dev/stdout"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": ROOT})
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 6
+    assert "6 records in /dev/stdout" in done.stderr
+
+
+def test_names_that_are_no_utf_8(folder, capsys):
+    name = os.fsdecode(b"caf\xe9.jsonl")
+    cli.main(["export", "--output", name])
+    assert len(read_jsonl(name)) == 6
+    assert "6 records in caf\\udce9.jsonl" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main(["label", "posts.csv", "--classes", os.fsdecode(b"a,b\xe9")])
+    assert "is not written in the encoding of this terminal" in capsys.readouterr().err
 
 
 def test_there_is_nothing_to_export(tmp_path, monkeypatch):

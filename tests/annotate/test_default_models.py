@@ -107,6 +107,16 @@ def test_what_says_nothing_does_not_drown_the_text(tmp_path):
     assert error_of(Items(ids, text=texts, image=pictures), y, 30) < 0.2
 
 
+@pytest.mark.parametrize("cell", [np.inf, -np.inf, 1e308, -1e200, np.nan])
+def test_a_number_beyond_all_bounds_stops_nothing(cell):
+    frame = pd.DataFrame({"size": np.where(np.arange(60) % 2, 9.0, 1.0), "odd": np.arange(60) % 3})
+    frame["odd"] = frame["odd"].astype(float)
+    frame.loc[3, "odd"] = cell
+    assert error_of(Items.of(frame), np.arange(60) % 2, 30) == 0
+    whole = frame.assign(odd=pd.array([None, *range(59)], dtype="Int64"))
+    assert error_of(Items.of(whole), np.arange(60) % 2, 30) == 0
+
+
 def test_cells_that_are_lists_or_of_several_kinds():
     frame = pd.DataFrame({"tags": [["a"], ["b"], None] * 10, "mixed": [1, "x", True] * 10, "yes": [True, False] * 15})
     for strategy in ("margin", "bald"):

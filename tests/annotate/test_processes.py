@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import threading
 import time
 import uuid
 from collections import Counter
@@ -14,11 +15,15 @@ import httpx2
 import pytest
 
 from alkit.annotate import LabelingSession
+from alkit.annotate.database.answers import read_answers
+from alkit.annotate.database.backup import backup
+from alkit.annotate.database.complete import reading
 from tests.annotate.clients import Server, in_threads, label_all
 
 pytestmark = pytest.mark.slow
 
 N_KILLS = 50
+N_COPIES = 20
 
 
 def data(folder, n):
@@ -51,6 +56,64 @@ def test_sigkill_of_the_group_loses_no_acknowledged_label(tmp_path):
     twice = rows_of(tmp_path, "SELECT item FROM event GROUP BY item HAVING COUNT(*) > 1")
     assert not twice
     print(f"{N_KILLS} kills, {len(acknowledged)} labels acknowledged, all kept")
+
+
+def test_copies_at_random_moments_are_complete_or_refused(tmp_path):
+    """Under load and at rest, of the file alone and with what is beside it, and by ``alkit backup``."""
+    arguments = data(tmp_path, 20_000)
+    server = Server(tmp_path, ["ann"], *arguments)
+    rng, acknowledged, n_complete = random.Random(0), [], Counter()
+    stopped = threading.Event()
+    threads = in_threads(label_in_bouts, [(server.person("ann"), acknowledged, stopped)])
+    for number in range(N_COPIES):
+        time.sleep(rng.uniform(0.1, 3.0))
+        folder = tmp_path / f"copy{number}"
+        folder.mkdir()
+        how = rng.choice(["labels.db", "labels.db", "labels.db*", "backup"])
+        before = {sent for sent, _ in acknowledged}
+        if how == "backup":
+            backup(tmp_path / "labels.db", folder / "labels.db")
+        else:
+            subprocess.run(f"cp ../{how} .", shell=True, cwd=folder, check=True)
+        n_complete[how] += is_complete(folder, before)
+    stopped.set()
+    server.kill(threads)
+    subprocess.run("mkdir killed; cp labels.db killed", shell=True, cwd=tmp_path, check=True)
+    is_complete(tmp_path / "killed", {sent for sent, _ in acknowledged})
+    print(f"{N_COPIES} copies, {len(acknowledged)} labels acknowledged; complete: {dict(n_complete)}")
+    assert n_complete["labels.db"]
+    assert n_complete["backup"]
+
+
+def label_in_bouts(person, acknowledged, stopped):
+    """Label fast, then rest, so that copies meet the database busy and quiet."""
+    rng = random.Random(1)
+    while not stopped.is_set():
+        until = time.monotonic() + rng.uniform(0.5, 3.0)
+        while time.monotonic() < until:
+            try:
+                item = person.get("/api/next").json()["item"]
+                sent = {"uuid": str(uuid.uuid4()), "item": item, "kind": "label", "value": rng.choice(["spam", "ham"])}
+                if person.post("/api/events", json=sent).status_code == 200:
+                    acknowledged.append((sent["uuid"], item))
+            except httpx2.HTTPError:
+                return
+        stopped.wait(rng.uniform(0.5, 6.0))
+
+
+def is_complete(folder, acknowledged):
+    """Return whether a copy has all labels that were acknowledged before; else it must say what to do."""
+    refusal = None
+    try:
+        with reading(folder / "labels.db") as store:
+            kept = {answer["uuid"] for answer in read_answers(store)}
+    except (ValueError, OSError) as error:
+        refusal = str(error)
+    if refusal is None:
+        assert acknowledged <= kept
+    else:
+        assert "alkit backup" in refusal
+    return refusal is None
 
 
 @pytest.mark.parametrize("overlap", [1, 3])

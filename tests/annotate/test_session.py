@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alkit.annotate import LabelingSession
+from alkit.annotate import Items, LabelingSession
 from alkit.annotate.database.ranking import read_labels
 from tests.annotate.sessions import CLASSES, TEXTS, rank
 
@@ -28,6 +28,15 @@ def test_an_item_as_it_is_shown(session):
     }
     assert session.next("bob")["item"] == "3"
     assert session.next("ann", resume=True)["item"] == drawn["item"]
+
+
+def test_numbers_that_a_page_would_round_are_shown_as_text(tmp_path):
+    number = 2**53 + 1
+    items = Items(["a"], rows=pd.DataFrame({"n": [1]}), written=[{"n": number, "m": [number - 1, -number, 1.5]}])
+    with LabelingSession(items, CLASSES, tmp_path / "labels.db") as session:
+        assert session.next("ann")["row"] == {"n": str(number), "m": [number - 1, str(-number), 1.5]}
+        session.label("a", "spam", "ann")
+        assert next(session.export())["row"]["n"] == number
 
 
 def test_what_is_kept_with_a_label(session):
@@ -105,6 +114,42 @@ def test_two_sessions_on_one_database(tmp_path):
         LabelingSession(TEXTS, CLASSES, tmp_path / "nowhere" / "labels.db")
 
 
+def test_a_cell_that_is_run_again(tmp_path):
+    path = tmp_path / "labels.db"
+    first = LabelingSession(TEXTS, CLASSES, path)
+    first.label("3", "spam", "ann")
+    (tmp_path / "link.db").symlink_to(path)
+    for again in (path, tmp_path / "link.db", path):
+        session = LabelingSession(TEXTS, CLASSES, again)
+        assert session.progress()["counts"] == {"spam": 1, "ham": 0}
+        assert first.successor is session
+        first = session
+    other = LabelingSession(TEXTS, CLASSES, tmp_path / "other.db")
+    assert session.successor is None
+    for opened in (session, other):
+        assert opened.close()
+        assert opened.close()
+    with LabelingSession(TEXTS, CLASSES, path) as last:
+        assert session.successor is None
+        assert last.progress()["n_labels"] == 1
+
+
+def test_a_wrong_cell_leaves_the_session_alone(tmp_path):
+    session = LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db")
+    with pytest.raises(ValueError, match="overlap=0"):
+        LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=0)
+    session.label("3", "spam", "ann")
+    session.close()
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(2.5, 2.5), (30.0, 30.0), (31.0, 30.0), (8 * 3600, 30.0), (None, None)])
+def test_the_time_on_an_item_is_capped(tmp_path, seconds, kept):
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", idle_after=3.0) as session:
+        session.label("3", "spam", "ann", seconds=seconds)
+        (answer,) = session.export()
+        assert answer["seconds"] == kept
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -114,6 +159,9 @@ def test_two_sessions_on_one_database(tmp_path):
         ({"overlap": 0}, "overlap=0"),
         ({"random_share": 1.1}, "random_share=1.1"),
         ({"lease_seconds": 0}, "lease_seconds=0"),
+        ({"lease_seconds": float("nan")}, "lease_seconds=nan"),
+        ({"idle_after": -1}, "idle_after=-1; it must be a positive number of seconds"),
+        ({"idle_after": float("inf")}, "idle_after=inf"),
         ({"learner": "model"}, "pass an estimator"),
         ({"learner": 3, "X": [1, 2]}, "X has 2 rows, but there are 20 items"),
     ],

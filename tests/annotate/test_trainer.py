@@ -15,8 +15,11 @@ from sklearn.linear_model import LogisticRegression
 
 from alkit import ActiveLearner, Committee, get_strategy
 from alkit.annotate import LabelingSession, trainer
-from alkit.annotate.trainer import Job, _Training
-from tests.annotate.models import Keyword, Moody
+from alkit.annotate.database import model_state
+from alkit.annotate.job import Job
+from alkit.annotate.rounds import Training
+from tests.annotate.models import Keyword, Moody, Stuck
+from tests.annotate.sessions import CALM
 
 TEXTS = [f"offer {k}" + "!" * (k % 10) for k in range(40)]
 CLASSES = ["ham", "spam"]
@@ -40,7 +43,7 @@ def label(session, n, annotator="ann"):
 
 def trained(session, learner, strategy="margin", **settings):
     """Let a trainer work until it has seen all labels."""
-    training = _Training(session.store, Job(session.items.features(), learner, strategy, CLASSES, **settings))
+    training = Training(session.store, Job(session.items.features(), learner, strategy, CLASSES, **settings))
     work(training)
     return training
 
@@ -70,7 +73,7 @@ def test_the_ranking_is_the_strategy_s(session):
     assert all((row["prediction"] == "spam") == (p > 0.5) for row, p in zip(rows, share, strict=True) if p != 0.5)
     assert training.learner.estimator.n_fitted_ == 12
     assert session.fitted_model().n_fitted_ == 12
-    assert session.progress()["model"] == {"version": 1, "n_labels": 12, "training": False, "error": None}
+    assert session.progress()["model"] == CALM | {"version": 1, "n_labels": 12}
 
 
 def test_the_next_random_items_are_predicted_as_well(session):
@@ -81,7 +84,7 @@ def test_the_next_random_items_are_predicted_as_well(session):
     assert all(row["prediction"] for row in rows)
 
 
-def test_nothing_is_fitted_until_each_class_has_a_label(session):
+def test_nothing_is_fitted_until_two_classes_have_labels(session):
     trained(session, Keyword())
     item = session.next("ann")["item"]
     session.label(item, "ham", "ann")
@@ -123,7 +126,7 @@ def test_failures_leave_the_last_ranking_and_are_told(session, tmp_path, mood):
     (tmp_path / "mood").write_text("good")
     label(session, 1)
     work(training)
-    assert session.progress()["model"] == {"version": 2, "n_labels": 14, "training": False, "error": None}
+    assert session.progress()["model"] == CALM | {"version": 2, "n_labels": 14}
 
 
 def test_warm_start_goes_on_but_not_after_a_failure(session):
@@ -270,6 +273,44 @@ def test_a_trainer_that_does_not_end_is_killed(tmp_path):
     pid = session.trainer._process.pid
     assert session.close(timeout=0.5) is False
     assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.slow
+def test_a_fit_that_hangs_is_told_and_keeps_nobody_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_state, "_SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(model_state, "_LEAST_PATIENCE", 0.2)
+    note = tmp_path / "child"
+    session = LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", learner=Stuck(str(note)), random_state=0)
+    label(session, 12)
+    wait_for(lambda: (session.progress()["model"]["slow"] or "").startswith("the model has been fitting for"))
+    label(session, 1)
+    assert session.next("ann") is not None
+    child = int(wait_for(note.read_text))
+    pid = session.trainer._process.pid
+    started = time.monotonic()
+    assert session.close() is False
+    assert time.monotonic() - started < 60  # of 1000
+    assert not psutil.pid_exists(pid)
+    wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db") as session:
+        assert session.progress()["n_labels"] == 13
+
+
+@pytest.mark.slow
+def test_an_interrupted_end_closes_the_database(tmp_path, monkeypatch):
+    (tmp_path / "mood").write_text("good")
+    learner = Moody(str(tmp_path / "mood"))
+    session = LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", learner=learner, random_state=0)
+
+    def interrupted(timeout):
+        raise KeyboardInterrupt
+
+    trainer = session.trainer
+    monkeypatch.setattr(trainer, "stop", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.close()
+    LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db").close()  # nobody holds its lock
+    trainer._kill()
 
 
 @pytest.mark.slow

@@ -7,11 +7,30 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+from alkit.annotate.database.errors import damaged
 from alkit.annotate.database.store import LabelStore
+
+_CHUNK = 500  # events per query: a longer one would keep annotators waiting
+
+# Events are never changed, so this reads the answers as of the event `last`, however many queries it takes. The table
+# of answers would not do: an answer that is replaced between two queries could be missed in both.
+_ANSWERS = """
+    SELECT e.*, i.key, i.content FROM event e JOIN item i ON i.id = e.item
+    WHERE e.seq > :start AND e.seq <= :end AND e.seq <= :last AND e.kind <> 'undo'
+    AND e.annotator = COALESCE(:annotator, e.annotator)
+    AND NOT EXISTS (SELECT 1 FROM event u WHERE u.kind = 'undo' AND u.value = e.uuid AND u.seq <= :last)
+    AND NOT EXISTS (
+        SELECT 1 FROM event later
+        WHERE later.item = e.item AND later.annotator = e.annotator AND later.seq > e.seq AND later.seq <= :last
+        AND later.kind <> 'undo'
+        AND NOT EXISTS (SELECT 1 FROM event u WHERE u.kind = 'undo' AND u.value = later.uuid AND u.seq <= :last)
+    )
+    ORDER BY e.seq
+"""
 
 
 def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[dict[str, Any]]:
-    """Return the answers, in the order given.
+    """Return the answers as of now, in the order given; others may label while they are read.
 
     Parameters
     ----------
@@ -26,26 +45,30 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
         ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
         "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown.
     """
-    rows = store.query(
-        """
-        SELECT e.*, i.key, i.content FROM answer a JOIN event e ON e.seq = a.event JOIN item i ON i.id = a.item
-        WHERE a.annotator = COALESCE(?, a.annotator) ORDER BY e.seq
-        """,
-        annotator,
-    )
-    for row in rows:
+    last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
+    for start in range(0, last, _CHUNK):
+        rows = store.query(_ANSWERS, start=start, end=start + _CHUNK, last=last, annotator=annotator)
+        for row in rows:
+            yield _answer(row, store)
+
+
+def _answer(row: sqlite3.Row, store: LabelStore) -> dict[str, Any]:
+    """Return an event, with its item."""
+    try:
         content = json.loads(row["content"])
-        yield {
-            "item": row["key"],
-            "text": content["text"],
-            "image": content.get("image"),
-            "row": content["row"],
-            **{name: row[name] for name in ("annotator", "kind", "value", "seconds")},
-            "late": bool(row["late"]),
-            "time": row["recorded"],
-            **{name: row[name] for name in ("uuid", "source", "probability", "model_version")},
-            "suggestion": suggestion(row),
-        }
+    except ValueError as error:
+        raise damaged(store.path, f"item {row['key']!r}: {error}") from error
+    return {
+        "item": row["key"],
+        "text": content["text"],
+        "image": content.get("image"),
+        "row": content["row"],
+        **{name: row[name] for name in ("annotator", "kind", "value", "seconds")},
+        "late": bool(row["late"]),
+        "time": row["recorded"],
+        **{name: row[name] for name in ("uuid", "source", "probability", "model_version")},
+        "suggestion": suggestion(row),
+    }
 
 
 def suggestion(row: sqlite3.Row) -> dict[str, Any] | None:

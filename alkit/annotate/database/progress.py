@@ -1,4 +1,4 @@
-"""Progress: how much is labelled, and what the model makes of it."""
+"""Progress: how much is labelled."""
 
 from __future__ import annotations
 
@@ -33,30 +33,4 @@ def count_progress(store: LabelStore, classes: Sequence[str], annotator: str | N
         "n_labels": sum(counts.values()),
         "mine": store.count("SELECT COUNT(*) FROM answer WHERE annotator = ? AND kind = 'label'", annotator),
         "counts": counts,
-    }
-
-
-def model_state(store: LabelStore, crash: str | None) -> dict[str, Any]:
-    """Return which model there is, and how its training goes.
-
-    Parameters
-    ----------
-    store : LabelStore
-    crash : str or None
-        How the trainer's process ended, if it did: it can no longer write that down itself.
-
-    Returns
-    -------
-    dict
-        ``version``, ``n_labels`` it was fitted on, ``training``, and ``error``.
-    """
-    last = store.query("SELECT version, n_labels FROM model ORDER BY version DESC LIMIT 1")
-    version, n_labels = last[0] if last else (None, None)
-    state = store.meta("trainer", {})
-    errors = [error for error in (state.get("error"), crash) if error]
-    return {
-        "version": version,
-        "n_labels": n_labels,
-        "training": bool(state.get("training")) and crash is None,
-        "error": "; ".join(errors) or None,
     }

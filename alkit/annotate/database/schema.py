@@ -97,6 +97,36 @@ MIGRATIONS = (
 )
 
 
+def needs_upgrade(db: sqlite3.Connection, path: object) -> bool:
+    """Return whether a database has tables of an older alkit, or none yet.
+
+    Parameters
+    ----------
+    db : Connection
+    path : str or Path
+        For error messages.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    ValueError
+        If it is not a labelling database, or one of a newer alkit.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    # Others number their tables by user_version, too.
+    if (version or tables) and not tables >= {"meta", "item", "event"}:
+        raise ValueError(f"{path} is a database, but not one of alkit's labelling; pass another path")
+    if version > len(MIGRATIONS):
+        raise ValueError(
+            f"{path} has schema version {version}, but this alkit knows versions up to {len(MIGRATIONS)}; upgrade alkit"
+        )
+    return version < len(MIGRATIONS)
+
+
 def upgrade(db: sqlite3.Connection, path: object) -> None:
     """Bring a database up to date; each step is done completely or not at all.
 
@@ -112,13 +142,9 @@ def upgrade(db: sqlite3.Connection, path: object) -> None:
     ValueError
         If it is not a labelling database, or one of a newer alkit; nothing is changed then.
     """
+    if not needs_upgrade(db, path):
+        return
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0 and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-        raise ValueError(f"{path} is a database, but not one of alkit's labelling; pass another path")
-    if version > len(MIGRATIONS):
-        raise ValueError(
-            f"{path} has schema version {version}, but this alkit knows versions up to {len(MIGRATIONS)}; upgrade alkit"
-        )
     for step, script in enumerate(MIGRATIONS[version:], version + 1):
         try:
             db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {step}; COMMIT;")

@@ -1,15 +1,19 @@
-"""Preparing a database for a session: a new one is filled, an old one must hold the same items and classes."""
+"""Preparing a database for a session: a new one is filled, an old one must hold no other items and labels."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from alkit.annotate.database.growth import add_items
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Items, difference
+
+_READ_AS_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
 
 
 def is_empty(store: LabelStore) -> bool:
@@ -27,7 +31,9 @@ def is_empty(store: LabelStore) -> bool:
 
 
 def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: int, rng: np.random.Generator) -> None:
-    """Fill an empty database, or check that a filled one is of the same items and classes.
+    """Fill an empty database, or check that a filled one is of these items and classes.
+
+    Items may have been added since, and their order may have changed; none may be gone or have another content.
 
     Parameters
     ----------
@@ -37,7 +43,7 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
     overlap : int
         How many annotators are to label each item; may differ from session to session.
     rng : Generator
-        Draws the random order of the items of an empty database.
+        Draws the random order of new items.
 
     Raises
     ------
@@ -51,14 +57,57 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
         shuffled = [(contents[i][0], i, contents[i][1]) for i in order]
         store.add_items(shuffled, overlap, fingerprint)
     elif store.meta("fingerprint") != fingerprint:
-        stored = [tuple(row) for row in store.query("SELECT key, content FROM item ORDER BY position")]
-        raise ValueError(
-            f"{store.path} was made for other items: {difference(stored, contents)}; restore the data, or pass "
-            "another database"
-        )
+        _take_over_numbers(store, contents)
+        _check_kept(store, contents)
+        add_items(store, contents, fingerprint, rng)
     _check_classes(store, classes)
     if store.meta("overlap") != overlap:
         store.set_overlap(overlap)
+
+
+def _take_over_numbers(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
+    """Give items of a database made by 0.1.0, which read the cells of a table as numbers, the text of the file."""
+    stored = dict(store.query("SELECT key, content FROM item"))
+    same = [(new, key) for key, new in contents if key in stored and _is_as_parsed(stored[key], new)]
+    with store.transaction() as db:
+        db.executemany("UPDATE item SET content = ? WHERE key = ?", same)
+
+
+def _is_as_parsed(stored: str, written: str) -> bool:
+    """Return whether 0.1.0 made one content of a row of a table, and today's reading the other."""
+    if stored == written:
+        return False
+    old, new = json.loads(stored), json.loads(written)
+    old_row, new_row = old.pop("row", None) or {}, new.pop("row", None) or {}
+    if old != new or old_row.keys() != new_row.keys():
+        return False
+    return all(_is_cell_as_parsed(old_row[column], new_row[column]) for column in new_row)
+
+
+def _is_cell_as_parsed(old: Any, text: Any) -> bool:
+    if isinstance(old, str) or not isinstance(text, str):
+        return bool(old == text)
+    if old is None:
+        return text in _READ_AS_MISSING
+    try:
+        return float(text) == old
+    except ValueError:  # True and False were read as such
+        return text.lower() == str(old).lower()
+
+
+def _check_kept(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
+    """Refuse items that lack one which the database has, or have another content of it."""
+    stored = [tuple(row) for row in store.query("SELECT key, content FROM item ORDER BY position")]
+    if set(stored) <= set(contents):
+        return
+    now = dict(contents)
+    compared = list(contents)
+    if all(key in now for key, _ in stored):  # then those that are new are no reason to refuse
+        compared = [(key, now[key]) for key, _ in stored]
+    raise ValueError(
+        f"{store.path} was made for other items: {difference(stored, compared)}; restore the data, or pass another "
+        "database"
+    )
 
 
 def _check_classes(store: LabelStore, classes: Sequence[str]) -> None:

@@ -7,6 +7,15 @@ _OPEN = """
     AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.item = q.item AND a.annotator = :annotator)
 """
 
+# items that they skipped, wanted still: to someone who labels alone these come back at the end, once after each label
+_SKIPPED = """
+    q.wanted > 0
+    AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item = q.item AND l.expires > :now)
+    AND a.event < (SELECT MAX(event) FROM answer WHERE annotator = :annotator AND kind = 'label')
+    AND NOT EXISTS (SELECT 1 FROM annotator WHERE name <> :annotator)
+    AND NOT EXISTS (SELECT 1 FROM lease WHERE annotator <> :annotator)
+"""
+
 NEXT = f"""
     WITH version AS (SELECT MAX(version) FROM model),
     begun AS (
@@ -19,6 +28,10 @@ NEXT = f"""
     ),
     drawn AS (
         SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels = 0 AND {_OPEN} ORDER BY q.item LIMIT 1
+    ),
+    skipped AS (
+        SELECT q.item FROM answer a JOIN queue q ON q.item = a.item
+        WHERE a.annotator = :annotator AND a.kind = 'skip' AND {_SKIPPED} ORDER BY a.event LIMIT 1
     ),
     n_open AS (
         SELECT (SELECT COUNT(*) FROM queue WHERE wanted > 0 AND n_labels = 0)
@@ -33,6 +46,7 @@ NEXT = f"""
         SELECT item, NULL AS source FROM begun
         UNION ALL SELECT item, 'strategy' FROM ranked WHERE :ranked
         UNION ALL SELECT item, 'random' FROM drawn
+        UNION ALL SELECT item, NULL FROM skipped
         LIMIT 1
     )
     INSERT OR REPLACE INTO lease

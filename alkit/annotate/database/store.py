@@ -5,23 +5,29 @@ The database must be on a local disk: SQLite's write-ahead log is not safe on ne
 
 from __future__ import annotations
 
-import errno
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.database.connect import connect_to_read, connect_to_write
+from alkit.annotate.database.errors import locked, translated
 from alkit.annotate.database.events import Conflict, UnknownItem
-from alkit.annotate.database.schema import upgrade
+from alkit.annotate.database.schema import needs_upgrade, upgrade
 from alkit.annotate.database.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
 
-_BUSY_SECONDS = 30.0
+# How long a label waits for a lock before the annotator is told, and how long a trainer, whom nobody waits for, does.
+_BUSY_SECONDS = 5.0
+_PATIENT_SECONDS = 30.0
 # Pages of 4 KiB in the write-ahead log before they are moved to the database. Moving them delays one label, so it is
 # done seldom.
 _CHECKPOINT_PAGES = 10_000
+
+_TELL_SECONDS = 0.1  # how long a label may wait for readers to let go of the log
 
 _ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")  # columns from lease to event
 
@@ -44,45 +50,56 @@ class LabelStore:
         self.path = Path(path)
         if read_only and not (self.path.is_file() and self.path.stat().st_size):
             raise ValueError(f"there is no database {self.path}; label something first")
+        self.last_recorded = time.monotonic()  # of the last event; before the first one, of now
+        self._seconds = _BUSY_SECONDS if durable else _PATIENT_SECONDS
         self._lock = threading.RLock()
-        try:
-            self._db = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-            )
-        except sqlite3.OperationalError as error:
-            raise OSError(
-                f"{self.path} cannot be opened: {error}; pass the path of a file that can be written"
-            ) from error
-        self._db.row_factory = sqlite3.Row
-        try:
-            self._set_up(read_only)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-                raise ValueError(f"{self.path} is not a database; pass another path") from error
-            raise _disk_error(error, self.path) from error
-        except ValueError:
-            self._db.close()
-            raise
+        self._reading = threading.Lock()
+        self._writing: int | None = None  # the thread that is in a transaction
+        with ExitStack() as opened:
+            try:
+                if read_only:
+                    self._open_to_read(opened)
+                else:
+                    self._open_to_write(opened, durable)
+            except sqlite3.DatabaseError as error:
+                raise _refusal(error, self.path) from error
+            self._opened = opened.pop_all()
+
+    def _open_to_write(self, opened: ExitStack, durable: bool) -> None:
+        """Turn the write-ahead log on, and bring the tables up to date."""
+        self._db = connect_to_write(self.path, self._seconds)
+        opened.callback(self._db.close)
+        (mode,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise ValueError(f"{self.path} is where SQLite cannot keep a write-ahead log; put it on a local disk")
+        upgrade(self._db, self.path)
         if durable:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         else:
             self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute(f"PRAGMA query_only = {read_only:d}")
+        # Queries have a connection of their own, so that they do not wait for a transaction that waits for a lock.
+        self._reader = connect_to_write(self.path, self._seconds)
+        opened.callback(self._reader.close)
+        self._reader.execute("PRAGMA query_only = 1")
 
-    def _set_up(self, read_only: bool) -> None:
-        """Turn the write-ahead log on, and bring the tables up to date."""
-        if not read_only:
-            (mode,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode != "wal":
-                raise ValueError(f"{self.path} is where SQLite cannot keep a write-ahead log; put it on a local disk")
-        upgrade(self._db, self.path)
+    def _open_to_read(self, opened: ExitStack) -> None:
+        """Open the file as it is; tables of an older alkit are brought up to date in memory."""
+        self._db = connect_to_read(self.path, self._seconds, opened)
+        if needs_upgrade(self._db, self.path):
+            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            opened.callback(memory.close)
+            self._db.backup(memory)
+            memory.row_factory = sqlite3.Row
+            upgrade(memory, self.path)
+            self._db = memory
+        self._db.execute("PRAGMA query_only = 1")
+        self._reader = self._db
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        with self._lock, self._reading:
+            self._opened.close()
 
     @contextmanager
     def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
@@ -100,9 +117,10 @@ class LabelStore:
         Raises
         ------
         OSError
-            If it could not be written, e.g. because the disk is full.
+            If it could not be written, e.g. because the disk is full or another program locks the database.
         """
-        with self._lock:
+        with self._alone():
+            outer, self._writing = self._writing, threading.get_ident()
             try:
                 self._db.execute(f"BEGIN {kind}")
                 yield self._db
@@ -110,25 +128,64 @@ class LabelStore:
             except BaseException as error:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):
-                    raise _disk_error(error, self.path) from error
+                if isinstance(error, sqlite3.DatabaseError):
+                    raise translated(error, self.path) from error
                 raise
+            finally:
+                self._writing = outer
 
-    def query(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
-        """Return the rows that a statement selects.
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait for the transactions of other threads, but not for ever: they may all wait for another program."""
+        if not self._lock.acquire(timeout=self._seconds):
+            raise locked(self.path)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def query(self, sql: str, *parameters: Any, **named: Any) -> list[sqlite3.Row]:
+        """Return the rows that a statement selects; within a transaction, as of that transaction.
 
         Parameters
         ----------
         sql : str
-        *parameters
-            Its parameters.
+        *parameters, **named
+            Its parameters, either kind.
 
         Returns
         -------
         list of Row
+
+        Raises
+        ------
+        OSError
+            If the database is damaged.
         """
-        with self._lock:
-            return self._db.execute(sql, parameters).fetchall()
+        given = named or parameters
+        if self._writing == threading.get_ident():
+            return self._db.execute(sql, given).fetchall()
+        try:
+            with self._reading:
+                return self._reader.execute(sql, given).fetchall()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
+                raise  # the statement writes: nothing is wrong with the file
+            raise translated(error, self.path) from error
+
+    def copy_to(self, other: sqlite3.Connection) -> None:
+        """Copy everything as of one moment, also while others write.
+
+        Parameters
+        ----------
+        other : Connection
+            To an empty file.
+        """
+        try:
+            with self._reading:
+                self._reader.backup(other)
+        except sqlite3.DatabaseError as error:
+            raise translated(error, self.path) from error
 
     def count(self, sql: str, *parameters: Any) -> int:
         """Return the single number that a statement selects.
@@ -241,28 +298,6 @@ class LabelStore:
             leases = db.execute(NEXT, parameters).fetchall()
         return leases[0] if leases else None
 
-    def renew(self, annotator: str, *, now: float, lease_seconds: float) -> sqlite3.Row | None:
-        """Return the item that an annotator has held longest, and hold it anew.
-
-        Parameters
-        ----------
-        annotator, now, lease_seconds
-            As in `next`.
-
-        Returns
-        -------
-        Row of table ``lease``, or None if they hold none
-        """
-        sql = """
-            UPDATE lease SET expires = ? WHERE annotator = ? AND item = (
-                SELECT l.item FROM lease l JOIN queue q ON q.item = l.item
-                WHERE l.annotator = ? AND l.expires > ? AND q.wanted > 0 ORDER BY l.granted LIMIT 1
-            ) RETURNING *
-        """
-        with self.transaction() as db:
-            leases = db.execute(sql, (now + lease_seconds, annotator, annotator, now)).fetchall()
-        return leases[0] if leases else None
-
     def record(self, event: dict[str, Any], annotator: str, *, now: float, lease_seconds: float) -> dict[str, Any]:
         """Append an event; it is on disk when this returns.
 
@@ -282,6 +317,9 @@ class LabelStore:
             known = self._acknowledged(event["uuid"], annotator)
             if known:
                 return known
+            first_in_log = self.meta("settled") is not None
+            if first_in_log:
+                self._put_meta("settled", None)
             undone = None
             if event["kind"] == "undo":
                 undone = self._undone(event, annotator)
@@ -299,7 +337,37 @@ class LabelStore:
             elif held:
                 ends = now if event["kind"] == "skip" else None
                 db.execute("UPDATE lease SET expires = ? WHERE item = ? AND annotator = ?", (ends, item, annotator))
+        self.last_recorded = time.monotonic()
+        if first_in_log:
+            self._tell_copies()
         return {"uuid": event["uuid"], "item": key, "kind": event["kind"], "late": late}
+
+    def _tell_copies(self) -> None:
+        """Have the database's own file say, before a label is acknowledged, that from now on it is not all there is."""
+        until = time.monotonic() + _TELL_SECONDS  # a reader of another program may hold the log for hours
+        with suppress(OSError):  # a full disk: the label is in the log, so it is safe all the same
+            while not self.checkpoint() and time.monotonic() < until:
+                time.sleep(0.01)
+
+    def checkpoint(self) -> bool:
+        """Move what the write-ahead log holds to the database's own file, as far as no reader needs it in the log.
+
+        Returns
+        -------
+        bool
+            Whether all of it was moved.
+
+        Raises
+        ------
+        OSError
+            If the disk is full.
+        """
+        with self._alone():
+            try:
+                busy, n_logged, n_moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            except sqlite3.DatabaseError as error:
+                raise translated(error, self.path) from error
+        return not busy and n_logged == n_moved
 
     def _acknowledged(self, uuid: str, annotator: str) -> dict[str, Any] | None:
         """Return what was answered to an event of this uuid, None if there is none: clients may send events twice."""
@@ -354,10 +422,14 @@ class LabelStore:
         )
 
 
-def _disk_error(error: sqlite3.Error, path: Path) -> Exception:
-    """Return an error of the disk as an OSError, other errors unchanged."""
+def _refusal(error: sqlite3.DatabaseError, path: Path) -> Exception:
+    """Return why a file cannot be opened as a database."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-        return error
-    number = errno.ENOSPC if code == sqlite3.SQLITE_FULL else errno.EIO
-    return OSError(number, f"nothing was saved ({error}); free space on its disk, or make it writable", str(path))
+    if code == sqlite3.SQLITE_NOTADB:
+        return ValueError(
+            f"{path} is not a database, or its beginning is damaged; pass another path, or take the last copy that "
+            "'alkit backup' made"
+        )
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return OSError(f"{path} cannot be opened: {error}; pass the path of a file that you may read and write")
+    return translated(error, path)

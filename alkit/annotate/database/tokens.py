@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 import sqlite3
+from collections.abc import Collection
 
 from alkit.annotate.database.store import LabelStore
 
@@ -29,15 +30,21 @@ def new_token(store: LabelStore, annotator: str | None) -> str:
     return token
 
 
-def remove_tokens(store: LabelStore) -> None:
-    """Make all tokens given out so far invalid.
+def remove_tokens(store: LabelStore, *, keep: Collection[str] = ()) -> None:
+    """Make tokens invalid that were given out so far.
 
     Parameters
     ----------
     store : LabelStore
+    keep : collection of str
+        Annotators whose tokens stay valid; where there are any, the owner's do, too.
     """
     with store.transaction() as db:
-        db.execute("DELETE FROM annotator")
+        if not keep:
+            db.execute("DELETE FROM annotator")
+        for row in db.execute("SELECT DISTINCT name FROM annotator WHERE name IS NOT NULL").fetchall():
+            if row["name"] not in keep:
+                db.execute("DELETE FROM annotator WHERE name = ?", (row["name"],))
 
 
 def holder(store: LabelStore, token: str) -> sqlite3.Row | None:

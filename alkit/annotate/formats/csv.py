@@ -5,9 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
+
+from alkit.annotate.files import replacing
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
@@ -53,7 +59,7 @@ def _read_rows(reader: Any, path: str | Path) -> list[dict[str, str]]:
     return rows
 
 
-def write_csv(records: Iterable[Mapping[str, Any]], path: str | Path) -> None:
+def write_csv(records: Iterable[Mapping[str, Any]], path: str | Path, *, excel_safe: bool = False) -> None:
     """Write a CSV file: one column for every key that occurs, in order of appearance.
 
     Parameters
@@ -61,16 +67,45 @@ def write_csv(records: Iterable[Mapping[str, Any]], path: str | Path) -> None:
     records : iterable of dict
         Strings are written as they are, None and absent keys as empty cells, anything else as JSON.
     path : str or Path
-        Overwritten.
+        Replaced once all records are written; unchanged after an error.
+    excel_safe : bool, default=False
+        Write an apostrophe before texts that a spreadsheet would run as a formula: those that begin with ``=``, ``+``,
+        ``-``, ``@``, a tab or a carriage return. `read_csv` does not take it away again.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from alkit.annotate.formats import read_csv, write_csv
+    >>> path = mkdtemp() + "/labels.csv"
+    >>> write_csv([{"text": "=1+1", "value": "spam"}], path, excel_safe=True)
+    >>> read_csv(path)
+    [{'text': "'=1+1", 'value': 'spam'}]
     """
     records = list(records)
     header = list(dict.fromkeys(key for record in records for key in record))
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    cell = _cell_without_formula if excel_safe else _cell
+    with replacing(path) as file, _as_text(file) as text:
         # The header is quoted: a U+FEFF at its beginning would otherwise be read as the file's byte order mark.
-        csv.writer(file, quoting=csv.QUOTE_ALL).writerow(header)
-        rows = csv.writer(file)
+        csv.writer(text, quoting=csv.QUOTE_ALL).writerow([cell(key) for key in header])
+        rows = csv.writer(text)
         for record in records:
-            rows.writerow([_cell(record.get(key)) for key in header])
+            rows.writerow([cell(record.get(key)) for key in header])
+
+
+@contextmanager
+def _as_text(file: BinaryIO) -> Iterator[TextIO]:
+    """Write text to a file of bytes, which stays open."""
+    # Half of a surrogate pair has no UTF-8; it is written as its escape.
+    text = TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # flushes, and does not close
 
 
 def _cell(value: Any) -> str:
@@ -80,3 +115,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _cell_without_formula(value: Any) -> str:
+    """Return a value as it is written in a cell that no spreadsheet takes for a formula; numbers are none."""
+    guarded = isinstance(value, str) and value.startswith(_FORMULA_STARTS)
+    return f"'{value}" if guarded else _cell(value)

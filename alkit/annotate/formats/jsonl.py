@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.files import replacing
+
 
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     """Read a file of JSON objects, one per line; empty lines are left out.
@@ -51,14 +53,17 @@ def write_jsonl(records: Iterable[Mapping[str, Any]], path: str | Path) -> None:
     ----------
     records : iterable of dict
     path : str or Path
-        Overwritten.
+        Replaced once all records are written; unchanged after an error.
 
     Raises
     ------
     ValueError
         If a value is NaN or infinite, which JSON does not have.
+    OSError
+        If the file cannot be written.
     """
-    # Half of a surrogate pair has no UTF-8; backslashreplace writes it as \udXXX, which is also its escape in JSON.
-    with open(path, "w", encoding="utf-8", newline="\n", errors="backslashreplace") as file:
+    with replacing(path) as file:
         for record in records:
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+            # Half of a surrogate pair has no UTF-8; this writes it as \udXXX, which is also its escape in JSON.
+            file.write(line.encode(errors="backslashreplace"))

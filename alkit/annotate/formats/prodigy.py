@@ -43,7 +43,7 @@ def write_prodigy(records: Iterable[Mapping[str, Any]], path: str | Path, classe
     ----------
     records : iterable of dict
     path : str or Path
-        Overwritten.
+        Replaced once all records are written; unchanged after an error.
     classes : sequence of str, optional
         As in `to_prodigy`.
     """
@@ -58,7 +58,7 @@ def export_prodigy(answers: Iterable[Mapping[str, Any]], path: str | Path, class
     answers : iterable of dict
         As `read_answers` or `aggregate` return them.
     path : str or Path
-        Overwritten.
+        Replaced once all records are written; unchanged after an error.
     classes : sequence of str
         As in `to_prodigy`.
     """

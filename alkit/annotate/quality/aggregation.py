@@ -1,6 +1,6 @@
 """One label per item out of several annotators' labels: by majority, or by how reliable each annotator proves to be.
 
-Labels are an ``(N, R)`` array as in `alkit.annotate.quality.agreement`.
+Labels are an ``(N, R)`` array or a DataFrame in long form, as in `alkit.annotate.quality.agreement`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from alkit._random import RandomState, generator
-from alkit.annotate.quality.agreement import count_labels, encode_labels
+from alkit.annotate.quality.agreement import count_labels
+from alkit.annotate.quality.long_form import read_labels
 
 
 class MajorityVote(NamedTuple):
@@ -26,11 +27,14 @@ class MajorityVote(NamedTuple):
     proba : array (N, C)
         Shares of the votes.
     classes : array (C,)
+    items : array (N,)
+        The items these are the labels of: the index of a DataFrame, sorted items of a long form, else row numbers.
     """
 
     labels: np.ndarray
     proba: np.ndarray
     classes: np.ndarray
+    items: np.ndarray
 
 
 class DawidSkene(NamedTuple):
@@ -51,6 +55,10 @@ class DawidSkene(NamedTuple):
     log_likelihood : float
         Of all labels, in nats.
     n_iter : int
+    items : array (N,)
+        As of `MajorityVote`.
+    annotators : array (R,)
+        The columns of a DataFrame, sorted annotators of a long form, else column numbers.
     """
 
     labels: np.ndarray
@@ -60,6 +68,8 @@ class DawidSkene(NamedTuple):
     confusion: np.ndarray
     log_likelihood: float
     n_iter: int
+    items: np.ndarray
+    annotators: np.ndarray
 
 
 def majority_vote(labels: Any, random_state: RandomState = None) -> MajorityVote:
@@ -68,7 +78,8 @@ def majority_vote(labels: Any, random_state: RandomState = None) -> MajorityVote
     Parameters
     ----------
     labels : array (N, R) or DataFrame
-        None or NaN: not given.
+        None or NaN: not given. A DataFrame may also be in long form, with the columns ``item``, ``annotator`` and
+        ``label``.
     random_state : None, int, RandomState or Generator
         Decides between classes with equally many votes.
 
@@ -86,12 +97,20 @@ def majority_vote(labels: Any, random_state: RandomState = None) -> MajorityVote
     >>> from alkit.annotate.quality.aggregation import majority_vote
     >>> majority_vote([["spam", "spam", "ham"], ["ham", "ham", None]]).labels.tolist()
     ['spam', 'ham']
+
+    Of a DataFrame in long form:
+
+    >>> import pandas as pd
+    >>> long = pd.DataFrame({"item": [9, 7, 7], "annotator": ["ann", "ann", "bob"], "label": ["ham", "spam", "spam"]})
+    >>> vote = majority_vote(long)
+    >>> dict(zip(vote.items.tolist(), vote.labels.tolist()))
+    {7: 'spam', 9: 'ham'}
     """
-    codes, classes = encode_labels(labels)
+    codes, classes, items, _ = read_labels(labels)
     proba_N_C = _vote_shares(codes, len(classes))
     best_N_C = proba_N_C == proba_N_C.max(1, keepdims=True)
     keys_N_C = generator(random_state).random(proba_N_C.shape)
-    return MajorityVote(classes[(best_N_C * (1 + keys_N_C)).argmax(1)], proba_N_C, classes)
+    return MajorityVote(classes[(best_N_C * (1 + keys_N_C)).argmax(1)], proba_N_C, classes, items)
 
 
 def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSkene:
@@ -104,7 +123,8 @@ def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSk
     Parameters
     ----------
     labels : array (N, R) or DataFrame
-        None or NaN: not given.
+        None or NaN: not given. A DataFrame may also be in long form, with the columns ``item``, ``annotator`` and
+        ``label``.
     max_iter : int, default=1000
     tol : float, default=1e-7
         Stop when an iteration raises the log-likelihood by less than this, in nats per label.
@@ -139,7 +159,7 @@ def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSk
     """
     if max_iter < 1:
         raise ValueError(f"max_iter={max_iter}, but EM needs at least 1 iteration")
-    codes, classes = encode_labels(labels)
+    codes, classes, items, annotators = read_labels(labels)
     proba_N_C = _vote_shares(codes, len(classes))
     before = -np.inf
     for n_iter in count(1):
@@ -153,7 +173,15 @@ def dawid_skene(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> DawidSk
             break
         before = log_likelihood
     return DawidSkene(
-        classes[proba_N_C.argmax(1)], proba_N_C, classes, prior_C, confusion_R_C_C, log_likelihood, n_iter
+        labels=classes[proba_N_C.argmax(1)],
+        proba=proba_N_C,
+        classes=classes,
+        prior=prior_C,
+        confusion=confusion_R_C_C,
+        log_likelihood=log_likelihood,
+        n_iter=n_iter,
+        items=items,
+        annotators=annotators,
     )
 
 

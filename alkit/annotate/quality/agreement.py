@@ -1,8 +1,8 @@
 """Agreement of annotators beyond chance: Cohen's and Fleiss's kappa, Krippendorff's alpha, for classes without order.
 
-Labels are an ``(N, R)`` array with one row per item and one column per annotator; None or NaN is a label not given. It
-is made from a frame in long form by ``frame.pivot(index="item", columns="annotator", values="label")``. All three
-coefficients are 1 where everybody agrees, 0 where agreement is no better than chance, and NaN where they are not
+Labels are an ``(N, R)`` array with one row per item and one column per annotator, where None or NaN is a label not
+given; or a DataFrame in long form with one row per label and the columns ``item``, ``annotator`` and ``label``. All
+three coefficients are 1 where everybody agrees, 0 where agreement is no better than chance, and NaN where they are not
 defined: with nothing to compare, or with every label of the same class.
 """
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.metrics import cohen_kappa_score
+
+from alkit.annotate.quality.long_form import read_labels
 
 
 def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +22,7 @@ def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     labels : array (N, R) or DataFrame
-        None or NaN: not given.
+        None or NaN: not given. A DataFrame may also be in long form, see `read_labels`.
 
     Returns
     -------
@@ -33,7 +34,7 @@ def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If `labels` is not two-dimensional.
+        If `labels` is not two-dimensional, or in a long form that cannot be read.
 
     Examples
     --------
@@ -43,13 +44,8 @@ def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
     array([[ 1,  0],
            [ 0, -1]])
     """
-    labels = np.asarray(labels, dtype=object)  # without dtype, NaN among strings becomes the string "nan"
-    if labels.ndim != 2:
-        raise ValueError(
-            f"labels has {labels.ndim} dimensions, not 2; pass one row per item and one column per annotator"
-        )
-    codes, classes = pd.factorize(labels.ravel(), sort=True)
-    return codes.reshape(labels.shape), pd.Series(classes).infer_objects().to_numpy()
+    codes_N_R, classes, _, _ = read_labels(labels)
+    return codes_N_R, classes
 
 
 def cohen_kappa(first: Any, second: Any) -> float:

@@ -25,13 +25,20 @@ def label_table(store: LabelStore) -> pd.DataFrame:
     -------
     DataFrame (N, R)
     """
-    labels = [
-        (answer["item"], answer["annotator"], answer["value"])
-        for answer in read_answers(store)
-        if answer["kind"] == "label"
-    ]
-    frame = pd.DataFrame(labels, columns=["item", "annotator", "label"])
-    table = frame.pivot(index="item", columns="annotator", values="label").astype(object)
+    return _in_wide_form(_labels_of(pd.DataFrame(read_answers(store))))
+
+
+def _labels_of(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return the labels among answers in long form: ``item``, ``annotator``, ``label``."""
+    if not len(answers):
+        return pd.DataFrame(columns=["item", "annotator", "label"])
+    labels = answers.loc[answers["kind"] == "label", ["item", "annotator", "value"]]
+    return labels.rename(columns={"value": "label"})
+
+
+def _in_wide_form(labels: pd.DataFrame) -> pd.DataFrame:
+    """Return labels in long form as a table of one row per item and one column per annotator."""
+    table = labels.pivot(index="item", columns="annotator", values="label").astype(object)
     return table.where(table.notna(), None)
 
 
@@ -48,23 +55,24 @@ def aggregate(store: LabelStore, method: str = "dawid-skene") -> pd.DataFrame:
     DataFrame
         ``item``, ``text``, ``image``, ``row``, ``label``, ``confidence``, ``n_labels``.
     """
-    table = label_table(store)
-    if not len(table):
+    answers = list(read_answers(store))
+    labels = _labels_of(pd.DataFrame(answers))
+    if not len(labels):
         raise ValueError(f"{store.path} holds no labels yet; there is nothing to aggregate")
     estimate: Any
     if method == "majority":
-        estimate = majority_vote(table, random_state=0)
+        estimate = majority_vote(labels, random_state=0)
     else:
-        estimate = dawid_skene(table)
-    answers = {answer["item"]: answer for answer in read_answers(store)}
-    contents = {name: [answers[item][name] for item in table.index] for name in ("text", "image", "row")}
+        estimate = dawid_skene(labels)
+    items = {answer["item"]: answer for answer in answers}
+    contents = {name: [items[item][name] for item in estimate.items] for name in ("text", "image", "row")}
     return pd.DataFrame(
         {
-            "item": table.index,
+            "item": estimate.items,
             **contents,
             "label": estimate.labels,
             "confidence": estimate.proba.max(1),
-            "n_labels": table.notna().sum(axis=1).to_numpy(),
+            "n_labels": labels["item"].value_counts().loc[estimate.items].to_numpy(),
         }
     )
 
@@ -92,9 +100,9 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
         _table(_by_annotator(answers, cost_per_hour)),
         _table(labels["value"].value_counts().rename_axis("class").reset_index(name="labels")),
     ]
-    table = label_table(store)
-    if table.shape[1] > 1:
-        parts.append(_agreement(table))
+    given = _labels_of(answers)
+    if given["annotator"].nunique() > 1:
+        parts.append(_agreement(given))
     return "\n\n".join(parts)
 
 
@@ -120,8 +128,9 @@ def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def _agreement(table: pd.DataFrame) -> str:
+def _agreement(labels: pd.DataFrame) -> str:
     """Return Krippendorff's alpha of all, and Cohen's kappa of each pair."""
+    table = _in_wide_form(labels)
     if not (table.notna().sum(axis=1) > 1).any():
         return "no item has two labels yet, so agreement is not known"
     pairs = []
@@ -131,7 +140,7 @@ def _agreement(table: pd.DataFrame) -> str:
             kappa = cohen_kappa(both[first].to_numpy(), both[second].to_numpy())
             same = (both[first] == both[second]).mean()
             pairs.append({"pair": f"{first}, {second}", "items": len(both), "same": same, "Cohen's kappa": kappa})
-    alpha = krippendorff_alpha(table)
+    alpha = krippendorff_alpha(labels)
     return f"Krippendorff's alpha {alpha:.3f}\n\n{_table(pd.DataFrame(pairs))}"
 
 

@@ -6,18 +6,18 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -27,10 +27,13 @@ from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.tokens import holder
 from alkit.annotate.items import picture_type
 from alkit.annotate.session import LabelingSession
+from alkit.annotate.web.connections import Server
 
 STATIC = Path(str(resources.files("alkit.annotate.web"))) / "static"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _MAX_BODY = 65_536  # bytes of a request that sends an event
+_LINES_AT_ONCE = 500  # of an export
+_MAX_HAVE = 200  # items that a page may say it has; undo brings back a hundred
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
@@ -61,6 +64,7 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
         Route("/", _index),
         Route("/health", _health),
         Route("/api/next", _next),
+        Route("/api/renew", _renew, methods=["POST"]),
         Route("/api/events", _events, methods=["POST"]),
         Route("/api/progress", _progress),
         Route("/api/export", _export),
@@ -75,6 +79,7 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
             Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False),
         ],
         exception_handlers={
+            ClientDisconnect: lambda request, error: _refusal(400, "the body ended early"),  # no error of the server
             HTTPException: lambda request, error: _refusal(error.status_code, error.detail),
             Conflict: lambda request, error: _refusal(409, error),
             ValueError: lambda request, error: _refusal(400, error),
@@ -103,12 +108,15 @@ class _Guarded:
 
 
 def _refusal(status: int, reason: object) -> JSONResponse:
-    return JSONResponse({"error": str(reason)}, status)
+    # A path that it names need not be UTF-8.
+    return JSONResponse({"error": str(reason).encode(errors="replace").decode()}, status)
 
 
 def _disk(request: Request, error: Exception) -> JSONResponse:
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return _refusal(507 if full else 500, error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EBUSY:  # another program locks the database
+        return _refusal(503, error)
+    return _refusal(507 if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 500, error)
 
 
 class _Caller:
@@ -142,10 +150,25 @@ def _health(request: Request) -> Response:
 def _next(request: Request) -> Response:
     caller = _Caller(request)
     resume = request.query_params.get("resume", "0") not in ("", "0")
-    item = caller.session.next(caller.annotator(), resume=resume)
+    page, have = _in_hand(request)
+    item = caller.session.next(caller.annotator(), resume=resume, page=page, have=have)
     if item is None:
         return Response(status_code=204)
     return JSONResponse(item)
+
+
+def _renew(request: Request) -> Response:
+    caller = _Caller(request)
+    page, have = _in_hand(request)
+    return JSONResponse({"held": caller.session.renew(caller.annotator(), have, page=page)})
+
+
+def _in_hand(request: Request) -> tuple[str | None, list[str]]:
+    """Return which page asks, and the items it has."""
+    have = request.query_params.getlist("have")
+    if len(have) > _MAX_HAVE:
+        raise HTTPException(400, f"a page has {_MAX_HAVE} items at most, this one {len(have)}")
+    return request.query_params.get("page"), have
 
 
 async def _events(request: Request) -> Response:
@@ -175,9 +198,14 @@ def _progress(request: Request) -> Response:
 def _export(request: Request) -> Response:
     """Send labels: an annotator's own, or all of them to the owner."""
     caller = _Caller(request)
-    answers = caller.session.export(caller.name)
+    return StreamingResponse(_lines(caller.session.export(caller.name)), media_type="application/jsonl")
+
+
+def _lines(answers: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield answers as JSON, many lines at once: each piece that is sent costs a change of threads."""
     lines = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
-    return StreamingResponse(lines, media_type="application/jsonl")
+    while piece := "".join(islice(lines, _LINES_AT_ONCE)):
+        yield piece
 
 
 def _image(request: Request) -> Response:
@@ -227,16 +255,8 @@ def serve(
         name = f"[{host}]"
     else:
         name = host
-    config = uvicorn.Config(
-        make_app(session, [name, *hosts]),
-        log_level="warning",
-        access_log=False,  # its lines would hold tokens
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
     ready(f"http://{name}:{listener.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(make_app(session, [name, *hosts])).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

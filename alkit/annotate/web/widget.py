@@ -19,7 +19,8 @@ _STATIC = Path(__file__).parent / "static"
 class LabelingWidget(anywidget.AnyWidget):
     """Label in a notebook cell, with the keys of the page.
 
-    The kernel answers between cells: while a cell runs, the widget waits, and keeps the labels not saved yet.
+    The kernel answers between cells: while a cell runs, the widget waits, and keeps the labels not saved yet. When the
+    cell that opened the session is run again, the widget goes on with the session that took its place.
 
     Parameters
     ----------
@@ -57,9 +58,13 @@ class LabelingWidget(anywidget.AnyWidget):
             self.send({"id": message["id"], "result": result}, pictures)
 
     def _call(self, method: str, *args: Any) -> tuple[Any, list[bytes]]:
+        while self.session.successor is not None:
+            self.session = self.session.successor
         match method, args:
-            case "next", [resume]:
-                return self.session.next(self.annotator, resume=resume), []
+            case "next", [page, have]:
+                return self.session.next(self.annotator, page=page, have=have), []
+            case "renew", [page, have]:
+                return self.session.renew(self.annotator, have, page=page), []
             case "send", [event]:
                 return self.session.record(event, self.annotator), []
             case "progress", []:

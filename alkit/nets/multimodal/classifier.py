@@ -26,7 +26,7 @@ from alkit.rows import Rows
 
 
 class MultimodalNet(nn.Module):
-    """An encoder for each modality, fusion, a head on what is fused, and one on each modality alone.
+    """An encoder for each modality, their fusion, a joint head on it, and a head on each modality alone.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class MultimodalNet(nn.Module):
     Attributes
     ----------
     asked : tuple of str
-        The heads to answer, ``("joint",)`` at first. What they do not read does not run.
+        The heads whose logits `forward` returns, ``("joint",)`` at first. Encoders that none of them reads do not run.
 
     Examples
     --------
@@ -68,19 +68,20 @@ class MultimodalNet(nn.Module):
         if encoders.keys() != modalities.keys():
             raise ValueError(f"encoder names {list(encoders)}, but the modalities are {list(modalities)}")
         self.encoders = nn.ModuleDict()
-        for name, given in modalities.items():
-            shape = given if isinstance(given, tuple) else (given,)
+        for name, size in modalities.items():
+            shape = size if isinstance(size, tuple) else (size,)
             try:
                 self.encoders[name] = ModalityEncoder(encoders[name], shape, width, depth, dropout)
             except (RuntimeError, TypeError, ValueError) as error:
                 raise ValueError(f"encoder of modality {name!r}: {error}") from error
         self.fusion = build_fusion(fusion, len(modalities), width)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict({name: nn.Linear(width, n_classes) for name in (JOINT, *modalities)})
+        heads = {name: nn.Linear(width, n_classes) for name in (JOINT, *modalities)}
+        self.heads = nn.ModuleDict(heads)
         self.asked: tuple[str, ...] = (JOINT,)
 
     def forward(self, **rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the logits (n, n_classes) of each head asked; any for rows that lack its modality.
+        """Return the logits (n, n_classes) of each head asked; those of rows that lack its modality mean nothing.
 
         Parameters
         ----------
@@ -91,39 +92,44 @@ class MultimodalNet(nn.Module):
         -------
         tuple of tensors (n, n_classes)
         """
-        read = [name for name in self.encoders if name in self.asked or JOINT in self.asked]
-        encoded = {name: self.encoders[name](rows[name]) for name in read}
-        answers = {name: encoding for name, (encoding, _) in encoded.items()}
+        inputs: dict[str, torch.Tensor] = {}  # of each head
+        presents = []
+        for name, encoder in self.encoders.items():
+            if name in self.asked or JOINT in self.asked:
+                inputs[name], present_B = encoder(rows[name])
+                presents.append(present_B)
         if JOINT in self.asked:
-            encoding_B_M_H, present_B_M = (torch.stack(parts, 1) for parts in zip(*encoded.values(), strict=True))
-            answers[JOINT] = self.dropout(self.fusion(encoding_B_M_H, present_B_M))
-        return tuple(self.heads[head](answers[head]) for head in self.asked)
+            encoding_B_M_H = torch.stack(list(inputs.values()), 1)
+            present_B_M = torch.stack(presents, 1)
+            inputs[JOINT] = self.dropout(self.fusion(encoding_B_M_H, present_B_M))
+        return tuple(self.heads[head](inputs[head]) for head in self.asked)
 
 
 class MultimodalClassifier(NetClassifier):
-    """A network that reads several modalities of each row, such as a text and a picture, and does without some of them.
+    """A network that reads several modalities of each row, such as a text and a picture; some may be missing.
 
-    An encoder for each modality, fusion and a classifier on what is fused; beside it a classifier on each modality
-    alone, trained with it. A modality that a row lacks takes no part in fusion nor in its own classifier's loss.
+    It has an encoder for each modality, their fusion, a joint head that classifies by this, and, trained along with it,
+    a head on each modality alone. A modality that a row lacks takes part neither in fusion nor in its head's loss.
 
     Parameters
     ----------
     modalities : dict of str to int, tuple of int or slice
-        By name, the width of a modality's vectors, or the shape of its rows; or its columns, where X is one matrix.
+        By name, the width of a modality's vectors or the shape of its rows; where X is one matrix, its columns.
     encoder : {"residual", "highway", "mlp"}, Module, callable, or dict of these by modality, default="residual"
-        A module, which is copied, or what a callable without arguments builds, returns vectors: a CNN for pictures, a
-        transformer for token ids. One that begins with an ``nn.Embedding`` gets integers, others get floats.
+        Modules are copied, callables are called without arguments and build one. A module must return vectors: a CNN
+        for pictures, a transformer for token ids. One with an ``nn.Embedding`` that refuses floats gets integers, any
+        other gets floats.
     fusion : {"gated", "attention", "concat", "bilinear"}, default="gated"
         See :mod:`alkit.nets.multimodal.fusion`.
     width : int, default=128
-        Units of an encoding, and of what is fused.
+        Units of each encoding, and of their fusion.
     depth : int, default=1
         Blocks of an encoder given by name, after a first linear layer with ReLU.
     dropout : float, default=0.5
-        Probability of dropping a unit within such encoders, of encodings, and of what is fused.
+        Probability of dropping a unit within encoders given by name, of encodings, and of their fusion.
     loss_weights : {"uncertainty", "sum"} or dict of str to float, default="uncertainty"
-        How the losses of the heads, "joint" and each modality, add up: by learnt weights, see
-        :class:`alkit.nets.multimodal.losses.UncertaintyWeightedLoss`, all equal, or by weights given.
+        Weights of the losses of the heads, "joint" and each modality: learnt, see
+        :class:`alkit.nets.multimodal.losses.UncertaintyWeightedLoss`, all one, or those given.
     module : class, default=MultimodalNet
         The network.
     **kwargs : dict
@@ -143,8 +149,8 @@ class MultimodalClassifier(NetClassifier):
     missing in a row where it is None or holds a NaN. Inputs are not scaled, see
     :class:`sklearn.preprocessing.StandardScaler`.
 
-    There is no batch normalisation: it would be in the way of MC dropout, and of rows that lack a modality, which an
-    encoder reads as zeros; one of your own that has it counts them in its statistics.
+    There is no batch normalisation: an encoder reads rows that lack its modality as zeros, which would count in its
+    statistics, as they do in those of an encoder of your own that has it.
 
     Examples
     --------
@@ -183,8 +189,9 @@ class MultimodalClassifier(NetClassifier):
 
     @property
     def row_adapter(self) -> ModalityRows:
-        """Rows by modality, of which the head that is asked must find something to read."""
-        return ModalityRows(self.modalities, self.network.asked[0] if self.initialized_ else JOINT)
+        """Rows by modality, each with something that the head asked can read."""
+        head = self.network.asked[0] if self.initialized_ else JOINT
+        return ModalityRows(self.modalities, head)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; skorch would take a module given as `encoder` for a part already fitted, and refuse it."""
@@ -197,7 +204,11 @@ class MultimodalClassifier(NetClassifier):
     def loss_weights_(self) -> dict[str, float]:
         """The weight of each head's loss."""
         self.check_is_fitted()
-        return dict(zip((JOINT, *self.modalities), self.multitask_loss_.weights.tolist(), strict=True))
+        return dict(zip(self._heads, self.multitask_loss_.weights.tolist(), strict=True))
+
+    @property
+    def _heads(self) -> tuple[str, ...]:
+        return JOINT, *self.modalities
 
     def get_params_for(self, prefix: str) -> dict[str, Any]:
         """Collect the parameters of a part; those of the network are this classifier's own."""
@@ -205,12 +216,14 @@ class MultimodalClassifier(NetClassifier):
         if prefix != "module":
             return params
         own = {name: getattr(self, name) for name in ("encoder", "fusion", "width", "depth", "dropout")}
-        return {"modalities": getattr(self, "input_shape_", self.modalities), **own, **params}
+        # Once rows were seen their shapes are known, those of open slices too.
+        shapes = getattr(self, "input_shape_", self.modalities)
+        return {"modalities": shapes, **own, **params}
 
     def initialize_criterion(self) -> MultimodalClassifier:
-        """Build the loss of a head and what weighs the heads."""
+        """Build the loss of one head, and that which adds up the losses of all heads."""
         super().initialize_criterion()
-        heads = JOINT, *self.modalities
+        heads = self._heads
         self.multitask_loss_: UncertaintyWeightedLoss | FixedWeightLoss
         if self.loss_weights == "uncertainty":
             self.multitask_loss_ = UncertaintyWeightedLoss(len(heads))
@@ -227,7 +240,7 @@ class MultimodalClassifier(NetClassifier):
         """Run the network; in training, ask all its heads."""
         if not self.module_.training:
             return super().infer(x, **fit_params)
-        with self._asking(JOINT, *self.modalities):
+        with self._asking(*self._heads):
             return super().infer(x, **fit_params)
 
     def get_loss(
@@ -237,13 +250,17 @@ class MultimodalClassifier(NetClassifier):
         if not training:
             return super().get_loss(y_pred, y_true, X, *args, training=training, **kwargs)
         y_true = y_true.to(self.device)
-        present = [present_rows(X[name]).to(self.device) for name in self.modalities]
-        present_T_B = torch.stack([torch.stack(present).any(0), *present])
+        present_M_B = torch.stack([present_rows(X[name]).to(self.device) for name in self.modalities])
+        # The joint head reads a row that has any modality.
+        present_T_B = torch.cat([present_M_B.any(0, keepdim=True), present_M_B])
         counted_T = present_T_B.any(1)
         losses = []
-        for logits, rows, counted in zip(y_pred, present_T_B, counted_T, strict=True):
-            loss = super().get_loss(logits[rows], y_true[rows]) if counted else logits.new_zeros(())
-            losses.append(loss)
+        for logits, rows, is_counted in zip(y_pred, present_T_B, counted_T, strict=True):
+            # The mean over no rows at all would be NaN.
+            if is_counted:
+                losses.append(super().get_loss(logits[rows], y_true[rows]))
+            else:
+                losses.append(logits.new_zeros(()))
         return self.multitask_loss_(torch.stack(losses), counted_T)
 
     def predict_proba(self, X: Rows, head: str = JOINT) -> np.ndarray:
@@ -254,7 +271,7 @@ class MultimodalClassifier(NetClassifier):
         X : dict, DataFrame, matrix or Dataset of n rows
             The rows.
         head : str, default="joint"
-            Whose answer: the joint one, or that of a modality alone, which all rows must have.
+            The head that answers: "joint", or a modality, which all rows must have.
 
         Returns
         -------
@@ -275,7 +292,8 @@ class MultimodalClassifier(NetClassifier):
         -------
         ndarray of shape (n,)
         """
-        return self.classes_[self.predict_proba(X, head).argmax(axis=1)]
+        best = self.predict_proba(X, head).argmax(axis=1)
+        return self.classes_[best]
 
     def sample_proba(
         self,
@@ -302,7 +320,7 @@ class MultimodalClassifier(NetClassifier):
             return super().sample_proba(X, n_samples, random_state, consistent)
 
     def embed(self, X: Rows, layer: str | None = None, head: str = JOINT) -> np.ndarray:
-        """Return an embedding of each row: what is fused, or the encoding of a modality.
+        """Return an embedding of each row: what the head reads, the fusion or the encoding of its modality.
 
         Parameters
         ----------
@@ -320,14 +338,15 @@ class MultimodalClassifier(NetClassifier):
 
     @contextmanager
     def _asking(self, *heads: str) -> Iterator[None]:
-        """Have the network answer by some of its heads for a while."""
+        """Have the network answer with these heads inside the context."""
         self.check_is_fitted()
-        net, known = self.network, (JOINT, *self.modalities)
-        unknown = [head for head in heads if head not in known]
+        unknown = [head for head in heads if head not in self._heads]
         if unknown:
-            raise ValueError(f"head={unknown[0]!r} is unknown; choose one of {', '.join(map(repr, known))}")
-        before, net.asked = net.asked, heads
+            raise ValueError(f"head={unknown[0]!r} is unknown; choose one of {', '.join(map(repr, self._heads))}")
+        network = self.network
+        before = network.asked
+        network.asked = heads
         try:
             yield
         finally:
-            net.asked = before
+            network.asked = before

@@ -14,7 +14,7 @@ from alkit.nets.multimodal.rows import Shape, present_rows
 
 
 class Residual(nn.Module):
-    """A residual block [1]_, normalised first: x + f(norm(x)), f a linear layer, ReLU and dropout; keeps (n, width).
+    """A residual block [1]_: x + f(norm(x)), where f is a linear layer, ReLU and dropout; (n, width) -> (n, width).
 
     References
     ----------
@@ -23,7 +23,12 @@ class Residual(nn.Module):
 
     def __init__(self, width: int, dropout: float):
         super().__init__()
-        self.change = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout))
+        self.change = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Add a change to x."""
@@ -31,7 +36,7 @@ class Residual(nn.Module):
 
 
 class Highway(nn.Module):
-    """A highway layer [1]_: t(x) f(x) + (1 - t(x)) x, which begins by carrying most of x; keeps (n, width).
+    """A highway layer [1]_: t(x) f(x) + (1 - t(x)) x; (n, width) -> (n, width).
 
     References
     ----------
@@ -40,51 +45,61 @@ class Highway(nn.Module):
 
     def __init__(self, width: int, dropout: float):
         super().__init__()
-        self.change = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout))
+        self.change = nn.Sequential(
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        )
         self.gate = nn.Linear(width, width)
+        # As in the paper: a layer begins by passing on most of x, which lets gradients through many of them.
         nn.init.constant_(self.gate.bias, -1.0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Mix x and a change of it."""
-        return torch.lerp(x, self.change(x), torch.sigmoid(self.gate(x)))
+        """Blend x with a change of it, by the gate."""
+        changed = self.change(x)
+        gate = torch.sigmoid(self.gate(x))
+        return torch.lerp(x, changed, gate)
 
 
-def mlp(width: int, depth: int, dropout: float) -> list[nn.Module]:
+def mlp_layers(width: int, depth: int, dropout: float) -> list[nn.Module]:
     """Return plain layers: (n, width) -> (n, width)."""
-    return [layer for _ in range(depth) for layer in (nn.Dropout(dropout), nn.Linear(width, width), nn.ReLU())]
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Dropout(dropout), nn.Linear(width, width), nn.ReLU()]
+    return layers
 
 
-def residual(width: int, depth: int, dropout: float) -> list[nn.Module]:
+def residual_blocks(width: int, depth: int, dropout: float) -> list[nn.Module]:
     """Return residual blocks: (n, width) -> (n, width)."""
     return [nn.Dropout(dropout), *(Residual(width, dropout) for _ in range(depth))]
 
 
-def highway(width: int, depth: int, dropout: float) -> list[nn.Module]:
+def highway_layers(width: int, depth: int, dropout: float) -> list[nn.Module]:
     """Return highway layers: (n, width) -> (n, width)."""
     return [nn.Dropout(dropout), *(Highway(width, dropout) for _ in range(depth))]
 
 
 ENCODERS: dict[str, Callable[[int, int, float], list[nn.Module]]] = {
-    "residual": residual,
-    "highway": highway,
-    "mlp": mlp,
+    "residual": residual_blocks,
+    "highway": highway_layers,
+    "mlp": mlp_layers,
 }
 
 
 class ModalityEncoder(nn.Module):
-    """The encoder of one modality, which knows what rows have it.
+    """The encoder of one modality: zeros for the rows that lack it.
 
     Parameters
     ----------
     encoder : {"mlp", "residual", "highway"}, Module or callable
-        A module is copied, a callable without arguments builds one; its weights become floats of torch's default
-        dtype, its output (n, D) is brought to `width` by a linear layer if D is another. One that holds an
-        ``nn.Embedding`` and refuses floats gets its rows as int64, any other as floats.
+        A module is copied; a callable is called without arguments and builds one. Its weights become floats of torch's
+        default dtype, and a linear layer brings its output (n, D) to `width` where D is another. A module that holds
+        an ``nn.Embedding`` and refuses floats gets its rows as int64, any other as floats.
     shape : tuple of int
         Shape of a row.
     width, depth, dropout : int, int, float
-        Width of the output; of an encoder given by name, blocks after its first layer, which may be none; and what
-        share of units dropout drops there and of the output.
+        Width of the output; blocks after the first layer, possibly none, and the probability of dropping a unit of an
+        encoder given by name. With this probability, units of the output are dropped for all encoders.
 
     Examples
     --------
@@ -109,27 +124,31 @@ class ModalityEncoder(nn.Module):
     def forward(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return encodings (n, width), zeros where the modality is missing, and where it is present (n,)."""
         present_B = present_rows(values)
-        known = values.masked_fill(~present_B.view(-1, *[1] * (values.ndim - 1)), 0)
-        encoding_B_H = self.resize(self.encoder(self._cast(known)))
-        return self.dropout(encoding_B_H.masked_fill(~present_B[:, None], 0)), present_B
+        missing_B_1 = ~present_B.view(-1, *[1] * (values.ndim - 1))
+        # Zeros go in, so that no NaN reaches weights or gradients, and come out, whatever the encoder makes of them.
+        encoding_B_H = self.resize(self.encoder(self._cast(values.masked_fill(missing_B_1, 0))))
+        encoding_B_H = encoding_B_H.masked_fill(~present_B[:, None], 0)
+        return self.dropout(encoding_B_H), present_B
 
     def _cast(self, values: torch.Tensor) -> torch.Tensor:
         """Cast rows to what the encoder takes."""
         if self.takes_ids:
             return values.long()
-        floats = (p.dtype for p in self.encoder.parameters() if p.is_floating_point())
-        return values.to(next(floats, torch.get_default_dtype()))
+        float_dtypes = (p.dtype for p in self.encoder.parameters() if p.is_floating_point())
+        return values.to(next(float_dtypes, torch.get_default_dtype()))
 
     @torch.no_grad()
     def _output_shape(self, shape: Shape) -> Shape:
-        """Run two rows of zeros, as floats or, if an encoder with an embedding refuses these, as ids."""
-        weights = next(self.encoder.parameters(), torch.empty(0))
-        rows = torch.zeros(2, *shape, device=weights.device)
+        """Run two rows of zeros, as floats or, if an encoder with an embedding refuses these, as token ids."""
+        a_weight = next(self.encoder.parameters(), torch.empty(0))
+        rows = torch.zeros(2, *shape, device=a_weight.device)
         self.encoder.eval()
         try:
             encoded = self.encoder(self._cast(rows))
         except RuntimeError:
-            self.takes_ids = any(isinstance(part, (nn.Embedding, nn.EmbeddingBag)) for part in self.encoder.modules())
+            # An embedding alone is no sign of token ids: one of positions goes with floats.
+            embeddings = (nn.Embedding, nn.EmbeddingBag)
+            self.takes_ids = any(isinstance(layer, embeddings) for layer in self.encoder.modules())
             if not self.takes_ids:
                 raise
             encoded = self.encoder(self._cast(rows))
@@ -140,7 +159,7 @@ class ModalityEncoder(nn.Module):
 
 
 def _build(encoder: Any, shape: Shape, width: int, depth: int, dropout: float) -> nn.Module:
-    """Build an encoder by its name, copy a module, or call what builds one."""
+    """Build an encoder by its name, copy a module, or call a callable that builds one."""
     if isinstance(encoder, nn.Module):
         return copy.deepcopy(encoder)
     if callable(encoder):
@@ -148,5 +167,8 @@ def _build(encoder: Any, shape: Shape, width: int, depth: int, dropout: float) -
     if encoder not in ENCODERS:
         raise ValueError(f"encoder={encoder!r} is unknown; choose {', '.join(map(repr, ENCODERS))}, or give a module")
     return nn.Sequential(
-        nn.Flatten(), nn.Linear(math.prod(shape), width), nn.ReLU(), *ENCODERS[encoder](width, depth, dropout)
+        nn.Flatten(),
+        nn.Linear(math.prod(shape), width),
+        nn.ReLU(),
+        *ENCODERS[encoder](width, depth, dropout),
     )

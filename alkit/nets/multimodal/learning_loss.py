@@ -11,14 +11,14 @@ from alkit.nets.multimodal.rows import Modalities
 
 
 class MultimodalLearningLossClassifier(LearningLossClassifier, MultimodalClassifier):
-    """A `MultimodalClassifier` that learns with its task to predict the joint head's loss of each row.
+    """A `MultimodalClassifier` that learns its task and the joint head's loss of each row.
 
     Parameters
     ----------
     modalities : dict of str to int, tuple of int or slice
         See `MultimodalClassifier`.
     loss_layers : list of str, optional
-        See `LearningLossClassifier`. By default what is fused, and the encoding of each modality (zeros where it is
+        See `LearningLossClassifier`. By default the fusion and the encoding of each modality (zeros where it is
         missing): "fusion", "encoders.text" ...
     **kwargs : dict
         As for `MultimodalClassifier` and `LearningLossClassifier`.

@@ -1,4 +1,4 @@
-"""One loss of several: weights learnt from how noisy each of them is, or fixed ones."""
+"""The total of several losses, with weights learnt from how noisy each of them is, or fixed ones."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class UncertaintyWeightedLoss(nn.Module):
     """Sum of losses with learnt weights: L_i / s_i^2 + log s_i for each [1]_.
 
     With a constant loss L the minimum is at s^2 = 2 L: a loss that stays high counts little. The parameters are
-    log s_i^2. As a loss goes to zero there is no minimum, so s_i^2 is kept above 1e-4, by projection: it leaves that
-    bound as soon as the loss grows.
+    log s_i^2. At a loss of zero there is no minimum, so before each total s_i^2 is set to 1e-4 or more; a gradient
+    still reaches it there, and it grows again with the loss.
 
     Parameters
     ----------
     n_losses : int
-        T.
+        Number of losses T.
 
     References
     ----------
@@ -45,8 +45,9 @@ class UncertaintyWeightedLoss(nn.Module):
         """Return the total of losses (T,), or of those counted, a bool mask (T,)."""
         with torch.no_grad():
             self.log_variance.clamp_(min=math.log(_MIN_VARIANCE))
-        terms_T = losses_T * torch.exp(-self.log_variance) + self.log_variance / 2
-        return (terms_T if counted_T is None else terms_T[counted_T]).sum()
+        precision_T = torch.exp(-self.log_variance)
+        terms_T = losses_T * precision_T + self.log_variance / 2
+        return _total(terms_T, counted_T)
 
     @property
     def weights(self) -> torch.Tensor:
@@ -73,5 +74,11 @@ class FixedWeightLoss(nn.Module):
 
     def forward(self, losses_T: torch.Tensor, counted_T: torch.Tensor | None = None) -> torch.Tensor:
         """Return the total of losses (T,), or of those counted, a bool mask (T,)."""
-        terms_T = losses_T * self.weights
-        return (terms_T if counted_T is None else terms_T[counted_T]).sum()
+        return _total(losses_T * self.weights, counted_T)
+
+
+def _total(terms_T: torch.Tensor, counted_T: torch.Tensor | None) -> torch.Tensor:
+    """Sum up the terms of all losses, or of those counted."""
+    if counted_T is not None:
+        terms_T = terms_T[counted_T]
+    return terms_T.sum()

@@ -1,4 +1,4 @@
-"""Rows of several modalities, whatever form they come in, as a dict with an array for each; NaN: missing."""
+"""Rows of several modalities, in any form, as a dict with an array for each; NaN stands for a missing modality."""
 
 from __future__ import annotations
 
@@ -27,25 +27,30 @@ def check_modalities(modalities: Modalities) -> None:
     """Raise ValueError unless there are modalities, and each has a usable name and a width, shape or slice."""
     if not isinstance(modalities, Mapping) or not modalities:
         raise ValueError(f"modalities={modalities!r}: give a dict of one or more, name to width, shape or slice")
-    for name, given in modalities.items():
-        taken = name in (JOINT, "self") or hasattr(torch.nn.ModuleDict(), str(name))
-        if not isinstance(name, str) or not name or "." in name or taken:
+    for name, size in modalities.items():
+        # Encoders and heads are entries of a ModuleDict, and rows are keyword arguments of the network's forward.
+        is_taken = name in (JOINT, "self") or hasattr(torch.nn.ModuleDict(), str(name))
+        if not isinstance(name, str) or not name or "." in name or is_taken:
             raise ValueError(f"a modality cannot be called {name!r}: that name is taken, or not a name of a submodule")
-        sizes = given if isinstance(given, tuple) else (given,)
-        if isinstance(given, slice):
-            start, stop = given.start or 0, given.stop
-            right = given.step in (None, 1) and start >= 0 and (stop is None or stop > start)
-        else:
-            right = bool(sizes) and all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes)
-        if not right:
+        if not _is_size(size):
             raise ValueError(
-                f"modalities={{{name!r}: {given!r}}}: give a width, a tuple of widths, or a slice of columns such as "
+                f"modalities={{{name!r}: {size!r}}}: give a width, a tuple of widths, or a slice of columns such as "
                 "slice(0, 384)"
             )
 
 
+def _is_size(size: Any) -> bool:
+    """Tell whether a modality's size is a width, a shape, or a slice of one column or more."""
+    if isinstance(size, slice):
+        start = size.start or 0
+        has_columns = size.stop is None or size.stop > start
+        return size.step in (None, 1) and start >= 0 and has_columns
+    shape = size if isinstance(size, tuple) else (size,)
+    return bool(shape) and all(isinstance(width, (int, np.integer)) and width > 0 for width in shape)
+
+
 def by_modality(X: Rows, modalities: Modalities) -> Rows:
-    """Return rows as a dict with an array (n, ...) for each modality; a Dataset as one of such dicts.
+    """Return rows as a dict with an array (n, ...) for each modality; a Dataset as a Dataset of such dicts.
 
     Parameters
     ----------
@@ -64,8 +69,8 @@ def by_modality(X: Rows, modalities: Modalities) -> Rows:
     Raises
     ------
     ValueError
-        If a modality is missing altogether or unknown, or of another width than declared, or modalities differ in
-        length.
+        If X lacks a modality altogether or has one that is not declared, if rows have another shape than declared, or
+        if modalities differ in length.
 
     Examples
     --------
@@ -84,26 +89,30 @@ def by_modality(X: Rows, modalities: Modalities) -> Rows:
         columns = {name: kind_of(X).column(X, name) for name in column_names(X) or ()}
     else:
         columns = _columns_of_matrix(X, modalities)
-    unknown = [name for name in columns if name not in modalities]
-    lacking = [name for name in modalities if name not in columns]
-    if unknown or lacking:
-        raise ValueError(
-            f"X has {len(columns)} modalities, {', '.join(map(repr, columns))}, but {len(modalities)} are declared, "
-            f"{', '.join(map(repr, modalities))}: "
-            + "; ".join(f"{name!r} is not in X" for name in lacking)
-            + "; " * bool(unknown and lacking)
-            + "; ".join(f"{name!r} is not declared" for name in unknown)
-        )
-    rows = {name: _as_array(name, columns[name], _declared_shape(modalities[name])) for name in modalities}
+    _check_names(columns, modalities)
+    rows = {name: _as_array(name, columns[name], _declared_shape(size)) for name, size in modalities.items()}
     n_rows(rows)  # raises where they differ in length
     return rows
 
 
-def _declared_shape(given: int | Shape | slice) -> Shape | None:
-    """Return the shape of a modality's rows, None where a slice is open."""
-    if isinstance(given, slice):
-        return None if given.stop is None else (given.stop - (given.start or 0),)
-    return given if isinstance(given, tuple) else (given,)
+def _check_names(columns: Mapping[str, Any], modalities: Modalities) -> None:
+    """Raise unless X has the modalities that are declared."""
+    faults = [f"{name!r} is not in X" for name in modalities if name not in columns]
+    faults += [f"{name!r} is not declared" for name in columns if name not in modalities]
+    if faults:
+        raise ValueError(
+            f"X has {len(columns)} modalities, {', '.join(map(repr, columns))}, but {len(modalities)} are declared, "
+            f"{', '.join(map(repr, modalities))}: {'; '.join(faults)}"
+        )
+
+
+def _declared_shape(size: int | Shape | slice) -> Shape | None:
+    """Return the shape of a modality's rows, None for a slice without an end."""
+    if not isinstance(size, slice):
+        return size if isinstance(size, tuple) else (size,)
+    if size.stop is None:
+        return None
+    return (size.stop - (size.start or 0),)
 
 
 def _columns_of_matrix(X: Rows, modalities: Modalities) -> dict[str, Any]:
@@ -113,32 +122,41 @@ def _columns_of_matrix(X: Rows, modalities: Modalities) -> dict[str, Any]:
             f"X is a {type(X).__name__} of shape {getattr(X, 'shape', 'unknown')}; pass a dict of arrays, a DataFrame "
             f"with the columns {', '.join(map(repr, modalities))}, a Dataset of dicts, or one matrix"
         )
-    width = X.shape[1]
-    slices = {name: given for name, given in modalities.items() if isinstance(given, slice)}
-    if len(slices) < len(modalities):
-        other = next(name for name in modalities if name not in slices)
-        raise ValueError(
-            f"X is one matrix of {width} columns, but modalities={dict(modalities)} does not say which of them are "
-            f"{other!r}; give a slice for each, or pass X as a dict of arrays"
-        )
-    late = next((name for name, given in slices.items() if given.stop is None and (given.start or 0) >= width), None)
-    if late is not None:
-        raise ValueError(f"modality {late!r} begins with column {slices[late].start}, but X has {width} columns")
-    last = max(slices, key=lambda name: width if slices[name].stop is None else slices[name].stop)
-    end = width if slices[last].stop is None else slices[last].stop
-    if end != width:
-        raise ValueError(f"modality {last!r} ends with column {end}, but X has {width} columns; they must be as many")
+    columns_of = _checked_slices(modalities, width=X.shape[1])
     X = X if column_names(X) is None else dense(X)
     X = X.tocsr() if sp.issparse(X) else X  # other formats cannot be cut
-    return {name: X[:, columns] for name, columns in slices.items()}
+    return {name: X[:, columns] for name, columns in columns_of.items()}
+
+
+def _checked_slices(modalities: Modalities, width: int) -> dict[str, slice]:
+    """Return the columns of each modality, after checking that the last of them is the last of the matrix."""
+    columns_of: dict[str, slice] = {}
+    ends: dict[str, int] = {}
+    for name, columns in modalities.items():
+        if not isinstance(columns, slice):
+            raise ValueError(
+                f"X is one matrix of {width} columns, but modalities={dict(modalities)} does not say which of them are "
+                f"{name!r}; give a slice for each, or pass X as a dict of arrays"
+            )
+        columns_of[name] = columns
+        ends[name] = width if columns.stop is None else columns.stop
+    for name, columns in columns_of.items():
+        if columns.stop is None and (columns.start or 0) >= width:
+            raise ValueError(f"modality {name!r} begins with column {columns.start}, but X has {width} columns")
+    last = max(ends, key=lambda name: ends[name])
+    if ends[last] != width:
+        raise ValueError(
+            f"modality {last!r} ends with column {ends[last]}, but X has {width} columns; they must be as many"
+        )
+    return columns_of
 
 
 def _as_array(name: str, values: Any, shape: Shape | None) -> Any:
     """Return one modality's rows as an array (n, ...), of the shape declared."""
     if not isinstance(values, (list, tuple)) and not hasattr(values, "shape"):
         raise ValueError(f"modality {name!r} is a {type(values).__name__}; give an array, or a list of rows")
-    cells = isinstance(values, (list, tuple, pd.Series, ExtensionArray))
-    if cells or (len(values.shape) == 1 and values.dtype == object):
+    has_cells = isinstance(values, (list, tuple, pd.Series, ExtensionArray))
+    if has_cells or (len(values.shape) == 1 and values.dtype == object):
         values = _stack_cells(name, list(values), shape)
     if isinstance(values, (np.ndarray, torch.Tensor)) and values.ndim == 1:
         values = values.reshape(-1, 1)
@@ -150,25 +168,33 @@ def _as_array(name: str, values: Any, shape: Shape | None) -> Any:
 
 def _stack_cells(name: str, cells: list, shape: Shape | None) -> np.ndarray:
     """Stack cells that are arrays, or None or NaN where the modality is missing."""
-    missing = np.array([np.ndim(cell) == 0 and bool(pd.isna(cell)) for cell in cells], dtype=bool)
-    known = [np.asarray(cell) for cell, gone in zip(cells, missing, strict=True) if not gone]
-    if not known and shape is None:
+    missing = np.array([_is_missing(cell) for cell in cells], dtype=bool)
+    present = [np.asarray(cell) for cell in cells if not _is_missing(cell)]
+    if present:
+        shape = present[0].shape
+    elif shape is None:
         raise ValueError(f"modality {name!r} is missing in all {len(cells)} rows, and its width is not declared")
-    shape = known[0].shape if known else shape
-    odd = next((cell.shape for cell in known if cell.shape != shape), None)
-    if odd is not None:
-        raise ValueError(f"modality {name!r} has rows of shape {shape} and of shape {odd}; give all rows one shape")
+    for cell in present:
+        if cell.shape != shape:
+            raise ValueError(
+                f"modality {name!r} has rows of shape {shape} and of shape {cell.shape}; give all rows one shape"
+            )
     if not missing.any():
-        return np.stack(known)
-    dtype = np.result_type(np.float32, *{cell.dtype for cell in known})
-    stacked = np.full((len(cells), *(shape or ())), np.nan, dtype=dtype)
-    if known:
-        stacked[~missing] = known
+        return np.stack(present)
+    dtype = np.result_type(np.float32, *{cell.dtype for cell in present})  # floats: integers have no NaN
+    stacked = np.full((len(cells), *shape), np.nan, dtype=dtype)
+    if present:
+        stacked[~missing] = present
     return stacked
 
 
+def _is_missing(cell: Any) -> bool:
+    """Tell whether a cell is None or NaN instead of an array."""
+    return np.ndim(cell) == 0 and bool(pd.isna(cell))
+
+
 class ModalityRows(RowAdapter):
-    """How rows of several modalities reach a network: by modality, each row with something that a head can read.
+    """How rows of several modalities reach a network: by modality, each row with one that the head can read.
 
     Parameters
     ----------
@@ -192,10 +218,12 @@ class ModalityRows(RowAdapter):
     def check(self, X: Rows) -> int:
         """Return how many rows there are, after checking that none lacks every modality."""
         n = super().check(X)
-        if not isinstance(X, Dataset):  # whose items are checked as they are read
+        # The items of a Dataset are checked as they are read.
+        if not isinstance(X, Dataset):
             rows = RowDataset(X)
             for part in slices(n, scoring_rows(rows)):
-                check_present(rows.batch(part)[0], part.start)
+                batch, _ = rows.batch(part)
+                check_present(batch, part.start)
         return n
 
     def check_batch(self, batch: Tensors, first_row: int) -> None:
@@ -228,8 +256,12 @@ class ModalityDataset(Dataset):
     def __getitem__(self, i: int) -> Any:
         item = self.items[i]
         x, *rest = item if isinstance(item, (tuple, list)) else (item,)
-        one = {name: [value] for name, value in x.items()} if isinstance(x, Mapping) else np.asarray(x)[None]
-        rows = by_modality(one, self.modalities)
+        one_row: Any
+        if isinstance(x, Mapping):
+            one_row = {name: [value] for name, value in x.items()}
+        else:
+            one_row = np.asarray(x)[None]
+        rows = by_modality(one_row, self.modalities)
         check_present(to_tensors(rows), i)
         row = take(rows, 0)
         return (row, *rest) if rest else row
@@ -252,11 +284,12 @@ def check_present(batch: Tensors, first_row: int = 0, head: str = JOINT) -> None
     first_row : int, default=0
         Position of the first, for error messages.
     head : str, default="joint"
-        The joint head reads what there is, the head of a modality needs that one.
+        The joint head needs one modality or more, the head of a modality needs that one.
 
     Raises
     ------
     ValueError
+        If a row does; the message has the position of the first.
     """
     assert isinstance(batch, dict)
     for name, values in batch.items():
@@ -264,11 +297,12 @@ def check_present(batch: Tensors, first_row: int = 0, head: str = JOINT) -> None
             row = int(values.flatten(1).isinf().any(1).nonzero()[0])
             raise ValueError(f"modality {name!r} holds infinity in row {first_row + row}; only NaN means missing")
     read = list(batch) if head == JOINT else [head]
-    gone = ~torch.stack([present_rows(batch[name]) for name in read]).any(0)
-    if gone.any():
-        rows = f"{int(gone.sum())} of {len(gone)} rows of X (first: row {first_row + int(gone.nonzero()[0])})"
+    missing = ~torch.stack([present_rows(batch[name]) for name in read]).any(0)
+    if missing.any():
+        first = first_row + int(missing.nonzero()[0])
+        rows = f"{int(missing.sum())} of {len(missing)} rows of X (first: row {first})"
         if head != JOINT:
             raise ValueError(f"modality {head!r}, which head {head!r} reads, is missing in {rows}; ask head={JOINT!r}")
         raise ValueError(
-            f"all {len(read)} modalities, {', '.join(map(repr, read))}, are missing in {rows}; drop rows of nothing"
+            f"all {len(read)} modalities, {', '.join(map(repr, read))}, are missing in {rows}; drop these rows"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,16 +48,19 @@ def batch_sizes(n: int, batch_size: int, batching: str = "flexible") -> list[int
         raise ValueError(f"cannot cut {n} rows into batches of {batch_size}; both must be at least 1")
     if batch_size == -1:
         return [n]
+    n_full, rest = divmod(n, batch_size)
     if batching == "upsample":
-        return [batch_size] * -(-n // batch_size)
-    whole, rest = divmod(n, batch_size)
+        n_batches = n_full + (rest > 0)
+        return [batch_size] * n_batches
     if batching == "flexible":
-        count = max(1, whole)
-        size, longer = divmod(n, count)
-        return [size + 1] * longer + [size] * (count - longer)
-    if rest == 1 and whole and batch_size > 1:
-        return [batch_size] * (whole - 1) + [batch_size + 1]
-    return [batch_size] * whole + [rest] * (rest > 0)
+        n_batches = max(1, n_full)
+        size, n_larger = divmod(n, n_batches)
+        return [size + 1] * n_larger + [size] * (n_batches - n_larger)
+    # BatchNorm cannot train on one row.
+    if rest == 1 and n_full > 0 and batch_size > 1:
+        return [batch_size] * (n_full - 1) + [batch_size + 1]
+    sizes = [batch_size] * n_full
+    return [*sizes, rest] if rest else sizes
 
 
 def epoch_batches(
@@ -90,9 +94,11 @@ def epoch_batches(
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
     sizes = batch_sizes(n, batch_size, batching)
-    passes = -(-sum(sizes) // n)
-    order = [torch.randperm(n, generator=rng) if shuffle else torch.arange(n) for _ in range(passes)]
-    return torch.cat(order)[: sum(sizes)].split(sizes)
+    n_passes = math.ceil(sum(sizes) / n)
+    # Repeated rows come from a further pass over all of them, so that no row is drawn a third time before all others
+    # are drawn twice.
+    passes = [torch.randperm(n, generator=rng) if shuffle else torch.arange(n) for _ in range(n_passes)]
+    return torch.cat(passes)[: sum(sizes)].split(sizes)
 
 
 class EpochBatches:

@@ -57,14 +57,22 @@ def to_tensors(X: Rows) -> Tensors:
             f"X holds {values.dtype} values, but a network takes real numbers; turn text or categories into numbers "
             "first (e.g. TfidfVectorizer, OneHotEncoder). Complex data not supported"
         )
+    # torch computes with no unsigned integers but bytes.
     if values.dtype in (np.uint16, np.uint32, np.uint64):
         values = values.astype(np.int64)
-    readable = values.flags.writeable and all(stride >= 0 for stride in values.strides) and values.dtype.isnative
-    return torch.from_numpy(values if readable else values.astype(values.dtype.newbyteorder("=")))
+    if not _can_be_shared(values):
+        values = values.astype(values.dtype.newbyteorder("="))
+    return torch.from_numpy(values)
+
+
+def _can_be_shared(values: np.ndarray) -> bool:
+    """Tell whether torch can use the memory of an array: it warns of read-only ones and refuses reversed ones."""
+    reversed_axes = any(stride < 0 for stride in values.strides)
+    return values.flags.writeable and not reversed_axes and values.dtype.isnative
 
 
 def _entry(key: str, values: Rows) -> Tensors:
-    """Convert one entry of a dict, which an error names."""
+    """Convert one entry of a dict; an error names its key."""
     try:
         return to_tensors(values)
     except ValueError as error:
@@ -92,28 +100,28 @@ def input_shape(X: Rows) -> Any:
 class RowAdapter:
     """How X reaches a network: arranged, checked once before a fit, and batch by batch when it is scored.
 
-    The one seam between networks and what they read: a network of other rows overrides these methods, and nothing of
-    how it is trained.
+    A network that reads rows of another kind hands in a subclass of this (`SkorchNet.row_adapter`), and is trained as
+    all others.
     """
 
     allow_nan = False
     """Whether NaN stands for what is missing."""
 
     def arrange(self, X: Rows) -> Rows:
-        """Return rows as batches are to be taken of them."""
+        """Return rows in the form that batches are taken from."""
         return X
 
     def check(self, X: Rows) -> int:
-        """Return how many rows there are, arranged, after looking at all that a fit will read."""
+        """Return the number of arranged rows, after checking all their values before a fit."""
         return check_rows(X, allow_nan=self.allow_nan)
 
     def check_batch(self, batch: Tensors, first_row: int) -> None:
-        """Look at a batch that is about to be scored; `first_row` is the position of its first row."""
+        """Check a batch that is about to be scored; `first_row` is the position of its first row."""
         if not self.allow_nan:
             check_batch(batch, first_row)
 
     def is_sized(self, takes_integers: bool) -> bool:
-        """Tell whether rows must have the shape of those fitted: sequences of tokens may be longer."""
+        """Tell whether rows must have the shape of those fitted: integers are token ids, whose sequences vary."""
         return not takes_integers
 
 
@@ -152,30 +160,45 @@ class RowDataset(skorch.dataset.Dataset):
 
     def batch(self, rows: torch.Tensor | slice) -> tuple[Tensors, torch.Tensor | None]:
         """Return the tensors and the codes of some rows."""
-        foreign = isinstance(rows, torch.Tensor) and not isinstance(self.rows, torch.Tensor)
-        return to_tensors(
-            take(self.rows, np.asarray(rows) if foreign else rows)
-        ), None if self.codes is None else self.codes[rows]
+        positions: Any = rows
+        # A tensor indexes tensors fastest, but not every other kind of rows takes one.
+        if isinstance(rows, torch.Tensor) and not isinstance(self.rows, torch.Tensor):
+            positions = np.asarray(rows)
+        batch = to_tensors(take(self.rows, positions))
+        codes = None if self.codes is None else self.codes[rows]
+        return batch, codes
 
     def __getitem__(self, i: int) -> tuple[Tensors, torch.Tensor]:
-        X, codes = self.batch(slice(int(i), int(i) + 1))
-        row = {key: value[0] for key, value in X.items()} if isinstance(X, dict) else X[0]
-        return row, torch.tensor(0) if codes is None else codes[0]
+        batch, codes = self.batch(slice(int(i), int(i) + 1))
+        row: Tensors
+        if isinstance(batch, dict):
+            row = {key: values[0] for key, values in batch.items()}
+        else:
+            row = batch[0]
+        # A DataLoader collates codes, and cannot collate None.
+        code = torch.tensor(0) if codes is None else codes[0]
+        return row, code
 
 
 def in_memory(X: Rows, lazily: bool = False) -> Rows:
-    """Return rows fast to index: tensors, unless lazily, but leave sparse rows, Datasets and all on disk for later."""
+    """Return rows in a form that is fast to index: tensors, but for sparse rows, Datasets and rows on disk.
+
+    With `lazily`, those in memory keep their kind too, and each batch is turned into tensors as it is read.
+    """
     if sp.issparse(X):  # before mappings: one of its formats is a dict
         return X.tocsr()
     if isinstance(X, Mapping):
         return {key: in_memory(X.get(key), lazily) for key in X}
-    return X if lazily or is_lazy(X) else to_tensors(X)
+    if lazily or is_lazy(X):
+        return X
+    return to_tensors(X)
 
 
 def fetch(dataset: Any, rows: torch.Tensor | slice) -> tuple[Tensors, torch.Tensor | None]:
     """Return a batch of a RowDataset or of a (nested) Subset of one."""
     if isinstance(dataset, Subset):
-        return fetch(dataset.dataset, torch.as_tensor(np.asarray(dataset.indices))[rows])
+        indices = torch.as_tensor(np.asarray(dataset.indices))
+        return fetch(dataset.dataset, indices[rows])
     return dataset.batch(rows)
 
 
@@ -189,10 +212,12 @@ def scoring_rows(dataset: Dataset) -> int:
 
     What a convolution makes of a picture is many times its size: larger batches of those leave the cache.
     """
-    row, _ = fetch(dataset, slice(0, 1))
-    values = row.values() if isinstance(row, dict) else (row,)
-    rows = SCORING_ROWS if all(v.ndim <= 2 for v in values) else SCORING_ROWS // 16
-    return max(1, min(rows, SCORING_BYTES // max(1, sum(v.numel() * v.element_size() for v in values))))
+    first_row, _ = fetch(dataset, slice(0, 1))
+    parts = first_row.values() if isinstance(first_row, dict) else (first_row,)
+    are_vectors = all(part.ndim <= 2 for part in parts)
+    most_rows = SCORING_ROWS if are_vectors else SCORING_ROWS // 16
+    bytes_per_row = sum(part.numel() * part.element_size() for part in parts)
+    return max(1, min(most_rows, SCORING_BYTES // max(1, bytes_per_row)))
 
 
 class RowBatches:
@@ -245,8 +270,11 @@ class CheckedBatches:
 
 def labels_of(dataset: Dataset) -> list:
     """Return the labels of a Dataset that yields (x, y)."""
-    items = (dataset[i] for i in range(n_rows(dataset)))
-    labels = [item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None for item in items]
-    if any(label is None for label in labels):
-        raise ValueError("y is None and X yields no labels; pass y, or a Dataset whose items are (x, y)")
-    return [label.item() if isinstance(label, torch.Tensor) else label for label in labels]
+    y = []
+    for i in range(n_rows(dataset)):
+        item = dataset[i]
+        label = item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None
+        if label is None:
+            raise ValueError("y is None and X yields no labels; pass y, or a Dataset whose items are (x, y)")
+        y.append(label.item() if isinstance(label, torch.Tensor) else label)
+    return y

@@ -1,4 +1,4 @@
-"""Shrink and perturb: start from the last network without inheriting its overconfidence."""
+"""Warm starts by shrink and perturb: from the last fit's weights, without their overconfidence."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def reinitialised(module: nn.Module) -> nn.Module:
     """Copy a network and draw its weights anew, in every layer that knows how to (``reset_parameters``)."""
     fresh = deepcopy(module)
     for layer in fresh.modules():
+        # torch's MultiheadAttention and Transformer have it under the private name alone.
         reset = getattr(layer, "reset_parameters", None) or getattr(layer, "_reset_parameters", None)
         if callable(reset):
             reset()

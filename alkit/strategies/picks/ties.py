@@ -2,7 +2,8 @@
 
 Every tie is broken at random, by the generator of the query, so that no row is preferred for its place in the pool:
 
-- `largest` for picks that take the k best rows at once (`top_k` and all that is built on it);
+- `largest` for picks that take the k best rows at once (`top_k` and all that is built on it; `uniform`, and so the
+  strategy ``random``, is a tie of all rows);
 - `seeded_argmax` for picks that choose one row after another and draw anew at each step (`coreset`, `badge`,
   `ranked_batch`, `probcover`);
 - `largest_key` for picks that draw one key per row beforehand, so that what is tied does not change how much is drawn

@@ -1,4 +1,6 @@
-"""Progress: counts of items and labels, and the state of the model."""
+"""Progress: counts of items and labels."""
+
+from tests.annotate.sessions import CALM
 
 
 def test_progress(session):
@@ -10,6 +12,7 @@ def test_progress(session):
         "n_items": 20, "n_done": 1, "n_flagged": 1, "n_labels": 1, "mine": 1,
     }  # fmt: skip
     assert state["counts"] == {"spam": 0, "ham": 1}
-    assert state["model"] == {"version": None, "n_labels": None, "training": False, "error": None}
+    assert state["unlabelled"] == ["spam"]
+    assert state["model"] == CALM
     session.undo(uuid, "ann")
     assert session.progress("ann")["n_labels"] == 0

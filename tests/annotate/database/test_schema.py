@@ -49,5 +49,5 @@ def test_events_can_be_neither_changed_nor_deleted(filled):
     store = filled()
     record(store, "label", "i0", "x", "ann")
     for sql in ("UPDATE event SET value = 'y'", "DELETE FROM event"):
-        with pytest.raises(sqlite3.IntegrityError, match="events are never"):
-            store.query(sql)
+        with pytest.raises(sqlite3.IntegrityError, match="events are never"), store.transaction() as db:
+            db.execute(sql)

@@ -1,8 +1,10 @@
 """Preparing a database: a session continues on its own items and classes, and on no others."""
 
+import pandas as pd
 import pytest
 
-from alkit.annotate import LabelingSession
+from alkit.annotate import Items, LabelingSession
+from alkit.annotate.items import read_items
 from tests.annotate.sessions import CLASSES, TEXTS
 
 
@@ -26,7 +28,38 @@ def test_other_items_are_refused_and_the_difference_named(tmp_path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"made for other items: text of item '4' was 'text 4' and is now 'changed'"):
         LabelingSession([*TEXTS[:4], "changed", *TEXTS[5:]], CLASSES, path)
-    with pytest.raises(ValueError, match=r"made for 20 items and there are now 21: 1 items are new, the first is '20'"):
-        LabelingSession([*TEXTS, "more"], CLASSES, path)
+    with pytest.raises(ValueError, match=r"made for other items: text of item '4' was 'text 4' and is now 'changed'"):
+        LabelingSession([*TEXTS[:4], "changed", *TEXTS[5:], "more"], CLASSES, path)
+    with pytest.raises(
+        ValueError, match=r"made for 20 items and there are now 19: 1 items are gone, the first is '19'"
+    ):
+        LabelingSession(TEXTS[:19], CLASSES, path)
     assert path.read_bytes() == before
     LabelingSession(TEXTS, CLASSES, path).close()
+
+
+def items_of(folder, text):
+    path = folder / "rows.csv"
+    path.write_text(text)
+    return read_items(path, id="id")
+
+
+def test_a_database_that_holds_cells_as_numbers_goes_on(tmp_path):
+    items = items_of(tmp_path, "id,code,size,sold,note\n1,01,1.50,True,\n2,7,3,False,x\n")
+    as_parsed = pd.DataFrame({"code": [1, 7], "size": [1.5, 3.0], "sold": [True, False], "note": [None, "x"]})
+    path = tmp_path / "labels.db"
+    with LabelingSession(Items(["1", "2"], rows=as_parsed), CLASSES, path, random_state=0) as session:
+        session.label("1", CLASSES[0], "ann")
+    with LabelingSession(items, CLASSES, path, random_state=0) as session:
+        (label,) = session.export()
+    assert label["value"] == CLASSES[0]
+    assert label["row"] == {"code": "01", "size": "1.50", "sold": "True", "note": ""}
+
+
+@pytest.mark.parametrize("row", ["1,02,x", "1,one,x", "1,1,", "1,1,y"])
+def test_other_numbers_are_other_items(tmp_path, row):
+    path = tmp_path / "labels.db"
+    items = Items(["1"], rows=pd.DataFrame({"code": [1], "note": ["x"]}))
+    LabelingSession(items, CLASSES, path).close()
+    with pytest.raises(ValueError, match="made for other items"):
+        LabelingSession(items_of(tmp_path, f"id,code,note\n{row}\n"), CLASSES, path)

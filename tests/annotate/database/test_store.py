@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alkit.annotate.database import answers as answers_module
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import Conflict, UnknownItem
+from alkit.annotate.database.leases import held_items
 from alkit.annotate.database.ranking import Ranked, put_ranking
 from alkit.annotate.database.store import LabelStore
+from alkit.annotate.database.tokens import new_token
 from tests.annotate.database.stores import LEASE, fill, next_item, record
 
 
@@ -45,7 +48,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(overlap=st.integers(1, 3), actions=ACTIONS)
 def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
     with tempfile.TemporaryDirectory() as folder:
@@ -79,6 +82,9 @@ def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
             "WHERE a.kind = 'label' AND NOT e.late GROUP BY a.item"
         )
         assert all(n <= overlap for (n,) in in_time)
+        kept = {(row["item"], row["annotator"], row["event"]) for row in store.query("SELECT * FROM answer")}
+        read = store.query(answers_module._ANSWERS, start=0, end=10**6, last=10**6, annotator=None)
+        assert {(row["item"], row["annotator"], row["seq"]) for row in read} == kept
         store.close()
 
 
@@ -134,7 +140,7 @@ def test_undo_gives_the_item_back(filled):
     record(store, "label", "i0", "x", "ann", now=1, uuid="u")
     assert record(store, "undo", "i0", "u", "ann", now=20)["item"] == "i0"
     assert next_item(store, "bob", now=21) is None
-    assert store.renew("ann", now=22, lease_seconds=LEASE)["item"] == 0
+    assert list(held_items(store, "ann", 22)) == [0]
     assert not record(store, "label", "i0", "y", "ann", now=23)["late"]
     assert [answer["value"] for answer in read_answers(store)] == ["y"]
     assert store.count("SELECT COUNT(*) FROM event") == 3
@@ -180,6 +186,53 @@ def test_a_flag_puts_an_item_aside(filled):
     assert next_item(store, "bob")["item"] == 0
 
 
+def test_skips_of_someone_alone_come_back_at_the_end_once_after_each_label(filled):
+    store = filled(n=4)
+    for item in (0, 1):
+        assert next_item(store, "ann")["item"] == item
+        record(store, "skip", f"i{item}", None, "ann")
+    assert next_item(store, "ann")["item"] == 2
+    assert next_item(store, "ann")["item"] == 3
+    assert next_item(store, "ann") is None  # both skips are newer than the last label
+    record(store, "label", "i2", "x", "ann")
+    record(store, "label", "i3", "x", "ann")
+    again = next_item(store, "ann", now=1.0)
+    assert (again["item"], again["source"]) == (0, "random")
+    record(store, "skip", "i0", None, "ann", now=2.0)
+    assert next_item(store, "ann", now=2.0)["item"] == 1
+    record(store, "label", "i1", "x", "ann", now=3.0)
+    assert next_item(store, "ann", now=4.0)["item"] == 0
+    assert not record(store, "label", "i0", "x", "ann", now=5.0)["late"]
+    assert next_item(store, "ann", now=6.0) is None
+
+
+def test_skips_are_left_to_others_where_there_are_some(filled):
+    store = filled(n=2)
+    new_token(store, "bob")
+    next_item(store, "ann")
+    record(store, "skip", "i0", None, "ann")
+    next_item(store, "ann")
+    record(store, "label", "i1", "x", "ann")
+    assert next_item(store, "ann", now=1.0) is None
+    assert next_item(store, "bob", now=1.0)["item"] == 0
+
+
+def test_answers_are_read_as_of_one_moment(filled, monkeypatch):
+    monkeypatch.setattr(answers_module, "_CHUNK", 2)
+    store = filled(n=6)
+    for number in range(6):
+        record(store, "label", f"i{number}", "x", "ann", uuid=str(number))
+    answers = read_answers(store)
+    read = [next(answers)]
+    record(store, "label", "i1", "y", "ann", now=1.0)
+    record(store, "undo", None, "4", "ann", now=1.0)
+    record(store, "label", "i5", "y", "ann", now=1.0, uuid="again")
+    read += answers
+    assert [(answer["item"], answer["value"]) for answer in read] == [(f"i{number}", "x") for number in range(6)]
+    later = [(answer["item"], answer["value"]) for answer in read_answers(store)]
+    assert later == [("i0", "x"), ("i2", "x"), ("i3", "x"), ("i1", "y"), ("i5", "y")]
+
+
 def test_a_changed_overlap(filled):
     store = filled(n=2)
     next_item(store, "ann")
@@ -195,9 +248,9 @@ def test_what_is_held_but_not_wanted_any_more_is_not_given_again(filled):
     next_item(store, "ann")
     next_item(store, "ann", now=1.0)
     record(store, "flag", "i0", "torn", "bob", now=2.0)
-    assert store.renew("ann", now=3.0, lease_seconds=LEASE)["item"] == 1
+    assert list(held_items(store, "ann", 3.0)) == [1]
     record(store, "label", "i1", "x", "bob", now=4.0)
-    assert store.renew("ann", now=5.0, lease_seconds=LEASE) is None
+    assert held_items(store, "ann", 5.0) == {}
 
 
 def test_a_full_database_refuses_a_label_and_goes_on_when_there_is_room(filled):

@@ -22,3 +22,10 @@ def test_tokens_are_not_kept(filled):
     assert token not in str([tuple(row) for row in store.query("SELECT * FROM annotator")])
     remove_tokens(store)
     assert store.query("SELECT * FROM annotator") == []
+
+
+def test_those_taken_off_the_list_are_out(filled):
+    store = filled()
+    tokens = {name: new_token(store, name) for name in ("ann", "bob", None)}
+    remove_tokens(store, keep=["ann", "cat"])
+    assert {name for name, token in tokens.items() if holder(store, token)} == {"ann", None}

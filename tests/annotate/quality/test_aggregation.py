@@ -126,6 +126,62 @@ def test_bad_input(aggregate):
         aggregate(["a", "b"])
 
 
+LONG = [
+    ("q7", "bob", "spam"), ("q7", "ann", "spam"), ("q7", "cat", "ham"), ("q3", "ann", "ham"), ("q3", "bob", "ham"),
+    ("q9", "cat", "ham"), ("q9", "bob", "spam"), ("q9", "ann", "spam"),
+]  # fmt: skip
+
+
+def long_frame(names=("item", "annotator", "label")):
+    return pd.DataFrame(LONG, columns=names)
+
+
+@pytest.mark.parametrize("names", [("item", "annotator", "label"), ("task", "worker", "label")])
+@pytest.mark.parametrize("aggregate", [majority_vote, dawid_skene])
+def test_a_long_frame_is_its_pivot(aggregate, names):
+    frame = long_frame(names)
+    wide = frame.pivot(index=names[0], columns=names[1], values=names[2])
+    frame["seconds"] = 1.0  # columns beside do not matter, nor does the order of columns and rows
+    found, expected = aggregate(frame.sample(frac=1, random_state=0)[frame.columns[::-1]]), aggregate(wide)
+    assert found.items.tolist() == expected.items.tolist() == ["q3", "q7", "q9"]
+    assert found.labels.tolist() == expected.labels.tolist() == ["ham", "spam", "spam"]
+    np.testing.assert_array_equal(found.proba, expected.proba)
+    if aggregate is dawid_skene:
+        assert found.annotators.tolist() == expected.annotators.tolist() == ["ann", "bob", "cat"]
+        np.testing.assert_array_equal(found.confusion, expected.confusion)
+
+
+def test_numbers_and_categories_in_long_frames():
+    frame = pd.DataFrame({"item": [0, 0, 1, 1], "annotator": [0, 1, 0, 1], "label": [1, 1, 0, 0]})
+    assert majority_vote(frame).labels.tolist() == [1, 0]
+    assert dawid_skene(long_frame().astype("category")).labels.tolist() == ["ham", "spam", "spam"]
+    gaps = pd.concat([long_frame(), pd.DataFrame([("q3", "cat", None)], columns=["item", "annotator", "label"])])
+    assert majority_vote(gaps).labels.tolist() == ["ham", "spam", "spam"]
+
+
+@pytest.mark.parametrize("aggregate", [majority_vote, dawid_skene])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (long_frame(("id", "user", "class")), "share no value, so they are probably item, annotator and label"),
+        (long_frame().to_numpy(), "share no value"),
+        (LONG, "share no value"),
+        (long_frame(("item", "annotator", "answer")), "name its columns item, annotator and label"),
+        (long_frame(("Item", "Annotator", "Label")), "name its columns item, annotator and label"),
+        (long_frame(("item", "annotator", "value")).assign(kind="label"), r"rename\(columns=\{'value': 'label'\}\)"),
+        (pd.DataFrame({"item": ["q1", "q2"], "ann": ["a", "b"], "bob": ["a", "a"]}), "make the items the index"),
+        (pd.concat([long_frame(), long_frame()[:1]]), "2 of 9 rows are of an item .* first of item 'q7' by 'bob'"),
+        (long_frame().replace("bob", None), "3 of 8 rows have no item or no annotator"),
+        (long_frame().replace({"label": {"ham": None}}), r"1 of 3 items have no label \(rows \[0\] first\)"),
+        (long_frame()[:0], "0 of 0 items"),
+        (long_frame().to_dict("records"), "or a DataFrame with the columns item, annotator and label"),
+    ],
+)
+def test_other_long_forms_are_refused(aggregate, labels, message):
+    with pytest.raises(ValueError, match=message):
+        aggregate(labels)
+
+
 def test_no_iterations():
     with pytest.raises(ValueError, match="max_iter=0"):
         dawid_skene([["a"]], max_iter=0)

@@ -62,7 +62,7 @@ def test_against_exact_references(n_classes, seed):
         assert krippendorff_alpha(labels) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=3, max_size=3), min_size=1, max_size=12))
 def test_any_table(rows):
     labels = np.array(rows, object)
@@ -112,3 +112,10 @@ def test_bad_input():
         fleiss_kappa([["a", "a"], ["b", None]])
     with pytest.raises(ValueError, match="labels has 1 dimensions, not 2"):
         krippendorff_alpha(["a", "b"])
+
+
+def test_long_frames():
+    wide = pd.DataFrame([["a", "a", "b"], ["b", "b", "b"], ["a", "b", "b"]], columns=["ann", "bob", "cat"])
+    long = wide.rename_axis("item").reset_index().melt("item", var_name="annotator", value_name="label")
+    for agreement in (fleiss_kappa, krippendorff_alpha):
+        assert agreement(long) == pytest.approx(agreement(wide), rel=1e-12)

@@ -33,3 +33,16 @@ def test_before_there_is_anything_to_report(tmp_path):
         session.label("0", "spam", "ann")
         session.label("1", "spam", "bob")
         assert report(session.store).endswith("no item has two labels yet, so agreement is not known")
+
+
+def test_annotators_with_any_name(tmp_path):
+    """Names of columns elsewhere are names of people here."""
+    with LabelingSession(TEXTS[:4], CLASSES, tmp_path / "labels.db", overlap=3, random_state=0) as session:
+        for name in ("item", "annotator", "label"):
+            while (item := session.next(name)) is not None:
+                session.label(item["item"], "spam" if item["item"] == "0" else "ham", name)
+        for method in ("majority", "dawid-skene"):
+            found = aggregate(session.store, method)
+            assert found["label"].tolist() == ["spam", "ham", "ham", "ham"]
+            assert found["n_labels"].tolist() == [3, 3, 3, 3]
+        assert "Krippendorff's alpha 1.000" in report(session.store)

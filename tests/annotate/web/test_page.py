@@ -1,156 +1,31 @@
-"""The page in a real browser, by keyboard alone: nothing is labelled unseen, nothing is lost, nothing is markup.
-
-Set ALKIT_SAVE_VIEWS to a folder to have pictures of the views written there, as in examples/annotate.
-"""
+"""The page in a real browser, by keyboard alone: nothing is labelled unseen, nothing is lost, nothing is markup."""
 
 import base64
 import csv
-import io
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import threading
 import time
 import urllib.request
-from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from alkit.annotate import Items, LabelingSession
 from tests.annotate.pictures import hills
+from tests.annotate.web.browser import (
+    CLASSES,
+    NEEDS_CHROMIUM,
+    TEXTS,
+    all_saved,
+    command,
+    labels_of,
+    playwright,
+    save_view,
+    served,
+    shown,
+)
 
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium; Debian's package of this name will do"),
-]
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-VIEWS = os.environ.get("ALKIT_SAVE_VIEWS")
-CLASSES = ["spam", "ham"]
-TEXTS = [f"Parcel {n} is waiting for you at the desk." for n in range(12)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(chromium):
-    """Open an address in a browser of its own; what its console says of errors fails the test."""
-    contexts, errors = [], []
-
-    def open_page(address, **options):
-        context = chromium.new_context(**{"viewport": {"width": 1000, "height": 640}} | options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-        page.goto(address)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [error for error in errors if "Failed to load resource" not in error] == []
-
-
-@contextmanager
-def served(items, tmp_path, classes=CLASSES, **options):
-    """Serve a session without a model from this process; gives the session and an address for the annotator ann."""
-    import uvicorn
-
-    from alkit.annotate.database.tokens import new_token
-    from alkit.annotate.web.server import make_app
-
-    session = LabelingSession(items, classes, tmp_path / "labels.db", random_state=0, **options)
-    server = uvicorn.Server(uvicorn.Config(make_app(session), port=0, log_level="warning", ws="none", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield session, f"http://127.0.0.1:{port}/?token={new_token(session.store, 'ann')}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        session.close()
-
-
-@contextmanager
-def command(*arguments, cwd):
-    """Run ``alkit label`` as a process; gives what it prints of addresses, by name."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "alkit", "label", *arguments],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    ) as process:
-        try:
-            addresses = {}
-            for line in process.stdout:
-                if " http" not in line:
-                    break
-                name, _, address = line.strip().partition(": ")
-                addresses[name] = address
-            yield addresses
-        finally:
-            process.send_signal(signal.SIGINT)
-
-
-def shown(page, *, after=None):
-    """Wait until another item can be labelled; return its id."""
-    handle = page.wait_for_function(
-        "after => { const { item } = document.querySelector('main').dataset; return item && item !== after && item }",
-        arg=after,
-    )
-    page.wait_for_timeout(270)  # what is pressed before a person can have seen anything does not count
-    return handle.json_value()
-
-
-def heading(page):
-    return page.locator(".alkit-item h2").inner_text()
-
-
-def all_saved(page):
-    playwright.expect(page.locator(".alkit-saving")).to_have_text("All saved")
-
-
-def labels_of(session):
-    return {answer["item"]: answer["value"] for answer in session.export() if answer["kind"] == "label"}
-
-
-def save_view(page, name):
-    if VIEWS:
-        page.wait_for_timeout(300)
-        picture = Image.open(io.BytesIO(page.screenshot()))
-        picture.quantize(256, dither=Image.Dither.NONE).save(f"{VIEWS}/{name}.png", optimize=True)
+pytestmark = NEEDS_CHROMIUM
 
 
 # ---- fifty items of each kind, with the command and its default model
@@ -513,6 +388,37 @@ def test_model_errors_are_shown(tmp_path, open_page):
         assert "Input X contains NaN" in page.get_by_role("alert").inner_text()
         playwright.expect(page.get_by_role("img", name="Accuracy on random items: 80 % with 40 labels")).to_be_visible()
         save_view(page, "model-error")
+
+
+def test_what_the_model_waits_for_and_lacks_is_shown(tmp_path, open_page):
+    with served(TEXTS, tmp_path, classes=[*CLASSES, "<b>rare</b>"], title="posts.csv") as (session, address):
+        session.store.put_meta(trainer={"doing": None})
+        page = open_page(address)
+        side = page.get_by_role("complementary", name="Progress")
+        playwright.expect(side).to_contain_text("The model starts when two classes have labels: so far none")
+        playwright.expect(side.get_by_text("no label yet")).to_have_count(3)
+        shown(page)
+        page.keyboard.press("1")
+        playwright.expect(side).to_contain_text("so far only 'spam'")
+        playwright.expect(side.get_by_text("no label yet")).to_have_count(2)
+        all_saved(page)
+        session.label(session.next("bob")["item"], "ham", "bob")
+        unreadable = {"n": 5, "items": [{"item": f"{k}.jpg", "reason": "<i>torn</i>"} for k in range(4)]}
+        session.store.put_meta(
+            trainer={
+                "doing": "fitting",
+                "since": time.time() - 95,
+                "usual_seconds": 2.0,
+                "unreadable": unreadable,
+            }
+        )
+        playwright.expect(side).to_contain_text("The model has been fitting for")
+        playwright.expect(side).to_contain_text("s, usually 2 s; labelling goes on.")
+        playwright.expect(side).to_contain_text(
+            "The model learns without 5 items that it cannot read: 0.jpg (<i>torn</i>), 1.jpg (<i>torn</i>), "
+            "2.jpg (<i>torn</i>), 2 more."
+        )
+        save_view(page, "model-waits")
 
 
 # ---- trouble

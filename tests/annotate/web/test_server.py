@@ -1,7 +1,9 @@
 """HTTP: who is let in, what is answered, and what no request gets at."""
 
 import json
+import sqlite3
 import uuid
+from contextlib import closing
 
 import pytest
 from starlette.testclient import TestClient
@@ -64,6 +66,20 @@ def test_labelling(client, session):
     assert session.store.count("SELECT COUNT(*) FROM event") == 2
 
 
+def test_pages(client):
+    first, second = (client.get(f"/api/next?page={page}").json()["item"] for page in "pq")
+    assert {first, second} == {"a/1", "b"}
+    assert client.get("/api/next", params={"page": "p"}).json()["item"] == first
+    assert client.get("/api/next", params={"page": "p", "have": [first, "b c&d"]}).status_code == 204
+    renewed = client.post("/api/renew", params={"page": "p", "have": ["a/1", "b", "c"]})
+    assert (renewed.status_code, renewed.json()) == (200, {"held": [first]})
+    assert client.get("/api/renew").status_code == 405
+    for ask in (client.get, client.post):
+        refused = ask("/api/next" if ask == client.get else "/api/renew", params={"have": ["x"] * 300})
+        assert refused.status_code == 400
+        assert "200 items at most, this one 300" in refused.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -103,6 +119,19 @@ def test_a_full_disk(client, session):
     assert session.store.count("SELECT COUNT(*) FROM event") == 200 - len(refused)
 
 
+def test_a_lock_of_another_program(client, session, tmp_path, monkeypatch):
+    monkeypatch.setattr(session.store, "_seconds", 0.1)
+    session.store._db.execute("PRAGMA busy_timeout = 100")
+    with closing(sqlite3.connect(tmp_path / "labels.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for answer in (client.get("/api/next"), client.post("/api/events", json=event("b"))):
+            assert answer.status_code == 503
+            assert "locked by another program, and nothing was saved" in answer.json()["error"]
+        for path in ("/api/progress", "/api/export", "/api/image/b"):
+            assert client.get(path).status_code == 200
+    assert client.post("/api/events", json=event("b")).status_code == 200
+
+
 PATHS = ["/api/next", "/api/progress", "/api/export", "/api/image/b"]
 
 
@@ -115,6 +144,7 @@ def test_nobody_gets_in_without_a_token(app, session, path, token):
     assert stranger.get(path, headers=headers).status_code == 401
     assert stranger.get(path, params={} if token is None else {"token": token}).status_code == 401
     assert stranger.post("/api/events", json=event("b"), headers=headers).status_code == 401
+    assert stranger.post("/api/renew?have=b", headers=headers).status_code == 401
     assert session.store.count("SELECT COUNT(*) FROM event") + session.store.count("SELECT COUNT(*) FROM lease") == 0
 
 

@@ -37,16 +37,30 @@ def ask(tmp_path, monkeypatch):
 
 
 def test_label(ask):
-    item = ask("next", False)[0]["result"]
-    other = ask("next", False)[0]["result"]
+    item = ask("next", "p", [])[0]["result"]
+    other = ask("next", "p", [item["item"]])[0]["result"]
     assert {item["item"], other["item"]} == {"a", "b"}
-    assert ask("next", False) == ({"result": None}, [])
-    assert ask("next", True)[0]["result"]["item"] == item["item"]
+    assert ask("next", "q", []) == ({"result": None}, [])
+    assert ask("next", "p", [])[0]["result"]["item"] == item["item"]
+    assert set(ask("renew", "p", ["a", "b"])[0]["result"]) == {"a", "b"}
     event = {"uuid": str(uuid.uuid4()), "item": item["item"], "kind": "label", "value": "x", "seconds": 1.5}
     first = ask("send", event)[0]["result"]
     assert first == ask("send", event)[0]["result"]
     progress = ask("progress")[0]["result"]
     assert (progress["annotator"], progress["mine"], progress["counts"]) == ("ann", 1, {"x": 1, "y": 0})
+
+
+def test_the_cell_of_the_session_is_run_again(tmp_path):
+    from alkit.annotate import LabelingWidget
+
+    widget = LabelingWidget(LabelingSession(["one", "two"], ["x", "y"], tmp_path / "labels.db"), annotator="ann")
+    event = {"uuid": "u", "item": "0", "kind": "label", "value": "x", "seconds": 1.5}
+    for _ in range(2):
+        again = LabelingSession(["one", "two"], ["x", "y"], tmp_path / "labels.db")
+    assert widget._call("send", event)[0]["item"] == "0"
+    assert widget.session is again
+    assert again.progress("ann")["mine"] == 1
+    again.close()
 
 
 def test_picture(ask):

@@ -139,7 +139,7 @@ class TestForms:
         rows, y = {"text": wide, "image": np.ones((2_000, 1), np.float32)}, np.arange(2_000) % 2
         net = classifier({"text": 50_000, "image": 1})
         tracemalloc.start()
-        net._checked(rows, y)
+        net._check_rows_and_labels(rows, y)
         assert tracemalloc.get_traced_memory()[1] < 2**27
         tracemalloc.stop()
 
@@ -388,32 +388,6 @@ class TestActiveLearning:
     def test_the_simulated_loop(self):
         loop = ActiveLearningClassifier(classifier(SLICES), "bald", n_queries=2, random_state=0).fit(MATRIX, Y)
         assert loop.n_labels_.tolist() == [20, 30, 40]
-
-
-class TestLearningLoss:
-    def test_it_reads_fused_and_single_layers(self):
-        rng = np.random.default_rng(0)
-        rows = {"text": rng.normal(size=(600, 4)), "image": rng.normal(size=(600, 6))}
-        noisy = rows["image"][:, 1] > 0.5
-        y = np.where(noisy, rng.integers(2, size=600), rows["text"][:, 0] > 0)
-        rows["image"][::10] = np.nan
-        net = MultimodalLearningLossClassifier(WIDTHS, width=16, dropout=0.2, max_epochs=40, lr=0.005, random_state=0)
-        net.fit({key: values[:400] for key, values in rows.items()}, y[:400])
-        assert net.loss_head_.layers == ["fusion", "encoders.text", "encoders.image"]
-        there = ~np.isnan(rows["image"][400:, 0])
-        loss = net.predict_loss({key: values[400:] for key, values in rows.items()})[there]
-        assert loss[noisy[400:][there]].mean() > loss[~noisy[400:][there]].mean() + 0.3
-
-    def test_layers_of_choice_copies_and_heads(self):
-        net = MultimodalLearningLossClassifier(WIDTHS, ["encoders.image"], width=16, max_epochs=2, random_state=0)
-        net.fit(gappy(), Y)
-        assert np.array_equal(pickle.loads(pickle.dumps(net)).predict_loss(X), net.predict_loss(X))
-        assert np.array_equal(clone(net).fit(gappy(), Y).predict_loss(X), net.predict_loss(X))
-        gone = net.predict_loss(gappy(slice(None)))
-        assert np.ptp(gone) == 0  # the encoding of what is missing is zero
-        assert list(net.loss_weights_) == HEADS
-        assert net.predict_proba(X, head="text").shape == (N, 2)
-        assert len(ActiveLearner(net, "learning_loss").query(X, 3)[0]) == 3
 
 
 class TestErrors:

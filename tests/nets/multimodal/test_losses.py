@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alkit.nets.multimodal.losses import FixedWeightLoss, UncertaintyWeightedLoss
@@ -21,7 +21,6 @@ def settled(losses, steps=1500, lr=0.05):
     return total
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(-5, 5)), min_size=1, max_size=4))
 def test_it_is_the_papers(pairs):
     losses, log_s = np.array(pairs).T

@@ -1,5 +1,7 @@
 """How long a fit goes on: as long as asked, or as few labels need."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -139,3 +141,46 @@ def test_what_falls_is_not_flat():
 def test_a_budget_counts_steps_and_takes_whole_epochs():
     budget = TrainingBudget(max_epochs=1, min_steps=5)
     assert [budget.is_spent([1.0, 1.0]) for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [({"max_epochs": 5.0}, TypeError), ({"min_steps": "5"}, TypeError), ({"min_steps": -1}, ValueError)],
+)
+def test_a_budget_that_is_none_is_refused_before_anything_is_lost(params, error):
+    net = NetClassifier(linear, max_epochs=1, random_state=0).fit(X, Y)
+    before = net.predict_proba(X)
+    with pytest.raises(error, match=next(iter(params))):
+        net.set_params(**params).fit(X, Y)
+    np.testing.assert_array_equal(net.predict_proba(X), before)
+
+
+class Pickles(Callback):
+    """Pickles the net during a fit, as a checkpoint does."""
+
+    def on_epoch_end(self, net, **kwargs):
+        self.pickled = pickle.dumps(net)
+
+
+def test_a_net_pickled_during_a_fit_does_not_go_on_with_its_budget():
+    net = NetClassifier(linear, max_epochs=3, min_steps=15, callbacks=[("pickles", Pickles())]).fit(X, Y)
+    again = pickle.loads(dict(net.callbacks_)["pickles"].pickled)
+    n_epochs = len(again.history)
+    again.fit_loop(X, again.classes_.searchsorted(Y), epochs=5)
+    assert len(again.history) == n_epochs + 5
+
+
+def test_the_loop_of_skorch_runs_for_max_epochs():
+    net = NetClassifier(linear, max_epochs=1).fit(X, Y).set_params(max_epochs=None)
+    net.fit_loop(X, net.classes_.searchsorted(Y))
+    assert len(net.history) == 1 + 20
+
+
+@pytest.mark.parametrize("estimator", [NetClassifier(linear, max_epochs=2), DropoutMLPClassifier(max_epochs=2)])
+def test_what_was_pickled_before_there_was_min_steps_trains_on(estimator):
+    state = estimator.fit(X, Y).__getstate__()
+    del state["min_steps"]
+    again = type(estimator).__new__(type(estimator))
+    again.__setstate__(state)
+    assert "min_steps" in again.get_params()
+    assert again.fit(X, Y).predict(X).shape == Y.shape

@@ -7,7 +7,7 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alkit.strategies import scores
@@ -93,7 +93,6 @@ def test_impossible_labels():
     assert picks.scores.sum() == pytest.approx(log(4))  # after that, it is known which model is right
 
 
-@settings(deadline=None)
 @given(pools, st.data())
 def test_conditional_entropy_is_a_difference_of_joint_entropies(samples, data):
     rows = data.draw(st.lists(st.integers(0, len(samples) - 1), max_size=3))
@@ -102,7 +101,6 @@ def test_conditional_entropy_is_a_difference_of_joint_entropies(samples, data):
     np.testing.assert_allclose(got, want, atol=1e-10)
 
 
-@settings(deadline=None)
 @given(pools, st.data())
 def test_gains_are_nonnegative_and_shrink(samples, data):
     k = data.draw(st.integers(1, min(5, len(samples))))
@@ -116,7 +114,6 @@ def test_gains_are_nonnegative_and_shrink(samples, data):
     assert joint_entropy(samples, picks.indices) <= sum(H(p) for p in samples[picks.indices].mean(1)) + 1e-12
 
 
-@settings(deadline=None)
 @given(pools, st.integers(1, 60), st.integers(0, 2**31), st.data())
 def test_sampled_gains_are_between_zero_and_bald_and_below_their_bounds(samples, n, seed, data):
     rows = data.draw(st.lists(st.integers(0, len(samples) - 1), min_size=1, max_size=5))
@@ -173,7 +170,6 @@ def test_one_configuration_is_bald():
     np.testing.assert_allclose(picks.scores, np.sort(bald)[::-1][:7], atol=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 500), st.integers(1, 100))
 def test_thinning_keeps_the_heavy_and_the_sum(seed, size, n):
     weight = torch.as_tensor(np.random.default_rng(seed).dirichlet(np.full(size, 0.1)))

@@ -60,7 +60,7 @@ PICKS = {"typiclust": cold_start.typiclust, "probcover": cold_start.probcover}
 
 
 @pytest.mark.parametrize("pick", PICKS.values(), ids=PICKS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(0, 5), st.integers(1, 4), st.integers(1, 6), st.integers(0, 99), st.data())
 def test_picks_are_distinct_whatever_the_pool(pick, n, n_labelled, d, n_distinct, seed, data):
     X = matrix(n_distinct, d, seed).float()[rng(seed).integers(n_distinct, size=n + n_labelled)]
@@ -116,7 +116,7 @@ def test_probcover_is_the_full_greedy(delta, n_labelled):
     assert_greedy_cover(X.numpy(), L.numpy(), delta, got)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.sampled_from([0.0, 1.0, 2.0, 5.0]), st.booleans())
 def test_probcover_counts_rows_at_exactly_delta(seed, n, delta, single):
     grid = torch.from_numpy(rng(seed).integers(-3, 4, size=(n, 2))).to(torch.float32 if single else torch.float64)

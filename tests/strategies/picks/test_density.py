@@ -45,7 +45,7 @@ PICKS = {
 
 
 @pytest.mark.parametrize("pick", PICKS.values(), ids=PICKS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(0, 5), st.integers(1, 4), st.integers(1, 6), st.integers(0, 99), st.data())
 def test_picks_are_distinct_whatever_the_pool(pick, n, n_labelled, d, n_distinct, seed, data):
     X = matrix(n_distinct, d, seed).float()[rng(seed).integers(n_distinct, size=n + n_labelled)]

@@ -66,7 +66,7 @@ POOL_PICKS = {
 
 
 @pytest.mark.parametrize("pick", POOL_PICKS.values(), ids=POOL_PICKS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 5), st.integers(0, 99), st.booleans(), st.data())
 def test_picks_are_distinct_whatever_the_pool(pick, n, d, n_distinct, seed, single, data):
     distinct = matrix(n_distinct, d, seed, torch.float32 if single else torch.float64)
@@ -103,7 +103,7 @@ def test_coreset_without_labels_starts_anywhere():
     assert np.isinf(got.scores[0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(4, 9))
 def test_coreset_covers_within_twice_the_best_radius(seed, k, n):
     X = matrix(n, 2, seed).numpy()

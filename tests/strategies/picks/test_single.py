@@ -112,7 +112,7 @@ def test_all_or_none_at_random():
 # ---- top_k_per_cost
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.1, 5)), min_size=1, max_size=20), st.floats(5, 20))
 def test_a_budget_is_kept_and_used_up(rows, budget):
     utility, cost = map(np.array, zip(*rows, strict=True))

@@ -119,7 +119,7 @@ def test_equal_samples_agree_whatever_they_say():
         assert score(p).abs().max() < 1e-12
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.float64, st.tuples(*[st.integers(1, 6)] * 3), elements=st.floats(0, 1)))
 def test_bald_is_bounded_by_the_entropy_of_the_mean_and_of_the_samples(weights):
     p = torch.from_numpy((weights + 1e-9) / (weights + 1e-9).sum(-1, keepdims=True))

@@ -6,7 +6,7 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alkit.strategies import scores
@@ -34,7 +34,6 @@ def dirichlet(seed, N, K, C, alpha=1.0):
     return torch.as_tensor(np.random.default_rng(seed).dirichlet(np.full(C, alpha), size=(N, K)))
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4),
     st.sampled_from([0.05, 1.0]),

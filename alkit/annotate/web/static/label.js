@@ -3,11 +3,13 @@
 // All of it is one ES module, because an anywidget widget loads one; the page loads the same. From top to bottom:
 //   transports     how a server, or the kernel of a notebook, is asked
 //   Outbox         answers on their way
-//   Labelling      what happens when: UndoHistory, Items, Stage, ProgressWatch and Keyboard are its parts
-//   View           what is on the screen, and nothing else: Header, ItemPanel, AnswerPanel, SidePanel, Notices, Speaker
+//   Labelling      what happens when: UndoHistory, Items, Heartbeat, Stage, Attention, ProgressWatch and Keyboard
+//   View           what is on the screen, and nothing else: Header, ItemPanel, PictureFrame, AnswerPanel, ClassPicker,
+//                  SidePanel, Notices, Speaker
 //
 // mount(root, transport) draws into an element and talks through a transport: there is one for HTTP, one for anywidget.
-//   transport.next(resume)    -> the item leased, or null when none is left
+//   transport.next(have)      -> an item leased that is not among those the page has, or null when none is left
+//   transport.renew(have)     -> ids of the items that are still leased, now for longer
 //   transport.send(event)     -> resolves once the answer is durable
 //   transport.progress()      -> counts, learning curve, model
 //   transport.image(itemId)   -> URL of its picture
@@ -18,10 +20,16 @@ const SEEN_MS = 250; // nobody reads and chooses faster: a key pressed sooner wa
 const TIMEOUT_MS = 15_000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const POLL_MS = 5000;
+const BEATS_PER_LEASE = 3; // so that one lost on the way does not end a lease
 const UNDO_DEPTH = 100;
+const ARROWS = ["ArrowUp", "ArrowDown"];
 const DIGIT_KEYS = 9; // more classes than that have no key each: a filter finds them
 const SPOKEN_LENGTH = 500; // characters of a text that are read out unasked
 const SHORT_LENGTH = 160; // characters of a text that is shown in large letters
+const NAMED_ITEMS = 3; // items that the model cannot read and the page names
+const CLOSE_UP = 2; // times the size at which the whole picture is seen
+const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
+const TINY = 100; // pixels: a picture of fewer is enlarged with sharp edges
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Failure extends Error {
@@ -37,6 +45,7 @@ export class Failure extends Error {
 export function httpTransport(token) {
   const authorization = token ? { Authorization: `Bearer ${token}` } : {};
   const unsaved = `alkit-unsaved-${token}`;
+  let tab = null; // its name
 
   function ask(path, options = {}) {
     return request(path, { ...options, headers: { ...authorization, ...options.headers } });
@@ -47,8 +56,14 @@ export function httpTransport(token) {
     return response.status === 204 ? null : response.json();
   }
 
+  function inHand(have) {
+    tab ??= tabName();
+    return new URLSearchParams([["page", tab], ...have.map((item) => ["have", item])]);
+  }
+
   return {
-    next: (resume) => json(resume ? "api/next?resume=1" : "api/next"),
+    next: (have) => json(`api/next?${inHand(have)}`),
+    renew: async (have) => (await json(`api/renew?${inHand(have)}`, { method: "POST" })).held,
     send: (event) =>
       json("api/events", {
         method: "POST",
@@ -79,8 +94,21 @@ async function request(path, options) {
   throw new Failure(body.error ?? `the server answered ${response.status}`, { permanent, status: response.status });
 }
 
+// The name of this tab, by which the server knows after a reload what it held. It is not in the storage while the page
+// is open: who duplicates a tab copies its storage, and two tabs must not be one for the server.
+function tabName() {
+  const place = "alkit-tab";
+  const name = sessionStorage.getItem(place) || uuid();
+  const take = () => sessionStorage.setItem(place, "");
+  window.addEventListener("pagehide", () => sessionStorage.setItem(place, name));
+  window.addEventListener("pageshow", take);
+  take();
+  return name;
+}
+
 export function widgetTransport(model) {
   const waiting = new Map();
+  const view = new NumberedView();
 
   function receive(message, buffers) {
     const call = waiting.get(message.id);
@@ -105,15 +133,38 @@ export function widgetTransport(model) {
 
   model.on("msg:custom", receive);
   return {
-    next: async (resume) => (await call("next", resume)).result,
+    next: async (have) => (await call("next", view.name, have)).result,
+    renew: async (have) => (await call("renew", view.name, have)).result,
     send: async (event) => (await call("send", event)).result,
     progress: async () => (await call("progress")).result,
     image: async (item) => {
       const { result, buffers } = await call("image", item);
       return URL.createObjectURL(new Blob(buffers, { type: result.type }));
     },
-    close: () => model.off("msg:custom", receive),
+    close: () => {
+      model.off("msg:custom", receive);
+      view.close();
+    },
   };
+}
+
+// One of the views in a notebook: the numbers of those that are gone are used again, also after a reload, and with them
+// what they held.
+class NumberedView {
+  constructor() {
+    this.open = globalThis.alkitViews ??= new Set(); // each widget loads a module of its own
+    this.number = 1;
+    while (this.open.has(this.number)) this.number += 1;
+    this.open.add(this.number);
+  }
+
+  get name() {
+    return `view ${this.number} of a notebook`;
+  }
+
+  close() {
+    this.open.delete(this.number);
+  }
 }
 
 // ---- answers on their way
@@ -209,7 +260,8 @@ class Labelling {
     this.view = new View(root, actions, this.inPage);
     this.keyboard = new Keyboard(this.view, actions);
     this.progress = new ProgressWatch(transport, this.view, signal);
-    this.stage = new Stage(root, this.view, transport, this.inPage);
+    this.attention = new Attention(() => this.progress.latest?.idle_after ?? Infinity);
+    this.stage = new Stage(root, this.view, transport, this.attention, this.inPage);
     this.history = new UndoHistory();
     this.outbox = new Outbox(transport, {
       saved: () => this.saved(),
@@ -223,6 +275,7 @@ class Labelling {
       locked: (failure) => this.locked(failure),
       signal,
     });
+    this.heartbeat = new Heartbeat(this.items, transport, this.attention, this.progress, signal);
   }
 
   // What a person can do, by a button or by a key.
@@ -233,6 +286,8 @@ class Labelling {
       flag: () => this.answer("flag"),
       undo: () => this.undo(),
       accept: () => this.acceptSuggestion(),
+      closeUp: () => this.view.closeUp(),
+      zoom: (step) => this.view.zoom(step),
     };
   }
 
@@ -241,12 +296,16 @@ class Labelling {
     this.outbox.send(); // what was unsaved before a reload
     this.items.fill();
     this.poll();
+    this.heartbeat.run();
   }
 
   listen() {
     const { signal } = this;
     const listenTo = this.inPage ? document : this.root; // a notebook has other cells, which need their keys
     listenTo.addEventListener("keydown", (event) => this.keyboard.pressed(event), { signal });
+    for (const type of ["keydown", "pointerdown", "pointermove", "touchmove", "wheel", "scroll"]) {
+      listenTo.addEventListener(type, () => this.active(), { signal, capture: true, passive: true });
+    }
     document.addEventListener("visibilitychange", () => this.returned(), { signal });
     const askBeforeLeaving = (event) => this.outbox.events.length && event.preventDefault();
     window.addEventListener("beforeunload", askBeforeLeaving, { signal });
@@ -261,9 +320,16 @@ class Labelling {
     }
   }
 
+  active() {
+    const wasAway = this.attention.isAway();
+    this.attention.noted();
+    if (wasAway) this.heartbeat.beat(); // someone else may have the item by now
+  }
+
   returned() {
+    this.attention.hide(document.hidden);
     if (document.hidden) return;
-    this.items.replaceEnded();
+    this.heartbeat.beat();
     this.progress.refresh();
   }
 
@@ -371,7 +437,8 @@ class UndoHistory {
 // ---- items
 
 // Which item comes next. One is fetched ahead, picture included, so that nobody waits for it.
-// To what the server sends of an item are added `received`, when it came, and `picture`, a promise of its URL.
+// To what the server sends of an item are added `heldSince`, `isBack` (whether undo brought it), and `picture`, a promise
+// of its URL.
 class Items {
   constructor(stage, view, transport, { progress, unsaved, locked, signal }) {
     this.stage = stage;
@@ -386,17 +453,21 @@ class Items {
   }
 
   held() {
-    return [this.stage.item, ...this.queue];
+    return [this.stage.item, ...this.queue].filter(Boolean);
+  }
+
+  heldIds() {
+    return this.held().map((item) => item.item);
   }
 
   async fill() {
     if (this.fetching || this.signal.aborted || this.queue.length) return;
     const nothingShown = !this.stage.item;
-    if (nothingShown && this.unsaved().length) return; // the server would offer what has just been answered
+    if (nothingShown && this.unsaved().length) return; // whether anything is left is known once they are saved
     this.fetching = true;
     let item = null;
     try {
-      item = await this.fetchNext(nothingShown);
+      item = await this.fetchNext();
     } catch (failure) {
       return this.notFetched(failure);
     }
@@ -405,9 +476,9 @@ class Items {
     else if (!this.stage.item) await this.finished();
   }
 
-  async fetchNext(resume) {
+  async fetchNext() {
     if (!this.progress.latest) this.progress.show(await this.transport.progress()); // an item needs its classes
-    return this.transport.next(resume); // to resume is to be given first what was held before a reload
+    return this.transport.next([...this.heldIds(), ...this.unsaved().map((event) => event.item)]);
   }
 
   async notFetched(failure) {
@@ -423,7 +494,7 @@ class Items {
   receive(item) {
     const held = [...this.held(), ...this.unsaved()];
     if (held.some((other) => other?.item === item.item)) return; // undo brought it back meanwhile
-    item.received = now();
+    item.heldSince = now();
     item.picture = item.image ? fetchPicture(this.transport, item) : null;
     this.queue.push(item);
     if (!this.stage.item) this.advance();
@@ -431,7 +502,7 @@ class Items {
 
   advance() {
     let item = this.queue.shift() ?? null;
-    if (item && leaseEnded(item)) {
+    if (item && this.isOver(item)) {
       release(item); // someone else may have it by now: ask anew
       item = null;
     }
@@ -441,17 +512,24 @@ class Items {
     this.fill();
   }
 
-  replaceEnded() {
-    const { item } = this.stage;
-    if (!item || !leaseEnded(item)) return;
-    release(item);
-    this.advance();
+  isOver(item) {
+    return !item.isBack && now() - item.heldSince > this.progress.latest.lease_seconds;
   }
 
   showAgain(item) {
     if (this.stage.item) this.queue.unshift(this.stage.item);
-    item.received = now();
+    item.isBack = true; // it stays, whoever has it by now: somebody wants to answer it again
     this.stage.show(item);
+  }
+
+  renewed(asked, held) {
+    const isLost = (item) => !item.isBack && asked.includes(item.item) && !held.includes(item.item);
+    for (const item of this.held()) {
+      if (held.includes(item.item)) item.heldSince = now();
+      if (isLost(item)) release(item);
+    }
+    this.queue = this.queue.filter((item) => !isLost(item));
+    if (this.stage.item && isLost(this.stage.item)) this.advance();
   }
 
   async finished() {
@@ -471,6 +549,32 @@ class Items {
   }
 }
 
+// Keeps the items of the page leased while somebody looks at it.
+class Heartbeat {
+  constructor(items, transport, attention, progress, signal) {
+    this.items = items;
+    this.transport = transport;
+    this.attention = attention;
+    this.progress = progress;
+    this.signal = signal;
+  }
+
+  async run() {
+    while (!this.signal.aborted) {
+      const lease = this.progress.latest?.lease_seconds;
+      await pause(lease ? (lease * 1000) / BEATS_PER_LEASE : RETRY_MS[0], this.signal); // its length comes with the items
+      if (!this.attention.isAway()) await this.beat();
+    }
+  }
+
+  async beat() {
+    const asked = this.items.heldIds();
+    if (!asked.length || this.signal.aborted) return;
+    const held = await this.transport.renew(asked).catch(() => asked); // that there is no connection, answers say
+    if (!this.signal.aborted) this.items.renewed(asked, held);
+  }
+}
+
 async function loadPicture({ item: id }, url) {
   const picture = h("img", { alt: `Picture of item ${id}` });
   picture.src = url;
@@ -482,10 +586,11 @@ async function loadPicture({ item: id }, url) {
 
 // The item on the screen, and since when a person can have seen it: before that no answer counts.
 class Stage {
-  constructor(root, view, transport, inPage) {
+  constructor(root, view, transport, attention, inPage) {
     this.root = root;
     this.view = view;
     this.transport = transport;
+    this.attention = attention;
     this.inPage = inPage;
     this.item = null;
     this.shownAt = Infinity;
@@ -505,6 +610,7 @@ class Stage {
     await painted();
     if (turn !== this.turn) return;
     this.shownAt = performance.now();
+    this.attention.restart();
     this.root.dataset.item = item.item;
   }
 
@@ -538,7 +644,48 @@ class Stage {
   }
 
   seconds() {
-    return (performance.now() - this.shownAt) / 1000;
+    return this.attention.seconds();
+  }
+}
+
+// How long somebody has looked at an item. Of a pause without a key or a movement only the first `idleAfter` seconds
+// count, of a hidden page none.
+class Attention {
+  constructor(idleAfter) {
+    this.idleAfter = idleAfter; // gives the seconds
+    this.hidden = document.hidden;
+    this.restart();
+  }
+
+  restart() {
+    this.counted = 0;
+    this.last = performance.now(); // when somebody was seen to be there
+  }
+
+  noted() {
+    this.counted += this.sinceLast();
+    this.last = performance.now();
+  }
+
+  hide(hidden) {
+    this.noted();
+    this.hidden = hidden;
+  }
+
+  sinceLast() {
+    return this.hidden ? 0 : Math.min(this.pause(), this.idleAfter());
+  }
+
+  pause() {
+    return (performance.now() - this.last) / 1000;
+  }
+
+  isAway() {
+    return this.hidden || this.pause() > this.idleAfter();
+  }
+
+  seconds() {
+    return this.counted + this.sinceLast();
   }
 }
 
@@ -550,12 +697,6 @@ function fetchPicture(transport, item) {
 
 function release(item) {
   item?.picture?.then(URL.revokeObjectURL, () => {});
-}
-
-function leaseEnded(item) {
-  // by the time since it came, so that the two clocks need not agree; an item of the past is with us already
-  const lease = item.expires - item.received;
-  return lease > 0 && now() - item.received > lease;
 }
 
 function now() {
@@ -599,7 +740,8 @@ class ProgressWatch {
 
 // ---- keys
 
-// What a key does. An action needs a press of its own: a key that is held down repeats nothing.
+// What a key does. An action needs a press of its own: a key that is held down repeats nothing, but goes on through the
+// classes found.
 class Keyboard {
   constructor(view, actions) {
     this.view = view;
@@ -612,7 +754,7 @@ class Keyboard {
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
-    if (!event.repeat) action();
+    if (!event.repeat || ARROWS.includes(event.key)) action();
   }
 
   actionOf(event) {
@@ -626,29 +768,37 @@ class Keyboard {
   }
 
   actionInFilter(key) {
-    if (key === "Enter") return () => this.chooseFirstFound();
-    if (key === "Escape") return () => this.leaveFilter();
-    return null; // it is being typed
+    const { picker } = this.view;
+    const actions = {
+      Enter: () => this.chooseHighlighted(),
+      Escape: () => this.leaveFilter(),
+      ArrowDown: () => picker.moveHighlight(1),
+      ArrowUp: () => picker.moveHighlight(-1),
+    };
+    return actions[key]; // any other is being typed
   }
 
   actionOfLetter(letter) {
-    const { accept, skip, flag, undo } = this.actions;
+    const { accept, skip, flag, undo, closeUp, zoom } = this.actions;
     const { filter } = this.view;
     const find = filter.hidden ? null : () => filter.focus();
-    return { " ": accept, x: skip, f: flag, Backspace: undo, "/": find }[letter];
+    const answers = { " ": accept, x: skip, f: flag, Backspace: undo, "/": find };
+    const looks = { z: closeUp, "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1) };
+    return { ...answers, ...looks }[letter];
   }
 
   chooseNumber(number) {
-    const name = this.view.shownClasses()[number - 1];
+    const name = this.view.picker.shown()[number - 1];
     if (name !== undefined) this.actions.choose(name);
   }
 
-  chooseFirstFound() {
-    if (this.view.filter.value.trim()) this.chooseNumber(1); // where nothing was typed, nothing was looked for
+  chooseHighlighted() {
+    const name = this.view.picker.highlighted();
+    if (name !== undefined) this.actions.choose(name);
   }
 
   leaveFilter() {
-    this.view.clearFilter();
+    this.view.picker.clear();
     this.view.focusItem();
   }
 }
@@ -666,7 +816,7 @@ function digitOf({ key, code }) {
 function letterOf({ key, code }) {
   if (key.length > 1) return key; // a name, such as Backspace
   if (/^[\x20-\x7f]$/.test(key)) return key.toLowerCase();
-  return { KeyX: "x", KeyF: "f", Slash: "/" }[code]; // the same place on a keyboard without Latin letters
+  return { KeyX: "x", KeyF: "f", KeyZ: "z", Slash: "/" }[code]; // the same place on a keyboard without Latin letters
 }
 
 // ---- what is on the screen
@@ -687,16 +837,30 @@ class View {
     root.replaceChildren(this.header.element, this.notices.element, columns, this.speaker.element);
   }
 
+  get picker() {
+    return this.answers.picker;
+  }
+
   get filter() {
-    return this.answers.filter;
+    return this.picker.filter;
   }
 
-  shownClasses() {
-    return this.answers.shownClasses();
+  closeUp() {
+    if (!this.item.frame) return;
+    this.item.frame.toggle();
+    this.focusPicture();
   }
 
-  clearFilter() {
-    this.answers.clearFilter();
+  zoom(step) {
+    if (!this.item.frame) return;
+    this.item.frame.step(step);
+    this.focusPicture();
+  }
+
+  focusPicture() {
+    const { frame, element } = this.item;
+    const scrolling = frame.isZoomed() ? frame.element : element; // arrow keys move what has the focus
+    scrolling.focus({ preventScroll: true });
   }
 
   focusItem(options) {
@@ -719,7 +883,7 @@ class View {
     this.item.show(item);
     this.speaker.sayItem(item);
     this.answers.idle(false);
-    this.answers.suggest(item);
+    this.answers.show(item);
   }
 
   showPicture(picture) {
@@ -728,7 +892,7 @@ class View {
 
   pictureFailed(failure, again) {
     this.item.pictureFailed(failure, again);
-    this.answers.disableClasses();
+    this.answers.picker.disable();
     this.speaker.say("The picture did not load. Skip or flag the item, or try again.");
   }
 
@@ -751,7 +915,7 @@ class View {
     this.side.show(progress);
     const { error } = progress.model;
     this.notice("model", error && `The model could not be trained: ${sentence(error)} Labelling goes on.`);
-    this.answers.setClasses(progress.classes);
+    this.answers.picker.setNames(progress.classes);
   }
 }
 
@@ -828,13 +992,18 @@ class Speaker {
 class ItemPanel {
   constructor() {
     this.element = h("article", { class: "alkit-item", tabindex: 0, "aria-label": "Item to label" });
+    this.frame = null; // of its picture, if it has one
   }
 
-  show(item) {
+  show({ text, row, image }) {
     const { element } = this;
-    const parts = itemParts(item);
+    this.frame = image ? new PictureFrame() : null;
+    const parts = [];
+    if (image) parts.push(this.frame.element);
+    if (text !== null) parts.push(textPart(text, !image && !row));
+    if (row) parts.push(table(row));
     element.replaceChildren(...parts);
-    element.classList.toggle("has-both", item.image && parts.length > 1);
+    element.classList.toggle("has-both", image && parts.length > 1);
     element.classList.remove("is-empty", "is-new");
     void element.offsetWidth; // lets the animation start anew
     element.classList.add("is-new");
@@ -842,23 +1011,18 @@ class ItemPanel {
   }
 
   showPicture(picture) {
-    this.fillFrame(picture);
+    this.frame.show(picture);
   }
 
   pictureFailed(failure, again) {
     const retry = h("button", { type: "button", class: "alkit-tool" }, "Try again");
     retry.addEventListener("click", again);
     const reason = h("p", {}, `The picture did not load: ${sentence(failure.message)}`);
-    this.fillFrame(h("div", { class: "alkit-broken" }, reason, retry));
-  }
-
-  fillFrame(content) {
-    const frame = this.element.querySelector(".alkit-picture");
-    frame.classList.remove("is-loading");
-    frame.replaceChildren(content);
+    this.frame.fill(h("div", { class: "alkit-broken" }, reason, retry));
   }
 
   showEmpty(heading, line) {
+    this.frame = null;
     this.element.replaceChildren(h("h2", {}, heading), h("p", {}, line));
     this.element.classList.add("is-empty");
     this.element.classList.remove("has-both");
@@ -869,12 +1033,59 @@ class ItemPanel {
   }
 }
 
-function itemParts({ text, row, image }) {
-  const parts = [];
-  if (image) parts.push(h("div", { class: "alkit-picture is-loading" }));
-  if (text !== null) parts.push(textPart(text, !image && !row));
-  if (row) parts.push(table(row));
-  return parts;
+// A picture, as large as it fits; closer if somebody wants to see more of it.
+class PictureFrame {
+  constructor() {
+    this.element = h("div", { class: "alkit-picture is-loading", tabindex: -1 }); // the focus lets arrow keys scroll it
+    this.picture = null;
+    this.level = 1; // times the size at which all of it is seen
+  }
+
+  show(picture) {
+    const { naturalWidth: width, naturalHeight: height } = picture;
+    picture.style.setProperty("--ratio", width / height);
+    picture.classList.toggle("is-tiny", Math.max(width, height) < TINY);
+    picture.addEventListener("click", (event) => this.toggle({ x: event.clientX, y: event.clientY }));
+    this.picture = picture;
+    this.fill(picture);
+  }
+
+  fill(content) {
+    this.element.classList.remove("is-loading");
+    this.element.replaceChildren(content);
+  }
+
+  isZoomed() {
+    return this.level > 1;
+  }
+
+  toggle(point) {
+    if (!this.picture) return;
+    const natural = (this.picture.naturalWidth / this.picture.clientWidth) * this.level;
+    this.zoomTo(this.isZoomed() ? 1 : Math.min(Math.max(CLOSE_UP, natural), ZOOMS.at(-1)), point);
+  }
+
+  step(direction) {
+    if (!this.picture) return;
+    const next = direction > 0 ? ZOOMS.find((zoom) => zoom > this.level) : ZOOMS.findLast((zoom) => zoom < this.level);
+    this.zoomTo(next ?? this.level);
+  }
+
+  // the point of the picture that is at a point of the window stays there
+  zoomTo(level, { x, y } = this.centre()) {
+    const before = this.picture.getBoundingClientRect();
+    this.level = level;
+    this.picture.style.setProperty("--zoom", level);
+    this.element.classList.toggle("is-zoomed", this.isZoomed());
+    const after = this.picture.getBoundingClientRect();
+    const grown = after.width / before.width;
+    this.element.scrollBy(after.left - x + (x - before.left) * grown, after.top - y + (y - before.top) * grown);
+  }
+
+  centre() {
+    const { left, top, width, height } = this.element.getBoundingClientRect();
+    return { x: left + width / 2, y: top + height / 2 };
+  }
 }
 
 function textPart(text, alone) {
@@ -883,64 +1094,110 @@ function textPart(text, alone) {
   return part;
 }
 
-// What an item can be answered by: the suggestion, a button per class, and undo, flag, skip.
+// What an item can be answered by: the suggestion, its classes, and undo, flag, skip.
 class AnswerPanel {
-  constructor({ choose, skip, flag, undo }) {
-    this.choose = choose;
-    this.names = []; // of all classes
-    this.suggested = null;
-    this.unsuggested = ""; // said where there is no suggestion
+  constructor({ choose, skip, flag, undo, closeUp }) {
     this.suggestion = h("p", { class: "alkit-suggestion" });
-    this.filter = classFilter();
-    this.filter.addEventListener("input", () => this.showClasses());
-    this.classes = h("div", { class: "alkit-classes", role: "group", "aria-label": "Classes" });
+    this.id = h("p", { class: "alkit-id", dir: "auto" });
+    this.about = h("div", { class: "alkit-about" }, this.suggestion, this.id);
+    this.picker = new ClassPicker(choose);
     this.undo = tool("Undo", "⌫", "Backspace", undo);
+    this.closeUp = tool("Zoom", "Z", "z", closeUp);
     this.passing = [tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip)];
-    const tools = h("div", { class: "alkit-tools" }, this.undo, ...this.passing);
-    const parts = [this.suggestion, this.filter, this.classes, tools];
+    const tools = h("div", { class: "alkit-tools" }, this.undo, this.closeUp, ...this.passing);
+    const parts = [this.about, this.picker.filter, this.picker.classes, tools];
     this.element = h("section", { class: "alkit-answers", "aria-label": "Answer" }, ...parts);
   }
 
-  setClasses(names) {
+  show({ item: id, image, suggestion, model_version: version }) {
+    const unsuggested = version === null ? "No suggestion yet" : "No suggestion: a random item, to test the model";
+    this.suggestion.replaceChildren(...suggestionLine(suggestion, unsuggested));
+    this.id.textContent = id;
+    this.id.title = `Item ${id}`;
+    this.closeUp.hidden = !image;
+    this.picker.suggest(suggestion);
+  }
+
+  idle(nothingToAnswer) {
+    for (const part of [this.about, ...this.passing]) part.hidden = nothingToAnswer;
+    if (nothingToAnswer) this.closeUp.hidden = true;
+    this.picker.idle(nothingToAnswer);
+  }
+}
+
+function suggestionLine(suggestion, unsuggested) {
+  if (!suggestion) return [h("span", { class: "alkit-quiet" }, unsuggested)];
+  const { value, confidence } = suggestion;
+  const sure = confidence === null ? "" : ` ${percent(confidence)}`; // some models have no probabilities
+  return ["Suggested: ", h("b", { dir: "auto" }, value), sure, key("Space")];
+}
+
+// A button per class; where there are many, a search that finds them by name. While it has the focus, keys edit what is
+// looked for, up and down go through what was found, and Enter takes the highlighted class.
+class ClassPicker {
+  constructor(choose) {
+    this.choose = choose;
+    this.names = []; // of all classes
+    this.suggested = null;
+    this.place = null; // of the highlighted class among those shown
+    this.prefix = `alkit-class-${uuid()}`; // of ids, which are of the whole document
+    this.filter = classFilter();
+    this.filter.addEventListener("input", () => this.search());
+    this.classes = h("div", { class: "alkit-classes", role: "group", "aria-label": "Classes" });
+  }
+
+  setNames(names) {
     if (names.join("\n") === this.names.join("\n")) return; // a button that is drawn anew loses the focus
     this.names = names;
+    this.classes.classList.toggle("is-many", this.areMany());
     this.filter.hidden = !this.areMany();
-    this.showClasses();
+    this.search();
   }
 
   areMany() {
     return this.names.length > DIGIT_KEYS;
   }
 
-  suggest({ suggestion, model_version: version }) {
-    this.suggested = suggestion;
-    this.unsuggested = version === null ? "No suggestion yet" : "No suggestion: a random item, to test the model";
-    this.clearFilter();
+  suggest(suggestion) {
+    this.suggested = suggestion?.value;
+    this.clear();
   }
 
-  clearFilter() {
+  clear() {
     this.filter.value = "";
-    this.showClasses();
+    this.search();
   }
 
-  showClasses() {
-    const wanted = this.filter.value.trim().toLowerCase();
-    const shown = this.names.filter((name) => name.toLowerCase().includes(wanted));
-    this.classes.classList.toggle("is-many", this.areMany());
-    this.classes.replaceChildren(...shown.map((name, place) => this.classButton(name, place)));
-    this.suggestion.replaceChildren(...this.suggestionLine());
+  search() {
+    const wanted = this.filter.value.trim();
+    const found = namesFound(this.names, wanted);
+    this.classes.replaceChildren(...found.map((name, place) => this.button(name, place)));
+    this.highlight(wanted && found.length ? 0 : null); // where nothing was typed, nothing was looked for
   }
 
-  suggestionLine() {
-    if (!this.suggested) return [h("span", { class: "alkit-quiet" }, this.unsuggested)];
-    const { value, confidence } = this.suggested;
-    return ["Suggested: ", h("b", { dir: "auto" }, value), ` ${percent(confidence)}`, key("Space")];
+  moveHighlight(step) {
+    const last = this.classes.children.length - 1;
+    if (last < 0) return;
+    this.highlight(this.place === null ? 0 : Math.min(Math.max(this.place + step, 0), last));
   }
 
-  classButton(name, place) {
-    const isSuggested = name === this.suggested?.value;
+  highlight(place) {
+    this.place = place;
+    const buttons = [...this.classes.children];
+    buttons.forEach((button, at) => button.classList.toggle("is-highlighted", at === place));
+    buttons[place]?.scrollIntoView({ block: "nearest" });
+    this.filter.setAttribute("aria-activedescendant", buttons[place]?.id ?? "");
+  }
+
+  highlighted() {
+    return this.shown()[this.place];
+  }
+
+  button(name, place) {
+    const isSuggested = name === this.suggested;
     const digit = place < DIGIT_KEYS ? String(place + 1) : "";
     const button = h("button", { type: "button", class: "alkit-class", "data-class": name });
+    button.id = `${this.prefix}-${place}`;
     if (digit) button.setAttribute("aria-keyshortcuts", isSuggested ? `${digit} Space` : digit);
     button.append(key(digit), h("span", { class: "alkit-name", dir: "auto" }, name));
     button.classList.toggle("is-suggested", isSuggested);
@@ -948,23 +1205,44 @@ class AnswerPanel {
     return button;
   }
 
-  shownClasses() {
+  shown() {
     return [...this.classes.children].map((button) => button.dataset.class);
   }
 
-  disableClasses() {
+  disable() {
     for (const button of this.classes.children) button.disabled = true;
   }
 
   idle(nothingToAnswer) {
-    for (const part of [this.suggestion, this.classes, ...this.passing]) part.hidden = nothingToAnswer;
+    this.classes.hidden = nothingToAnswer;
     this.filter.hidden = nothingToAnswer || !this.areMany();
   }
 }
 
+// The names that contain what is wanted: first the name that is just that, then those that begin with it.
+function namesFound(names, wanted) {
+  const sought = folded(wanted);
+  const rank = (name) => {
+    if (name === wanted) return 0;
+    const candidate = folded(name);
+    if (candidate === sought) return 1;
+    if (candidate.startsWith(sought)) return 2;
+    return candidate.includes(sought) ? 3 : Infinity;
+  };
+  const ranked = names.map((name) => ({ name, rank: rank(name) })).filter((one) => one.rank < Infinity);
+  ranked.sort((one, other) => one.rank - other.rank); // stable: otherwise in the order of the classes
+  return ranked.map((one) => one.name);
+}
+
+function folded(name) {
+  return name.normalize("NFKC").toLowerCase().trim();
+}
+
 function classFilter() {
   const filter = h("input", { class: "alkit-filter", type: "search", "aria-label": "Filter classes", hidden: "" });
-  filter.placeholder = "Find a class ( / ), Enter takes the first";
+  filter.placeholder = "Find a class ( / )";
+  filter.autocomplete = "off";
+  filter.spellcheck = false;
   return filter;
 }
 
@@ -995,8 +1273,9 @@ class SidePanel {
   constructor() {
     this.curve = h("figure", { class: "alkit-curve" });
     this.model = h("p", { class: "alkit-model" });
+    this.trouble = h("div", { class: "alkit-model" });
     this.counts = h("ul", { class: "alkit-counts" });
-    const learning = [h("h2", {}, "Learning curve"), this.curve, this.model];
+    const learning = [h("h2", {}, "Learning curve"), this.curve, this.model, this.trouble];
     const labels = [h("h2", {}, "Labels"), this.counts];
     this.element = h("aside", { class: "alkit-side", "aria-label": "Progress" }, ...learning, ...labels);
   }
@@ -1004,7 +1283,10 @@ class SidePanel {
   show({ curve, model, classes, counts }) {
     this.curve.replaceChildren(...learningCurve(curve));
     this.model.textContent = modelLine(model);
-    this.model.classList.toggle("is-training", model.training);
+    this.model.classList.toggle("is-training", isFitting(model));
+    const trouble = modelTrouble(model);
+    this.trouble.hidden = !trouble.length;
+    this.trouble.replaceChildren(...trouble.map((line) => h("p", {}, sentence(line))));
     const most = Math.max(1, ...Object.values(counts));
     this.counts.replaceChildren(...classes.map((name) => countLine(name, counts[name] ?? 0, most)));
   }
@@ -1013,13 +1295,34 @@ class SidePanel {
 function countLine(name, n, most) {
   const bar = h("span", { class: "alkit-bar", "aria-hidden": "true" });
   bar.style.setProperty("--share", n / most);
-  return h("li", {}, h("span", { class: "alkit-name", dir: "auto" }, name), h("span", {}, n.toLocaleString()), bar);
+  const labels = n ? h("span", {}, n.toLocaleString()) : h("span", { class: "alkit-quiet" }, "no label yet");
+  return h("li", {}, h("span", { class: "alkit-name", dir: "auto" }, name), labels, bar);
 }
 
-function modelLine({ version, n_labels: labels, training }) {
-  let state = "The model waits for its first labels";
-  if (version !== null) state = `Model ${version}, from ${count(labels, "label")}`;
-  return training ? `${state} · training` : state;
+function modelLine(model) {
+  const { version, n_labels: labels, waiting } = model;
+  let state = "There is no model yet";
+  if (version !== null && labels > 0) state = `Model ${version}, from ${count(labels, "label")}`;
+  else if (waiting) state = sentence(capitalised(waiting));
+  return isFitting(model) ? `${state} · training` : state;
+}
+
+function isFitting({ training, waiting }) {
+  return training && !waiting; // while it waits, a round ends at once
+}
+
+// What keeps the model from learning, or from learning from every item; labelling goes on in any case.
+function modelTrouble({ slow, unreadable }) {
+  const lines = [];
+  if (slow) lines.push(`${capitalised(slow)}; labelling goes on`);
+  if (unreadable?.n) lines.push(unreadableLine(unreadable));
+  return lines;
+}
+
+function unreadableLine({ n, items }) {
+  const named = items.slice(0, NAMED_ITEMS).map(({ item, reason }) => `${item} (${reason})`);
+  if (n > named.length) named.push(`${(n - named.length).toLocaleString()} more`);
+  return `The model learns without ${count(n, "item")} that it cannot read: ${named.join(", ")}`;
 }
 
 function learningCurve(points) {
@@ -1070,6 +1373,10 @@ function percent(share) {
 
 function count(n, noun) {
   return `${n.toLocaleString()} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+function capitalised(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function sentence(text) {

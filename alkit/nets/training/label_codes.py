@@ -1,4 +1,4 @@
-"""Class labels of any kind to codes 0 ... C - 1 and back."""
+"""Class labels of any kind, checked, and their codes 0 ... C - 1: positions among the classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target
 
-from alkit.validation import as_labels, check_one_type
+from alkit.labels import as_labels, check_one_type
 
 
 def check_labels(y: Any, n: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def check_labels(y: Any, n: int) -> np.ndarray:
 
     Examples
     --------
-    >>> from alkit.nets.training.labels import check_labels
+    >>> from alkit.nets.training.label_codes import check_labels
     >>> check_labels(["spam", "ham"], 2)
     array(['spam', 'ham'], dtype='<U4')
     """
@@ -49,10 +49,9 @@ def check_labels(y: Any, n: int) -> np.ndarray:
             "drop rows without label"
         )
     check_one_type(y)
-    if type_of_target(y, input_name="y") not in ("binary", "multiclass"):
-        raise ValueError(
-            f"Unknown label type: {type_of_target(y)}. A classifier takes classes, such as ints or strings"
-        )
+    kind = type_of_target(y, input_name="y")
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(f"Unknown label type: {kind}. A classifier takes classes, such as ints or strings")
     return y
 
 
@@ -78,7 +77,7 @@ def encode(y: np.ndarray, classes: np.ndarray) -> torch.Tensor:
     Examples
     --------
     >>> import numpy as np
-    >>> from alkit.nets.training.labels import encode
+    >>> from alkit.nets.training.label_codes import encode
     >>> encode(np.array(["ham", "spam"]), np.array(["eggs", "ham", "spam"]))
     tensor([1, 2])
     """
@@ -111,21 +110,23 @@ def class_weights(class_weight: str | dict | None, classes: np.ndarray, y: np.nd
     Raises
     ------
     ValueError
-        If `class_weight` is neither, or names unknown labels.
+        If `class_weight` is none of these, or names unknown labels.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from alkit.nets.training.labels import class_weights
+    >>> from alkit.nets.training.label_codes import class_weights
     >>> class_weights("balanced", np.array(["a", "b", "c"]), np.array(["a", "a", "a", "b"]))
     tensor([0.6667, 2.0000, 1.0000])
     """
     if class_weight is None:
         return None
     if isinstance(class_weight, dict):
-        encode(np.array(list(class_weight)), classes)
+        encode(np.array(list(class_weight)), classes)  # raises where it names an unknown label
         return torch.tensor([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
+    # scikit-learn refuses classes without a row, which here may have been declared and not yet seen.
     seen = np.unique(y)
+    weights_of_seen = compute_class_weight(class_weight, classes=seen, y=y)
     weights = torch.ones(len(classes))
-    weights[encode(seen, classes)] = torch.from_numpy(compute_class_weight(class_weight, classes=seen, y=y)).float()
+    weights[encode(seen, classes)] = torch.from_numpy(weights_of_seen).float()
     return weights

@@ -1,4 +1,4 @@
-"""Items: files as they come, and every refusal with its reason."""
+"""Items: what they are made of, and every refusal with its reason."""
 
 import json
 from pathlib import Path
@@ -25,14 +25,18 @@ def test_a_csv_is_read_as_it_is_written(tmp_path):
     assert list(table.features().columns) == ["id", "body", "n"]
     both = read_items(path, text="body", columns=["n"])
     assert both.features().to_dict("list") == {"text": items.text, "n": [1, 2]}
-    assert [json.loads(content)["row"] for content in both.contents()] == [{"n": 1}, {"n": 2}]
+    assert [json.loads(content)["row"] for content in both.contents()] == [{"n": "1"}, {"n": "2"}]
 
 
 def test_json_lines(tmp_path):
-    path = written(tmp_path / "a.jsonl", '{"t": "a\u2028b", "k": 5}\n\n{"t": "c"}\n')
+    path = written(tmp_path / "a.jsonl", '{"t": "a\u2028b", "k": 5}\n\n{"t": "c", "k": null, "m": 1}\n')
     items = read_items(path, text="t")
     assert items.text == ["a\u2028b", "c"]
-    assert read_items(path, columns=["k"]).rows["k"].tolist()[0] == 5
+    assert read_items(path, columns=["k", "m"]).rows["k"].tolist()[0] == 5
+    assert [json.loads(content)["row"] for content in read_items(path, columns=["k", "m"]).contents()] == [
+        {"k": 5, "m": None},
+        {"k": None, "m": 1},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -48,17 +52,17 @@ def test_json_lines(tmp_path):
         ),
         ("a.csv", "body\n", {"text": "body"}, "0 items"),
         ("a.csv", "", {"text": "body"}, "cannot be read"),
-        ("a.csv", "body\na,b\n", {"text": "body"}, "more cells than the header"),
-        ("a.csv", "body,n\na,b\na,b,c\n", {"text": "body"}, "Expected 2 fields in line 3, saw 3"),
+        ("a.csv", "body\na,b\n", {"text": "body"}, "more or fewer cells than the header"),
+        ("a.csv", "body,n\na,b\na,b,c\n", {"text": "body"}, "row 3: 3 cells, but the header has 2"),
         ("a.jsonl", '{"t": "a"}\n[1]\n', {"text": "t"}, "line 2 holds '.1.', not an object"),
         (
             "a.jsonl",
             '{"t": "a"}\n{"t": 3}\n',
             {"text": "t"},
-            "1 of 2 rows .* no text in column 't', the first is row 1: 3",
+            "1 of 2 rows of .*a.jsonl have no text in column 't'; the first is line 2, where it holds 3",
         ),
         ("a.jsonl", "{", {"text": "t"}, "cannot be read"),
-        ("a.xlsx", "", {}, "must end in .csv"),
+        ("a.xls", "", {}, "must end in .csv"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, name, content, columns, message):
@@ -67,7 +71,7 @@ def test_bad_files_are_refused(tmp_path, name, content, columns, message):
 
 
 def test_a_file_that_is_not_utf_8_or_not_there(tmp_path):
-    (tmp_path / "a.csv").write_bytes("body\nGrüße\n".encode("latin-1"))
+    (tmp_path / "a.csv").write_bytes("body\nПривет\n".encode("cp1251"))
     for name in ("a.csv", "none.csv", "none.jsonl"):
         with pytest.raises(ValueError, match="cannot be read"):
             read_items(tmp_path / name, text="body")

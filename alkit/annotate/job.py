@@ -1,0 +1,53 @@
+"""The job of a trainer: what it works on, sent to its process once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alkit.rows import Rows
+from alkit.strategies import Strategy, as_strategy
+
+
+class Job(NamedTuple):
+    """What a trainer works on."""
+
+    X: Rows
+    """One row per item, in the order of the data."""
+    learner: Any
+    """Estimator, ActiveLearner or Committee."""
+    strategy: Any
+    """Query strategy, or None for the learner's own."""
+    classes: list[str]
+    """The labels to choose from."""
+    embed: Any = None
+    """Transformer fitted once, on all of X; the learner is given its output."""
+    cold_start: Any = "random"
+    """Query strategy until two classes have labels."""
+    n_ranked: int = 2000
+    """Number of items in a ranking."""
+    seed: int = 0
+    """Seeds ties and posterior samples."""
+    pictures: Sequence[Path] | None = None
+    """The picture files that X names, one per row; None where X names none."""
+
+
+def check_job(job: Job) -> None:
+    """Refuse a job that the trainer could not do.
+
+    Parameters
+    ----------
+    job : Job
+
+    Raises
+    ------
+    TypeError
+        If the learner cannot learn, or a strategy is none.
+    """
+    if not (hasattr(job.learner, "fit") and hasattr(job.learner, "predict")):
+        raise TypeError(f"learner is {job.learner!r}; pass an estimator with fit and predict, a learner or a Committee")
+    if job.strategy is not None:
+        as_strategy(job.strategy)
+    if not isinstance(as_strategy(job.cold_start), Strategy):
+        raise TypeError(f"cold_start is {job.cold_start!r}; pass a name or a Strategy, such as 'random'")

@@ -1,0 +1,112 @@
+"""The pages that annotators have open, which of them holds which items, and how many items they may hold."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from alkit.annotate.database.leases import extend, held_items, numbers_of
+from alkit.annotate.database.store import LabelStore
+
+# A page needs two items, the one it shows and the next. The rest is for answers of the server that were lost on the
+# way, and for items that undo brought back.
+MAX_HELD_BY_PAGE = 5
+MAX_HELD_BY_ANNOTATOR = 15
+
+
+class Pages:
+    """Which page holds which item.
+
+    It is known to this process only: after a restart an item belongs to the first page that says it has it, or to one
+    that comes with nothing in hand, as after a reload.
+
+    Parameters
+    ----------
+    store : LabelStore
+    """
+
+    def __init__(self, store: LabelStore):
+        self._store = store
+        self._lock = threading.Lock()  # counting what is held and holding one more must not be torn apart
+        self._owners: dict[tuple[str, int], str | None] = {}  # pages by annotator and item
+
+    def next(
+        self,
+        annotator: str,
+        *,
+        page: str | None,
+        have: Collection[str],
+        resume: bool,
+        lease_seconds: float,
+        draw: Callable[[], sqlite3.Row | None],
+    ) -> sqlite3.Row | None:
+        """Return an item that the page holds and does not have, else draw another one.
+
+        Parameters
+        ----------
+        annotator : str
+        page : str or None
+            None for a client that does not say which of the annotator's pages it is.
+        have : collection of str
+            Ids of the items that the page has.
+        resume : bool
+            Whether to return an item that is held already before the page holds as many as it may.
+        lease_seconds : float
+        draw : callable
+            Holds another item for the annotator and returns its lease.
+
+        Returns
+        -------
+        Row of table ``lease``, or None if there is nothing for this page
+        """
+        now = time.time()
+        with self._lock:
+            held = held_items(self._store, annotator, now)
+            mine = [item for item in held if self._owners.get((annotator, item)) == page]
+            if not have:
+                mine += [item for item in held if item not in mine and self._is_free(annotator, item)]
+            waiting = [item for item in mine if held[item] not in have]
+            is_full = len(mine) >= MAX_HELD_BY_PAGE or len(held) >= MAX_HELD_BY_ANNOTATOR
+            if waiting and (resume or is_full):
+                leases = extend(self._store, annotator, waiting[:1], now=now, lease_seconds=lease_seconds)
+                lease = leases[0] if leases else None
+            else:
+                lease = None if is_full else draw()
+            if lease is not None:
+                self._owners[annotator, lease["item"]] = page
+            return lease
+
+    def renew(self, annotator: str, have: Collection[str], *, page: str | None, lease_seconds: float) -> list[str]:
+        """Hold the items for longer that a page has.
+
+        Parameters
+        ----------
+        annotator : str
+        have : collection of str
+            Ids of these items.
+        page : str or None
+        lease_seconds : float
+
+        Returns
+        -------
+        list of str
+            Ids of the items that the page holds now; others were answered, or given to another page or person.
+        """
+        with self._lock:
+            numbers = numbers_of(self._store, list(have))
+            mine = {
+                item: key
+                for key, item in numbers.items()
+                if self._owners.get((annotator, item)) == page or self._is_free(annotator, item)
+            }
+            now = time.time()
+            leases = extend(self._store, annotator, list(mine), now=now, lease_seconds=lease_seconds)
+            for lease in leases:
+                self._owners[annotator, lease["item"]] = page
+            return [mine[lease["item"]] for lease in leases]
+
+    def _is_free(self, annotator: str, item: int) -> bool:
+        """Return whether it is not known which page holds an item."""
+        return self._owners.get((annotator, item)) is None

@@ -1,0 +1,351 @@
+"""Rounds of learning: the model is fitted on the labels there are, and ranks the items that have none."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cloudpickle
+import numpy as np
+from sklearn.pipeline import make_pipeline
+
+from alkit._inner import tell_classes
+from alkit._random import draw_seed, generator
+from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
+from alkit.annotate.database.store import LabelStore
+from alkit.annotate.files import write_private
+from alkit.annotate.job import Job
+from alkit.annotate.pictures import UnreadableRows, unreadable_pictures
+from alkit.learners import ActiveLearner
+from alkit.rows import Rows, n_rows, take
+from alkit.strategies import Strategy, as_strategy
+
+_POLL_SECONDS = 0.3
+_N_SET_PICKS = 200  # ranked items of strategies that pick on the set, such as BADGE: they are slow for many picks
+_N_PREDICTED = 500  # next items of the random order of which predictions are kept, too
+_N_TIMED = 20  # rounds whose median says how long one usually takes
+_N_NAMED = 20  # items that cannot be read and are named; the others are counted
+
+
+class Training:
+    """Fitting and ranking, for as long as there are new labels.
+
+    The model starts once two classes have labels. Estimators with a parameter ``classes``, as the networks of alkit
+    have, are told all classes from the start; their weights are kept when a class gets its first label. Any other
+    estimator is then fitted anew, from a copy of the learner as it was given: scikit-learn's warm starts refuse, or
+    mix up, classes that they have not met.
+
+    Parameters
+    ----------
+    store : LabelStore
+    job : Job
+    """
+
+    def __init__(self, store: LabelStore, job: Job):
+        self.store, self.job = store, job
+        self.told: dict[str, Any] = {"error": None}
+        self.tell(doing="reading the items", since=time.time())
+        items = store.query("SELECT id, position, key FROM item ORDER BY id")
+        self.keys = {row["position"]: row["key"] for row in items}
+        self.positions = np.array([row["position"] for row in items])  # places in the data, by the id of the item
+        self.is_readable = np.ones(n_rows(job.X), dtype=bool)  # by the place in the data
+        self.was_searched = False
+        self.X = self._embedded()
+        self._number_rows()
+        self.rng = generator(job.seed)
+        self.learner = self._fresh_learner()
+        self.fitted_on: set[str] | None = None  # classes of the labels that the learner's weights come from
+        self.cold = True
+        self.durations: deque[float] = deque(maxlen=_N_TIMED)
+        self.tell(doing=None, since=None)
+
+    def tell(self, **changes: Any) -> None:
+        """Write down how training goes, for the page.
+
+        Parameters
+        ----------
+        **changes : objects of plain JSON types
+            What is new of ``doing`` (None: nothing), ``since`` (Unix time), ``usual_seconds`` of a round, ``error``,
+            ``seen`` (the last event taken into account), ``known`` (classes of labels it can use), ``unreadable``
+            (``n`` and the first ``items``).
+        """
+        self.told |= changes
+        self.store.put_meta(trainer=self.told)
+
+    # items that cannot be read
+
+    def _embedded(self) -> Rows:
+        """Return what the learner sees: of an embedding, the rows that it could read."""
+        job = self.job
+        if job.embed is None:
+            return job.X
+        try:
+            return job.embed.fit_transform(job.X)
+        except UnreadableRows as error:
+            self._leave_out(error.reasons)
+        except Exception:
+            if not self._search_unreadable():
+                raise
+        return job.embed.fit_transform(take(job.X, np.flatnonzero(self.is_readable)))
+
+    def _search_unreadable(self) -> bool:
+        """Look, once, for pictures that may have made a model fail; return whether there are any."""
+        if self.was_searched or self.job.pictures is None:
+            return False
+        self.was_searched = True
+        reasons = unreadable_pictures(self.job.pictures)
+        if reasons:
+            self._leave_out(reasons)
+        return bool(reasons)
+
+    def _leave_out(self, reasons: dict[int, str]) -> None:
+        """Learn without some items, and name them on the page and in the terminal."""
+        self.was_searched = True
+        self.is_readable[list(reasons)] = False
+        named = [{"item": self.keys[place], "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
+        lines = [f"  {one['item']}: {one['reason']}" for one in named]
+        if len(reasons) > len(named):
+            lines.append(f"  and {len(reasons) - len(named)} more")
+        print(
+            f"alkit: the model learns without {len(reasons)} of {len(self.is_readable)} items, which it cannot read; "
+            "people can label them all the same:",
+            *lines,
+            sep="\n",
+            file=sys.stderr,
+            flush=True,
+        )
+        self.tell(unreadable={"n": len(reasons), "items": named})
+        if not self.is_readable.any():
+            raise ValueError(f"the model can read none of the {len(reasons)} items; the first: {named[0]['reason']}")
+
+    def _number_rows(self) -> None:
+        """Note which row of X is which item; unreadable items have none."""
+        places = np.arange(len(self.is_readable))
+        if self.job.embed is not None:
+            places = np.cumsum(self.is_readable) - 1
+        self.rows = np.where(self.is_readable, places, -1)[self.positions]  # by the id of the item
+        ids = np.flatnonzero(self.rows >= 0)
+        self.item_ids = np.zeros(len(self.is_readable), dtype=np.intp)  # by the row of X
+        self.item_ids[self.rows[ids]] = ids
+
+    # rounds
+
+    def run(self, stopping: threading.Event) -> bool:
+        """Train until asked to stop and done with the last labels.
+
+        Parameters
+        ----------
+        stopping : Event
+            Set to ask for the end.
+
+        Returns
+        -------
+        bool
+            Whether the last fit went well.
+        """
+        seen, error = -1, None
+        while True:
+            last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
+            if last_event(self.store) == seen:
+                if last_round:
+                    return error is None
+                stopping.wait(_POLL_SECONDS)
+                continue
+            labels = read_labels(self.store)
+            self.tell(doing="fitting", since=time.time())  # the last error is shown until this fit ends
+            error = self._learn(labels)
+            seen = labels.last_event
+            self.tell(doing=None, since=None, error=error, seen=seen)
+
+    def _learn(self, labels: Labels) -> str | None:
+        """Do a round, from scratch if it fails from the last weights; return what went wrong at last."""
+        was_warm = self.fitted_on is not None
+        try:
+            self._round(labels)
+        except Exception as failure:  # a model may raise anything; the last ranking stays in use
+            self.learner, self.fitted_on = self._fresh_learner(), None
+            if was_warm or self._found_unreadable():
+                return self._learn(labels)
+            return one_line(failure)
+        return None
+
+    def _found_unreadable(self) -> bool:
+        """Return whether pictures that the learner reads itself were found that cannot be read."""
+        if self.job.embed is not None or not self._search_unreadable():
+            return False
+        self._number_rows()
+        return True
+
+    def _fresh_learner(self) -> Any:
+        """Return a learner without labels; also after a failure, which may leave weights that are useless."""
+        learner = copy.deepcopy(self.job.learner)
+        if not hasattr(learner, "query"):
+            learner = ActiveLearner(learner, self.job.strategy or "margin", random_state=draw_seed(self.rng))
+        elif self.job.strategy is not None:
+            learner.query_strategy = self.job.strategy
+        for estimator in _estimators(learner):
+            if hasattr(estimator, "get_params"):
+                tell_classes(estimator, np.unique(self.job.classes))
+        return learner
+
+    def _round(self, labels: Labels) -> None:
+        """Fit on the labels there are, or rank without a model while fewer than two classes have labels."""
+        started = time.monotonic()
+        fresh = self.rows[labels.fresh]
+        fresh = fresh[fresh >= 0]
+        rows, values = self.rows[labels.items], np.array(labels.values)
+        rows, values = rows[rows >= 0], values[rows >= 0]
+        known = set(values.tolist())
+        self.told["known"] = sorted(known)
+        if len(known) < 2:
+            if self.cold and fresh.size:
+                self._cold_start(fresh)
+            return
+        if not self._can_go_on(known):
+            self.learner = self._fresh_learner()
+        self.learner.fit(take(self.X, rows), values)
+        self.fitted_on = known
+        self._rank(fresh, labels.n_labels)
+        write_private(model_path(self.store.path), cloudpickle.dumps(self._model()))
+        self.durations.append(time.monotonic() - started)
+        self.told["usual_seconds"] = median(self.durations)
+
+    def _can_go_on(self, known: set[str]) -> bool:
+        """Return whether a fit on labels of some classes may start from the learner's weights."""
+        if self.fitted_on is None or known == self.fitted_on:
+            return True
+        told = set(np.asarray(getattr(self.learner, "classes_", ())).tolist())
+        return known <= told and self.fitted_on < told  # it knew classes without labels before: it was told all
+
+    def _rank(self, fresh: np.ndarray, n_labels: int) -> None:
+        """Rank the items without a label, and predict the next ones of the random order."""
+        strategy = as_strategy(self.learner.query_strategy)
+        ranked, utilities = np.empty(0, dtype=np.intp), np.empty(0)
+        if fresh.size:
+            n_ranked = self._count(strategy, fresh)
+            ranked, _, utilities = self.learner.query(
+                self.X, n_instances=n_ranked, candidates=fresh, return_metrics=True
+            )
+        # the lowest ids are drawn next, see the schema
+        only_predicted = np.setdiff1d(fresh[:_N_PREDICTED], ranked)
+        predictions, confidences = self._predict(np.concatenate([ranked, only_predicted]))
+        self._put(ranked, utilities, only_predicted, predictions, confidences, n_labels)
+
+    def _count(self, strategy: Any, fresh: np.ndarray) -> int:
+        """Return how many items to rank."""
+        n_ranked = min(len(fresh), self.job.n_ranked)
+        if isinstance(strategy, Strategy) and strategy.pick_needs:
+            return min(n_ranked, _N_SET_PICKS)
+        return n_ranked
+
+    def _cold_start(self, fresh: np.ndarray) -> None:
+        """Rank by a strategy that needs no model; only once, since labels do not change that ranking."""
+        strategy = as_strategy(self.job.cold_start)
+        if strategy.name == "random":
+            self.cold = False
+            return
+        picks = strategy.select(
+            self.learner, self.X, self._count(strategy, fresh), candidates=fresh, random_state=self.rng
+        )
+        nothing = [None] * len(picks.indices)
+        self._put(picks.indices, picks.scores, np.empty(0, dtype=np.intp), nothing, nothing, 0)
+        self.cold = False
+
+    def _predict(self, rows: np.ndarray) -> tuple[list[str | None], list[float | None]]:
+        """Return the most probable class of each row, and its probability (None where the learner has none).
+
+        A class without labels has probability 0, whatever an estimator that was told of it makes of it: a guess that
+        rests on nothing must not be suggested. A row that would be of such classes alone has no prediction.
+        """
+        if not rows.size:
+            return [], []
+        X = take(self.X, rows)
+        known = self.fitted_on or set()
+        if not all(hasattr(estimator, "predict_proba") for estimator in _estimators(self.learner)):
+            predicted = np.asarray(self.learner.predict(X)).tolist()
+            return [name if name in known else None for name in predicted], [None] * len(rows)
+        proba = np.asarray(self.learner.predict_proba(X), dtype=float)
+        if not np.isfinite(proba).all():
+            n_broken = (~np.isfinite(proba)).any(1).sum()
+            raise ValueError(f"predict_proba returned NaN or infinity for {n_broken} rows")
+        classes = np.asarray(self.learner.classes_).tolist()
+        has_labels = np.array([name in known for name in classes])
+        if not has_labels.all():
+            proba = np.where(has_labels, proba, 0.0)
+            total = proba.sum(1, keepdims=True)
+            proba = np.divide(proba, total, out=np.zeros_like(proba), where=total > 0)
+        confidences = proba.max(1).tolist()
+        predictions = [
+            classes[column] if confidence > 0 else None
+            for column, confidence in zip(proba.argmax(1), confidences, strict=True)
+        ]
+        return predictions, confidences
+
+    def _put(
+        self,
+        ranked: np.ndarray,
+        utilities: np.ndarray,
+        only_predicted: np.ndarray,
+        predictions: Sequence[str | None],
+        confidences: Sequence[float | None],
+        n_labels: int,
+    ) -> None:
+        """Write the ranking: the ranked rows in order, then those only predicted."""
+        items = self.item_ids[np.concatenate([ranked, only_predicted])].tolist()
+        unranked = [None] * len(only_predicted)
+        places = [*range(len(ranked)), *unranked]
+        scores = [*np.asarray(utilities, dtype=float).tolist(), *unranked]
+        rows = zip(items, places, scores, predictions, confidences, strict=True)
+        put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time())
+
+    def _model(self) -> Any:
+        """Return the fitted model; with an embedding, a Pipeline, so that it takes rows of X in any case."""
+        model = getattr(self.learner, "estimator", self.learner)
+        if self.job.embed is None:
+            return model
+        return make_pipeline(self.job.embed, model)
+
+
+def _estimators(learner: Any) -> list[Any]:
+    """Return the estimator of a learner, or those of a committee."""
+    return [getattr(member, "estimator", member) for member in getattr(learner, "learner_list", [learner])]
+
+
+def model_path(database: Path) -> Path:
+    """Return where the fitted model is kept.
+
+    Parameters
+    ----------
+    database : Path
+
+    Returns
+    -------
+    Path
+    """
+    return database.with_name(database.name + ".model")
+
+
+def one_line(error: Exception) -> str:
+    """Return an error as the page shows it.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str
+    """
+    return _line(f"{type(error).__name__}: {error}")
+
+
+def _line(text: str) -> str:
+    """Return a text as one line that can be sent: names of files in it need not be UTF-8."""
+    return " ".join(text.split())[:500].encode(errors="backslashreplace").decode()

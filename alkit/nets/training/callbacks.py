@@ -1,0 +1,60 @@
+"""skorch's callbacks: its table of epochs, which of them need single batches, and which of them ended a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, PrintLog
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class QuietPrintLog(PrintLog):
+    """skorch's table of epochs, not even formatted where nobody reads it: with few labels an epoch is one step."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print the line of an epoch."""
+        if net.verbose or self.sink is not print:
+            super().on_epoch_end(net, **kwargs)
+
+
+def listens_to_batches(callback: Any, training: bool) -> bool:
+    """Tell whether a callback acts on single batches of training, or of validation.
+
+    Parameters
+    ----------
+    callback : Callback
+        An initialized callback of skorch.
+    training : bool
+        Whether the batches are those of training.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from skorch.callbacks import EarlyStopping, GradientNormClipping
+    >>> from alkit.nets.training.callbacks import listens_to_batches
+    >>> listens_to_batches(EarlyStopping(), True), listens_to_batches(GradientNormClipping(), True)
+    (False, True)
+    """
+    # EpochScoring has the hook of both kinds of batches, but collects predictions of one of them only.
+    if isinstance(callback, EpochScoring):
+        return callback.on_train == training
+    return overrides_batch_hooks(type(callback), Callback)
+
+
+def overrides_batch_hooks(cls: type, base: type) -> bool:
+    """Tell whether a class has a hook for single batches other than that of its base, which does nothing."""
+    return any(getattr(cls, hook) is not getattr(base, hook) for hook in _BATCH_HOOKS)
+
+
+def raised_by_early_stopping(interrupt: KeyboardInterrupt) -> bool:
+    """Tell skorch's EarlyStopping, which ends a fit by KeyboardInterrupt, from a person who presses Ctrl-C."""
+    innermost = interrupt.__traceback__
+    if innermost is None:
+        return False
+    while innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    return isinstance(innermost.tb_frame.f_locals.get("self"), EarlyStopping)

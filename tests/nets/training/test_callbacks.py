@@ -1,0 +1,82 @@
+"""Callbacks: who listens to single batches, who ended a fit, and a table that nobody reads is not made."""
+
+import pytest
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
+
+from alkit.nets.training.callbacks import (
+    QuietPrintLog,
+    listens_to_batches,
+    overrides_batch_hooks,
+    raised_by_early_stopping,
+)
+from alkit.nets.training.skorch_net import SkorchNet
+from tests.nets.networks import blobs, net
+
+X, Y = blobs()
+
+
+class OnBatchEnd(Callback):
+    def on_batch_end(self, net, **kwargs):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("callback", "of_training", "of_validation"),
+    [
+        (Callback(), False, False),
+        (EarlyStopping(), False, False),
+        (LRScheduler(step_every="epoch"), True, True),  # has the hook, whatever it does in it
+        (GradientNormClipping(), True, True),
+        (OnBatchEnd(), True, True),
+        (EpochScoring("accuracy", on_train=True), True, False),
+        (EpochScoring("accuracy", on_train=False), False, True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_who_listens_to_batches(callback, of_training, of_validation):
+    assert listens_to_batches(callback, training=True) == of_training
+    assert listens_to_batches(callback, training=False) == of_validation
+
+
+def test_a_network_that_listens_itself():
+    class Listening(SkorchNet):
+        def on_grad_computed(self, *args, **kwargs):
+            super().on_grad_computed(*args, **kwargs)
+
+    assert overrides_batch_hooks(Listening, SkorchNet)
+    assert not overrides_batch_hooks(type(net()), SkorchNet)
+
+
+def interrupt(raise_it):
+    try:
+        raise_it()
+    except KeyboardInterrupt as error:
+        return error
+
+
+def test_early_stopping_is_told_from_a_person():
+    def press_ctrl_c():
+        raise KeyboardInterrupt
+
+    class Person:
+        def press(self):
+            raise KeyboardInterrupt
+
+    model = net(max_epochs=1).fit(X, Y)
+    stopping = EarlyStopping(monitor="train_loss", patience=1, threshold=1e9)
+    stopping.on_train_begin(model)
+    stopping.on_epoch_end(model)
+    assert raised_by_early_stopping(interrupt(lambda: stopping.on_epoch_end(model)))
+    assert not raised_by_early_stopping(interrupt(press_ctrl_c))
+    assert not raised_by_early_stopping(interrupt(Person().press))
+    assert not raised_by_early_stopping(KeyboardInterrupt())
+
+
+def test_the_table_is_made_only_where_it_is_read(capsys):
+    lines = []
+    net(max_epochs=2).fit(X, Y)
+    assert capsys.readouterr().out == ""
+    net(max_epochs=2, verbose=1).fit(X, Y)
+    assert "train_loss" in capsys.readouterr().out
+    net(max_epochs=2, callbacks__print_log=QuietPrintLog(sink=lines.append)).fit(X, Y)
+    assert any("train_loss" in line for line in lines)
