@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,10 +37,34 @@ def _non_finite(values: np.ndarray, allow_nan: bool) -> np.ndarray:
         if sums_to_finite(values):
             return np.zeros(1, dtype=bool)
         return np.isinf(values) if allow_nan else ~np.isfinite(values)
+    if values.dtype.kind in "mM" and not allow_nan:
+        return np.isnat(values)
     if values.dtype.kind != "O":
         return np.zeros(1, dtype=bool)
-    if any(np.ndim(cell) for cell in values.flat):  # a cell holds a whole array
-        of_cells = [_non_finite(np.asarray(cell), allow_nan).any() for cell in values.flat]
+    if any(map(_is_nested, values.flat)):
+        of_cells = [_non_finite(_cell_as_array(cell), allow_nan).any() for cell in values.flat]
         return np.array(of_cells).reshape(values.shape)
-    infinite = np.isin(values, [np.inf, -np.inf])
-    return infinite if allow_nan else infinite | pd.isna(values)
+    missing = pd.isna(values)
+    infinite = np.zeros(values.shape, dtype=bool)
+    # pandas' NA equals nothing, nor does it not
+    infinite[~missing] = np.isin(values[~missing], [np.inf, -np.inf])
+    return infinite if allow_nan else infinite | missing
+
+
+def _is_nested(cell: Any) -> bool:
+    """Tell whether a cell holds a whole array."""
+    return isinstance(cell, (list, tuple)) or getattr(cell, "ndim", 0) > 0
+
+
+def _cell_as_array(cell: Any) -> np.ndarray:
+    """Return what a cell holds as an array, of objects where numpy knows no better."""
+    if not _is_nested(cell):
+        only = np.empty(1, dtype=object)
+        only[0] = cell
+        return only
+    if isinstance(cell, torch.Tensor):
+        cell = cell.detach().cpu().float()
+    try:
+        return np.asarray(cell)
+    except ValueError:  # lists of several lengths
+        return np.asarray(cell, dtype=object)

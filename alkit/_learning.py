@@ -12,21 +12,21 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
 from alkit._weights import checked_weights, joined_weights, weights_parameter
-from alkit.rows import Rows, n_rows, stack, take
+from alkit.labels import as_labels, check_same_labels, flattened
+from alkit.rows import Rows, n_rows, readable, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
 from alkit.strategies.levels import has_steps
 from alkit.strategies.skorch_networks import is_plain_network
 from alkit.validation import (
-    as_labels,
     candidate_rows,
-    check_columns,
+    check_pool,
     check_rows_and_labels,
     check_same_features,
-    check_same_labels,
     checked,
     checked_count,
     is_known_finite,
@@ -75,11 +75,8 @@ class Querying:
             See `Strategy.select`.
         """
         strategy = as_strategy(self.query_strategy)
-        check_columns(X_pool, self)
-        taught = getattr(self, "X_training", None)
-        if taught is not None:
-            check_same_features(X_pool, taught)
         if not isinstance(strategy, Strategy):
+            check_pool(X_pool, self)
             if return_metrics:
                 raise TypeError(
                     f"return_metrics=True needs one of alkit's strategies, and {strategy!r} returns no scores"
@@ -268,6 +265,7 @@ class Teaching(Querying):
             weights = None if weights is None else weights[rows]
         if weights is not None:
             fit_kwargs[weights_parameter(self.estimator)] = weights
+        X = readable(X)
         # Each block of rows was looked at when it was taught, so a network need not look at all of them again; one
         # behind a Pipeline must, as steps may write to the rows they are given.
         looked_at = X if self._is_finite and not has_steps(self.estimator) else None
@@ -286,7 +284,7 @@ class Teaching(Querying):
         return is_finite
 
     def _checked_labels(self, X: Rows, y: Any) -> Any:
-        y = as_labels(y)
+        y = flattened(as_labels(y)) if is_classifier(self.estimator) else as_labels(y)
         check_rows_and_labels(X, y, self.estimator)
         return y
 

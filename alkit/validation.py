@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Integral
@@ -14,7 +14,17 @@ import pandas as pd
 import torch
 from sklearn.utils import get_tags
 
-from alkit.rows import Rows, kind_of, n_rows, non_finite_rows, row_shape
+from alkit.labels import check_one_type
+from alkit.rows import (
+    Rows,
+    columns,
+    holds_tokens,
+    is_of_numbers,
+    kind_of,
+    n_rows,
+    non_finite_rows,
+    row_shape,
+)
 
 
 def candidate_rows(candidates: Any, n: int) -> np.ndarray | None:
@@ -64,20 +74,6 @@ def input_tag(model: Any, name: str) -> bool:
         return False
 
 
-def as_labels(y: Any) -> Any:
-    """Return labels as rows that can be taken and stacked: objects that are all of one type as that type."""
-    if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
-        raise ValueError(f"y is {y!r}; give one label per row")
-    holds_objects = isinstance(y, (list, tuple, pd.Categorical)) or np.dtype(object) == getattr(y, "dtype", None)
-    if not holds_objects:
-        return y
-    labels = pd.Series(list(y), dtype=object).infer_objects()
-    # numpy would make a text of NaN among texts
-    if labels.dtype.kind in "biuf" or labels.isna().any():
-        return labels.to_numpy()
-    return np.asarray(y)
-
-
 def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
     """Refuse labels that are not as many as rows; `suffix` ends the names of both, in the message."""
     n, n_labels = n_rows(X), n_rows(y)
@@ -92,10 +88,10 @@ def check_rows_and_labels(X: Rows, y: Any, model: Any) -> None:
     if n == 0:
         raise ValueError("X has 0 rows and y 0 labels; there is nothing to learn from")
     check_columns(X, model)
-    labels = pd.Series(y) if isinstance(y, list) else np.asarray(y)
-    missing = np.asarray(pd.isna(labels))
+    missing = np.asarray(pd.isna(y))
     if missing.any():
         raise ValueError(f"{missing.sum()} of {n} labels in y are missing; teach labelled rows only")
+    check_one_type(y)
 
 
 def is_known_finite(X: Rows) -> bool:
@@ -157,38 +153,71 @@ def position_of(row: int, positions: Any) -> int:
 
 def check_columns(X: Rows, model: Any) -> None:
     """Refuse numbers in one row or column where the model takes a matrix, and columns of one name."""
-    one_row_or_column = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc"
-    if one_row_or_column and input_tag(model, "two_d_array"):
+    if is_of_numbers(X) and input_tag(model, "two_d_array"):
         raise ValueError(
-            f"X is 1-D with {X.size} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
+            f"X is 1-D with {n_rows(X)} numbers; pass X.reshape(-1, 1) if they are rows of one feature, "
             "X.reshape(1, -1) if they are one row"
         )
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
-        raise ValueError(f"X has {X.shape[1]} columns, but names occur twice: {twice}; rename or drop them")
+    names, twice = columns(X) or [], _names_twice(X)
+    if twice:
+        raise ValueError(f"X has {len(names)} columns, but names occur twice: {twice}; rename or drop them")
+
+
+def _names_twice(X: Rows) -> list:
+    """Return the names that several columns have."""
+    names = pd.Index(columns(X) or [])
+    return names[names.duplicated()].unique().tolist()
+
+
+def check_pool(X: Rows, model: Any) -> None:
+    """Refuse rows that do not look like those that a model, or a learner, was taught, whatever will be asked of it."""
+    check_columns(X, model)
+    learner = next(iter(getattr(model, "learner_list", ())), model)
+    taught = getattr(learner, "X_training", None)
+    if taught is not None:
+        check_same_features(X, taught)
+        return
+    names = getattr(getattr(learner, "estimator", learner), "feature_names_in_", None)
+    check_same_columns(columns(X), None if names is None else list(names))
 
 
 def check_same_features(X: Rows, taught: Rows) -> None:
-    """Refuse rows of another shape than those taught."""
-    new, old = row_shape(X), row_shape(taught)
+    """Refuse rows of other columns, or of another shape, than those taught."""
+    check_same_columns(columns(X), columns(taught))
+    new, old = _sized(X), _sized(taught)
     if new is not None and type(new) is type(old) and new != old:
         raise ValueError(
             f"X has {_width(new)}, but the learner was taught rows with {_width(old)}; give rows the same features"
         )
 
 
+def _sized(X: Rows) -> Any:
+    """Return the shape of one row, of a dict without its sequences of tokens, which may be of any length."""
+    shape = row_shape(X)
+    if not isinstance(shape, dict):
+        return shape
+    return {key: of_entry for key, of_entry in shape.items() if not holds_tokens(X.get(key))}
+
+
+def check_same_columns(names: list | None, taught: list | None) -> None:
+    """Refuse columns that are others than those taught, or in another order; what has no names is not compared."""
+    if names is None or taught is None or names == taught:
+        return
+    missing = [name for name in taught if name not in names]
+    extra = [name for name in names if name not in taught]
+    if missing or extra:
+        raise ValueError(
+            f"X has columns {names}, but the learner was taught rows with columns {taught}: {missing} are missing and "
+            f"{extra} are new; give rows the same columns"
+        )
+    raise ValueError(
+        f"X has columns {names}, but the learner was taught the same columns in the order {taught}; give them in that "
+        "order, by X[[...]]"
+    )
+
+
 def _width(shape: Any) -> str:
     return f"{shape[0]} features" if isinstance(shape, tuple) and len(shape) == 1 else f"shape {shape}"
-
-
-def check_same_labels(y: Any, taught: Any) -> None:
-    """Refuse text among numbers: numpy would turn all of them into text."""
-    new, old = np.asarray(y), np.asarray(taught)
-    if (new.dtype.kind in "biuf") != (old.dtype.kind in "biuf"):
-        raise ValueError(
-            f"y holds labels such as {new.tolist()[0]!r}, but the labels taught are such as {old.tolist()[0]!r}; "
-            "give all labels one type"
-        )
 
 
 def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
@@ -196,8 +225,7 @@ def check_rows(X: Rows, *, allow_nan: bool = False) -> int:
 
     Parameters
     ----------
-    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
-        The rows.
+    X : rows of any kind
     allow_nan : bool, default=False
         Whether NaN may stand for a missing value.
 
@@ -232,16 +260,15 @@ def check_shape(X: Rows) -> None:
     if n == 0:
         raise ValueError(f"Found array with 0 sample(s) (rows of shape {shape}) while a minimum of 1 is required")
     # a list tells no shape: numbers in it are one column, texts and dicts are whole rows
-    numbers = isinstance(X, list) and np.ndim(X[0]) == 0 and not isinstance(X[0], (str, Mapping))
-    if shape == () or numbers:
+    if shape == () or is_of_numbers(X):
         raise ValueError(
             "Expected 2D array, got 1D array instead. Reshape your data either using X.reshape(-1, 1) if it has a "
             "single feature or X.reshape(1, -1) if it is a single row"
         )
     if isinstance(shape, tuple) and 0 in shape:
         raise ValueError(f"Found array with 0 feature(s) (shape={(n, *shape)}) while a minimum of 1 is required.")
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
+    twice = _names_twice(X)
+    if twice:
         raise ValueError(f"X has duplicate column names {twice}; rename or drop them")
 
 

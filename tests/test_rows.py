@@ -1,6 +1,7 @@
 """Every kind of X: counted, taken, stacked and checked alike."""
 
-from collections import UserDict
+import array as array_module
+from collections import UserDict, deque
 
 import numpy as np
 import pandas as pd
@@ -28,21 +29,83 @@ class Items(Dataset):
         return self.array[i]
 
 
+class ArrayLike:
+    """Something that numpy makes an array of, and no more."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype)
+
+
+def polars_frame(array):
+    return pytest.importorskip("polars").DataFrame({"a": array[:, 0], "b": array[:, 1]})
+
+
+def arrow_table(array):
+    return pytest.importorskip("pyarrow").table({"a": array[:, 0], "b": array[:, 1]})
+
+
+def hugging_face(array):
+    datasets = pytest.importorskip("datasets")
+    # with a name of its own, since not every release of the package can hash what it holds
+    return datasets.Dataset(datasets.table.InMemoryTable(arrow_table(array)), fingerprint="rows")
+
+
+def ragged(array):
+    """Rows of different lengths, as pictures of different sizes are."""
+    return [row[: 1 + i % 2] for i, row in enumerate(array)]
+
+
+def labelled(array):
+    """A frame whose index tells positions from labels."""
+    return pd.DataFrame(array, columns=["a", "b"], index=list("uvwxyz"))
+
+
+# one X of each kind, by a function of its values: everything below runs over all of them
 KINDS = {
-    "array": A,
-    "cube": A.reshape(6, 1, 2),
-    "csr": sp.csr_matrix(A),
-    "coo": sp.coo_matrix(A),
-    "csr_array": sp.csr_array(A),
-    "frame": pd.DataFrame(A, columns=["a", "b"], index=list("uvwxyz")),
-    "series": pd.Series(A[:, 0], index=list("uvwxyz")),
-    "tensor": torch.from_numpy(A),
-    "list": A.tolist(),
-    "dict": {"a": A, "b": torch.from_numpy(A)},
-    "slicedict": SliceDict(a=A, b=A[:, 0]),
-    "mapping": UserDict(a=A, b=A[:, 0]),
-    "dataset": TensorDataset(torch.from_numpy(A)),
-    "items": Items(A),
+    "array": lambda array: array,
+    "cube": lambda array: array.reshape(6, 1, 2),
+    "masked": np.ma.masked_array,
+    "csr": sp.csr_matrix,
+    "coo": sp.coo_matrix,
+    "csr_array": sp.csr_array,
+    "frame": labelled,
+    "series": lambda array: labelled(array)["a"],
+    "nullable": lambda array: labelled(array).astype("Float64"),
+    "polars": polars_frame,
+    "polars_series": lambda array: polars_frame(array)["a"],
+    "arrow": arrow_table,
+    "arrow_column": lambda array: arrow_table(array)["a"],
+    "tensor": torch.tensor,
+    "tensor_with_gradient": lambda array: torch.tensor(array, requires_grad=True),
+    "bfloat16": lambda array: torch.tensor(array, dtype=torch.bfloat16),
+    "list": lambda array: array.tolist(),
+    "tuple": lambda array: tuple(array.tolist()),
+    "numbers": lambda array: array_module.array("d", array[:, 0]),
+    "deque": lambda array: deque(array.tolist()),
+    "ragged": ragged,
+    "ragged_tensors": lambda array: [torch.tensor(row, requires_grad=True) for row in ragged(array)],
+    "dict": lambda array: {"a": array, "b": torch.from_numpy(array)},
+    "slicedict": lambda array: SliceDict(a=array, b=array[:, 0]),
+    "mapping": lambda array: UserDict(a=array, b=array[:, 0]),
+    "dataset": lambda array: TensorDataset(torch.from_numpy(array)),
+    "items": Items,
+    "hugging_face": hugging_face,
+    "hugging_face_column": lambda array: hugging_face(array)["a"],
+    "array_like": ArrayLike,
+}
+NOT_SEARCHED = {"dataset", "items"}
+OF_ANOTHER_KIND = {
+    "coo": sp.csr_matrix,
+    "mapping": dict,
+    "numbers": list,
+    "deque": list,
+    "hugging_face_column": list,
+    "array_like": np.ndarray,
+    "dataset": Dataset,
+    "items": Dataset,
 }
 
 
@@ -50,25 +113,64 @@ def plain(X):
     """Rows as nested lists."""
     if isinstance(X, (dict, UserDict)):
         return list(zip(*map(plain, X.values()), strict=True))
+    if hasattr(X, "set_format"):
+        return plain(X[:])
     if isinstance(X, Dataset):
         return [np.asarray(x[0] if isinstance(x, tuple) else x).tolist() for x in (X[i] for i in range(len(X)))]
+    if hasattr(X, "column_names"):  # numpy takes a table of pyarrow by columns
+        return list(zip(*(X[name].to_pylist() for name in X.column_names), strict=True))
     if sp.issparse(X):
-        X = X.toarray()
-    return np.asarray(X).tolist()
+        return X.toarray().tolist()
+    if isinstance(X, torch.Tensor):
+        return X.detach().float().tolist()
+    return [np.asarray(row.detach() if isinstance(row, torch.Tensor) else row).tolist() for row in to_rows(X)]
+
+
+def to_rows(X):
+    return X if isinstance(X, (list, tuple)) else np.asarray(X)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_take_and_stack(kind):
-    X = KINDS[kind]
+    X = KINDS[kind](A)
     assert rows.n_rows(X) == 6
-    for chosen in (np.array([4, 0, 4]), [1, 2], slice(2, 5), np.array([], int)):
+    for chosen in (np.array([4, 0, 4]), [1, 2], slice(2, 5), np.array([], int), np.arange(6) > 3):
         taken = rows.take(X, chosen)
         assert plain(taken) == [plain(X)[i] for i in np.arange(6)[chosen]]
         assert rows.n_rows(taken) == len(np.arange(6)[chosen])
     both = rows.stack([rows.take(X, [3]), rows.take(X, slice(0, 2))])
     assert plain(both) == [plain(X)[i] for i in (3, 0, 1)]
-    if kind not in ("csr", "coo", "mapping", "dataset", "items"):
-        assert type(both) is type(X)
+    assert isinstance(both, OF_ANOTHER_KIND.get(kind, type(X)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dense_rows_have_the_shape_and_the_size_that_were_told(kind):
+    X = KINDS[kind](A)
+    size = rows.row_bytes(X)
+    assert isinstance(size, int)
+    assert size > 0
+    if kind.startswith("ragged"):
+        with pytest.raises(ValueError, match=r"2 shapes, such as \(1,\) and \(2,\)"):
+            rows.dense(X)
+        return
+    dense, shape = rows.dense(X), rows.row_shape(X)
+    entries = dense if isinstance(dense, dict) else {"": dense}
+    shapes = shape if isinstance(shape, dict) else dict.fromkeys(entries, shape)
+    for name, values in entries.items():
+        assert isinstance(values, (np.ndarray, torch.Tensor))
+        assert len(values) == 6
+        assert shapes[name] is None or shapes[name] == values.shape[1:]
+        numbers = np.asarray(values.float() if isinstance(values, torch.Tensor) else values).reshape(6, -1)
+        np.testing.assert_array_equal(numbers[:, 0], A[:, 1 if kind == "hugging_face" and name == "b" else 0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fetched_rows_are_the_same_rows_as_an_estimator_reads_them(kind):
+    X = KINDS[kind](A)
+    for read in (rows.readable(X), rows.fetched(X)):
+        assert plain(read) == plain(X)
+        if isinstance(read, torch.Tensor):
+            np.asarray(read)
 
 
 def test_an_array_slice_is_a_view():
@@ -98,10 +200,10 @@ def test_what_has_no_rows(X):
 
 
 def test_what_cannot_be_taken_from():
-    with pytest.raises(TypeError, match="is a range"):
-        rows.take(range(3), [1])
-    with pytest.raises(TypeError, match="is a range"):
-        rows.stack([range(3)])
+    with pytest.raises(TypeError, match="is a set"):
+        rows.take({1, 2, 3}, [1])
+    with pytest.raises(TypeError, match="is a set"):
+        rows.stack([{1, 2, 3}])
 
 
 def test_entries_of_other_lengths():
@@ -109,28 +211,123 @@ def test_entries_of_other_lengths():
         rows.n_rows({"text": ["a", "b"], "image": A})
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("dataset", "items")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NOT_SEARCHED])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_non_finite_rows(kind, value):
-    A_bad = A.copy()
-    A_bad[4, 0] = value
-    X = {
-        "array": A_bad,
-        "cube": A_bad.reshape(6, 1, 2),
-        "csr": sp.csr_matrix(A_bad),
-        "coo": sp.coo_matrix(A_bad),
-        "csr_array": sp.csr_array(A_bad),
-        "frame": pd.DataFrame(A_bad, columns=["a", "b"]),
-        "series": pd.Series(A_bad[:, 0]),
-        "tensor": torch.from_numpy(A_bad),
-        "list": A_bad.tolist(),
-        "dict": {"a": A, "b": torch.from_numpy(A_bad)},
-        "slicedict": SliceDict(a=A, b=A_bad[:, 0]),
-        "mapping": UserDict(a=A, b=A_bad[:, 0]),
-    }[kind]
-    assert rows.non_finite_rows(KINDS[kind]).size == 0
+    bad = A.copy()
+    bad[4, 0] = value
+    X = KINDS[kind](bad)
+    assert rows.non_finite_rows(KINDS[kind](A)).size == 0
     assert rows.non_finite_rows(X).tolist() == [4]
     assert rows.non_finite_rows(X, allow_nan=True).tolist() == ([] if np.isnan(value) else [4])
+
+
+def test_what_is_masked_is_missing_whatever_lies_beneath():
+    X = np.ma.masked_array(A, mask=np.zeros_like(A, bool))
+    X[4, 1] = np.ma.masked
+    assert rows.non_finite_rows(X).tolist() == [4]
+    assert rows.non_finite_rows(X, allow_nan=True).size == 0
+    assert np.isnan(rows.readable(X)[4, 1])
+    assert rows.take(X, [4]).mask.tolist() == [[False, True]]
+    assert rows.stack([X[:1], X[4:]]).mask[1].tolist() == [False, True]
+    assert rows.non_finite_rows(np.ma.masked_array([1, 2], [0, 1])).tolist() == [1]
+    assert rows.non_finite_rows(np.ma.masked_array(["a", "b"], [0, 1])).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, 2, pd.NA], "Int64"),
+        pd.array([True, False, pd.NA], "boolean"),
+        pd.array(["a", "b", pd.NA], "string"),
+        pd.Categorical(["a", "b", None]),
+        pd.Categorical([1, 2, None]),
+        pd.to_datetime(["2020-01-01", "2020-01-02", None]),
+        np.array(["a", "b", pd.NA], object),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_what_pandas_calls_missing(column):
+    X = pd.DataFrame({"full": [1, 2, 3], "gaps": column})
+    assert rows.non_finite_rows(X).tolist() == [2]
+    assert rows.non_finite_rows(X, allow_nan=True).size == 0
+    assert rows.non_finite_rows(X["gaps"]).tolist() == [2]
+
+
+@pytest.mark.parametrize("cells", [[1, None], ["a", None], [[1.0], [None]], [True, None], [[1.0], None]], ids=str)
+@pytest.mark.parametrize("package", ["polars", "pyarrow"])
+def test_nulls_of_other_packages(cells, package):
+    module = pytest.importorskip(package)
+    X = (module.DataFrame if package == "polars" else module.table)({"full": [1, 2], "gaps": cells})
+    assert rows.non_finite_rows(X).tolist() == [1]
+    assert rows.non_finite_rows(X, allow_nan=True).size == 0
+
+
+def test_columns_of_categories_stay_so():
+    one = pd.DataFrame({"c": pd.Categorical(["a"]), "n": [1]})
+    two = pd.DataFrame({"c": pd.Categorical(["b", "a"]), "n": [2, 3]})
+    both = rows.stack([one, two])
+    assert both["c"].tolist() == ["a", "b", "a"]
+    assert both["c"].cat.categories.tolist() == ["a", "b"]
+    assert one["c"].cat.categories.tolist() == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["polars", "arrow"])
+def test_frames_that_cannot_be_stacked_say_why(kind):
+    X = KINDS[kind](A)
+    with pytest.raises(ValueError, match="column 'a' of type Float64 cannot be stacked on one of type Float32"):
+        rows.stack([X, KINDS[kind](A.astype(float))])
+    with pytest.raises(ValueError, match=r"columns \['b', 'a'\].*columns \['a', 'b'\]"):
+        rows.stack([X, X.select(["b", "a"])])
+    with pytest.raises(TypeError, match="cannot be stacked on rows of a"):
+        rows.stack([X, labelled(A)])
+
+
+def test_one_row_of_a_frame_is_a_dict():
+    assert rows.take(polars_frame(A), 2) == rows.take(arrow_table(A), np.int64(2)) == {"a": 4.0, "b": 5.0}
+
+
+def test_tensors_taken_have_no_gradient():
+    X = KINDS["tensor_with_gradient"](A)
+    assert not rows.take(X, [0]).requires_grad
+    assert not rows.stack([X, X]).requires_grad
+    assert X.requires_grad
+
+
+@pytest.mark.parametrize("of", [np.asarray, torch.tensor])
+def test_sequences_of_tokens_are_padded_to_the_longest(of):
+    short, long = {"ids": of([[1, 2], [3, 4]]), "size": of([1, 2])}, {"ids": of([[5, 6, 7]]), "size": of([3])}
+    for blocks, expected in (
+        ([short, long], [[1, 2, 0], [3, 4, 0], [5, 6, 7]]),
+        ([long, short], [[5, 6, 7], [1, 2, 0], [3, 4, 0]]),
+    ):
+        both = rows.stack(blocks)
+        assert isinstance(both["ids"], type(short["ids"]))
+        assert both["ids"].tolist() == expected
+    with pytest.raises((ValueError, RuntimeError)):
+        rows.stack([{"x": of([[1.0, 2.0]])}, {"x": of([[1.0]])}])
+
+
+class Picture:
+    """Has a size, and nothing that numpy could read."""
+
+
+def test_rows_that_nobody_can_look_into():
+    X = [Picture(), Picture(), None]
+    assert rows.take(X, [1, 0]) == [X[1], X[0]]
+    assert rows.non_finite_rows(X).tolist() == [2]
+
+
+@pytest.mark.parametrize("X", [b"text", iter([1]), {1, 2}, (i for i in range(3))])
+def test_what_is_no_sequence_of_rows(X):
+    with pytest.raises(TypeError, match="cannot take rows of"):
+        rows.take(X, [0])
+
+
+def test_a_lazy_frame_has_no_rows_before_it_is_collected():
+    polars = pytest.importorskip("polars")
+    with pytest.raises(TypeError, match="a LazyFrame after collect"):
+        rows.n_rows(polars.LazyFrame({"a": [1]}))
 
 
 def test_non_finite_rows_of_objects_texts_and_huge_numbers():

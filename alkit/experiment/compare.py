@@ -13,9 +13,9 @@ from alkit._random import RandomState, draw_seed, generator
 from alkit.experiment.comparison import Comparison
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.runs import Data, play, seeded
+from alkit.labels import as_labels
 from alkit.rows import Rows
 from alkit.strategies import Strategy, as_strategy, get_strategy
-from alkit.validation import as_labels
 
 
 def compare_strategies(

@@ -22,10 +22,11 @@ from alkit._random import RandomState, draw_seed, generator
 from alkit.experiment.compare import named_strategies
 from alkit.experiment.plots import ScoreGainDisplay
 from alkit.experiment.runs import one_thread, seeded
+from alkit.labels import as_labels
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy
 from alkit.strategies.picks.single import top_k
-from alkit.validation import as_labels, check_label_a_row
+from alkit.validation import check_label_a_row
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,10 +26,11 @@ from sklearn.utils.validation import (
 
 from alkit._inner import take_over_tags, tell_classes
 from alkit._random import RandomState, draw_seed, generator, isolated_rng, seed_estimator
+from alkit.labels import as_labels, check_one_type
 from alkit.learners import ActiveLearner, QueryStrategy
 from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
-from alkit.validation import as_labels, check_label_a_row
+from alkit.validation import check_label_a_row
 
 _MAX_WATCHED = 1000  # rows that a stopping rule predicts in each round
 
@@ -338,16 +339,15 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None; the loop acquires its labels from y")
         y = column_or_1d(as_labels(y), warn=True)
-        if hasattr(X, "__array__") and not hasattr(X, "shape"):
-            X = np.asarray(X)
         check_label_a_row(X, y)
         known = y[~_is_missing(y, self.missing_label)]
         assert_all_finite(known, input_name="y")
+        check_one_type(known)
         check_classification_targets(known)
         self.classes_ = np.unique(known)
         if len(self.classes_) < 2:
             raise ValueError(f"y has {len(self.classes_)} class: {self.classes_.tolist()}; a classifier needs two")
-        if row_shape(X) is not None and not isinstance(X, dict):
+        if isinstance(row_shape(X), tuple):
             _check_feature_names(self, X, reset=True)
             _check_n_features(self, X, reset=True)
         return X, y

@@ -10,8 +10,8 @@ import pandas as pd
 from alkit.experiment.comparison import Comparison
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.runs import Data, Run, play, seeded
+from alkit.labels import as_labels
 from alkit.rows import Rows
-from alkit.validation import as_labels
 
 
 def evaluate_transfer(

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from alkit.nets.classifier import NetClassifier
-from alkit.rows import Rows
+from alkit.rows import Rows, dense, readable
 from alkit.validation import check_shape, checked, was_checked
 
 
@@ -159,8 +160,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
                 "hidden layer, and a dropout from 0 to below 1"
             )
         must_check = not was_checked(X)
-        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=must_check)
         X = _as_rows(X)
+        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=must_check)
         net = self._net_to_fit()
         with checked(X):
             self.net_ = net.fit(X, y)
@@ -266,5 +267,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _as_rows(X: Any) -> Rows:
-    """Return X as rows: an array, unless it is a list or has a shape."""
-    return X if hasattr(X, "shape") or isinstance(X, list) else np.asarray(X)
+    """Return X, as an array where scikit-learn, which looks at rows first, would not know how to read it."""
+    X = readable(X)
+    known = hasattr(X, "__array__") or sp.issparse(X) or isinstance(X, list)
+    return X if known else dense(X)

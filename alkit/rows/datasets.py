@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch.utils.data import ConcatDataset, Dataset, Subset, default_collate
 
-from alkit.rows.kind import RowKind, Rows, register
+from alkit.rows.kind import BYTES_OF_UNKNOWN, RowKind, Rows, register
+
+
+class FetchedItems(Dataset):
+    """Items of another Dataset, each made once.
+
+    Parameters
+    ----------
+    items : list
+    """
+
+    def __init__(self, items: list):
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.items[i]
 
 
 class _Dataset(RowKind):
@@ -30,11 +48,17 @@ class _Dataset(RowKind):
         parts = first.datasets if isinstance(first, ConcatDataset) else [first]
         return ConcatDataset([*parts, *blocks[1:]])
 
+    def row_shape(self, X: Rows) -> Any:
+        return None
+
+    def row_bytes(self, X: Rows) -> int:
+        return BYTES_OF_UNKNOWN
+
     def dense(self, X: Rows) -> Any:
-        items = (X[i] for i in range(len(X)))
-        # an item is x, or x with its label behind
-        inputs = [item[0] if isinstance(item, (tuple, list)) else item for item in items]
-        return default_collate(inputs)
+        return default_collate(_inputs(X))
+
+    def fetched(self, X: Rows) -> Rows:
+        return FetchedItems([X[i] for i in range(len(X))])
 
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         return np.empty(0, dtype=np.intp)
@@ -43,4 +67,20 @@ class _Dataset(RowKind):
         return False
 
 
+class _FetchedItems(_Dataset):
+    """Items that tell how much memory they take, since they are there."""
+
+    def row_bytes(self, X: Rows) -> int:
+        values = _inputs(X)[0]
+        parts = values.values() if isinstance(values, Mapping) else (values,)
+        return sum(int(getattr(part, "nbytes", BYTES_OF_UNKNOWN)) for part in parts)
+
+
+def _inputs(X: Dataset) -> list:
+    """Return what a network reads of the items: an item is x, or x with its label behind."""
+    items = (X[i] for i in range(len(X)))  # type: ignore[arg-type]
+    return [item[0] if isinstance(item, (tuple, list)) else item for item in items]
+
+
 register(Dataset, _Dataset())
+register(FetchedItems, _FetchedItems())

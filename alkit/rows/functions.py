@@ -16,7 +16,7 @@ def n_rows(X: Rows) -> int:
 
     Parameters
     ----------
-    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
+    X : rows of any kind
         The rows.
 
     Returns
@@ -44,14 +44,15 @@ def take(X: Rows, rows: Any) -> Rows:
 
     Parameters
     ----------
-    X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset
+    X : rows of any kind
         The rows.
     rows : int, slice, or array of int
         Positions, never labels of a pandas index. A slice of an array is a view.
 
     Returns
     -------
-    same kind as X, but a numpy array of an array on disk, and a dict of any mapping; for an int a single row
+    same kind as X, but a numpy array of an array on disk, a dict of any mapping, and a list of any sequence that is no
+    tuple; for an int a single row
 
     Examples
     --------
@@ -67,8 +68,7 @@ def stack(blocks: Sequence[Rows]) -> Rows:
 
     Parameters
     ----------
-    blocks : sequence of arrays, sparse matrices, DataFrames, tensors, lists, dicts or Datasets
-        Rows of one kind and width.
+    blocks : sequence of rows of one kind and width
 
     Returns
     -------
@@ -88,6 +88,29 @@ def stack(blocks: Sequence[Rows]) -> Rows:
     # dense rows are stacked on sparse ones, whichever come first: the other way round they might not fit in memory
     decisive = next((block for block in blocks if sp.issparse(block)), blocks[0])
     return kind_of(decisive).stack(blocks)
+
+
+def columns(X: Rows) -> list | None:
+    """Return the names of the columns of a table, or the sorted keys of a mapping; None where rows have no names."""
+    return kind_of(X).columns(X)
+
+
+def is_of_numbers(X: Rows) -> bool:
+    """Tell whether each row is a single number."""
+    return kind_of(X).is_of_numbers(X)
+
+
+def readable(X: Rows) -> Rows:
+    """Return rows as an estimator can read them: X itself, but for what numpy would read wrongly or not at all.
+
+    Masked cells become NaN, tensors have no gradient and no dtype that numpy lacks, array-likes are arrays.
+    """
+    return kind_of(X).readable(X)
+
+
+def fetched(X: Rows) -> Rows:
+    """Return rows in memory, and readable: those that a Dataset makes on demand are made once, here."""
+    return kind_of(X).fetched(X)
 
 
 def row_shape(X: Rows) -> Any:
@@ -110,8 +133,7 @@ def dense(X: Rows) -> Any:
 
 def is_lazy(X: Rows) -> bool:
     """Tell whether the rows of X are made or read when they are needed: from a disk, or by a Dataset."""
-    # a memory-mapped array is served like any numpy array, but its rows lie on disk
-    return kind_of(X).lazy or isinstance(X, np.memmap)
+    return kind_of(X).lazy
 
 
 def non_finite_rows(X: Rows, *, allow_nan: bool = False) -> np.ndarray:

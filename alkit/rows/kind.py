@@ -18,8 +18,9 @@ BYTES_OF_UNKNOWN = 1024
 """What a row counts as that does not tell its size, such as a text."""
 
 _UNKNOWN = (
-    "X is a {kind}, which alkit cannot take rows of; pass a numpy array, scipy sparse matrix, DataFrame, "
-    "torch tensor, list, dict of these, SliceDict, torch Dataset or an array of h5py or zarr"
+    "X is a {kind}, which alkit cannot take rows of; pass a numpy array, scipy sparse matrix, DataFrame of pandas, "
+    "polars or pyarrow (a LazyFrame after collect()), torch tensor, list or other sequence, dict of these, SliceDict, "
+    "torch Dataset, Hugging Face Dataset (one with a length), or an array of h5py or zarr"
 )
 
 
@@ -68,6 +69,19 @@ class RowKind:
         arrays = [kind_of(block).dense(block) for block in blocks]
         return np.concatenate([np.asarray(array) for array in arrays])
 
+    def columns(self, X: Rows) -> list | None:
+        """Return the names of the columns in order, as they are stacked and compared, or None."""
+        return None
+
+    def column(self, X: Rows, name: Any) -> Any:
+        """Return one of the columns that `columns` names: an array, Series or list."""
+        return X[name]
+
+    def is_of_numbers(self, X: Rows) -> bool:
+        """Tell whether each row is a single number."""
+        dtype = getattr(X, "dtype", None)
+        return self.row_shape(X) == () and getattr(dtype, "kind", "") in tuple("biufc")
+
     def row_shape(self, X: Rows) -> Any:
         """Return the shape of one row, or None."""
         if not hasattr(X, "shape"):
@@ -82,8 +96,16 @@ class RowKind:
         return math.prod(X.shape[1:]) * getattr(dtype, "itemsize", 8)
 
     def dense(self, X: Rows) -> Any:
-        """Return the rows as one array or tensor."""
+        """Return the rows as one array or tensor, or a dict of these; NaN stands for what is missing."""
         return np.asarray(X)
+
+    def readable(self, X: Rows) -> Rows:
+        """Return the rows as an estimator can read them, without copying them where it can read X itself."""
+        return X
+
+    def fetched(self, X: Rows) -> Rows:
+        """Return the rows in memory, as an estimator can read them: whoever reads these twice makes nothing twice."""
+        return self.readable(X)
 
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         """Return the positions of rows with infinity or, unless allowed, missing values."""
@@ -122,7 +144,7 @@ UNKNOWN_KIND = _Unknown()
 @singledispatch
 def kind_of(X: Rows) -> RowKind:
     """Return what is known of the kind of X, found by its type."""
-    # `alkit.rows.on_disk` registers `object`, so that it decides on types that nobody else registers
+    # `alkit.rows.by_look` registers `object`, so that it decides on types that nobody else registers
     return UNKNOWN_KIND
 
 
@@ -150,4 +172,11 @@ def joined(positions: Iterable[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.empty(0, dtype=np.intp), *positions])
 
 
+class _OnDemand(RowKind):
+    """Arrays that are read from a disk as numpy sees fit."""
+
+    lazy = True
+
+
 register(np.ndarray, RowKind())
+register(np.memmap, _OnDemand())

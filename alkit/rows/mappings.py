@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from skorch.helper import SliceDict
+from torch.nn.functional import pad
 
-from alkit.rows.functions import dense, n_rows, non_finite_rows, row_bytes, row_shape, stack, take
+from alkit.rows.functions import dense, fetched, n_rows, non_finite_rows, readable, row_bytes, row_shape, stack, take
 from alkit.rows.kind import RowKind, Rows, check_same, joined, kind_of, register
 
 
@@ -28,8 +30,11 @@ class _Mapping(RowKind):
         check_same("keys", [sorted(block) for block in blocks])
         stacked = {}
         for key in blocks[0]:
-            stacked[key] = stack([block[key] for block in blocks])
+            stacked[key] = stack(_padded([block[key] for block in blocks]))
         return stacked
+
+    def columns(self, X: Rows) -> list:
+        return sorted(X)  # a network reads them by name, in whichever order they are
 
     def row_shape(self, X: Rows) -> Any:
         return {key: row_shape(value) for key, value in X.items()}
@@ -40,11 +45,38 @@ class _Mapping(RowKind):
     def dense(self, X: Rows) -> Any:
         return {key: dense(X.get(key)) for key in X}  # a SliceDict's [] takes keys and rows
 
+    def readable(self, X: Rows) -> Rows:
+        return {key: readable(X.get(key)) for key in X}
+
+    def fetched(self, X: Rows) -> Rows:
+        return {key: fetched(X.get(key)) for key in X}
+
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         return joined(non_finite_rows(value, allow_nan=allow_nan) for value in X.values())
 
     def is_searched(self, X: Rows) -> bool:
         return all(kind_of(value).is_searched(value) for value in X.values())
+
+
+def holds_tokens(values: Rows) -> bool:
+    """Tell whether an entry of a dict holds integers, such as what a tokenizer returns."""
+    return "int" in str(getattr(values, "dtype", ""))
+
+
+def _padded(entries: list[Rows]) -> list[Rows]:
+    """Return sequences of tokens padded to one length, by zeros on the right, which is how tokenizers mask them."""
+    if not all(holds_tokens(values) and len(row_shape(values)) == 1 for values in entries):
+        return entries
+    shapes = {row_shape(values) for values in entries}
+    if len(shapes) == 1:
+        return entries
+    longest = max(length for (length,) in shapes)
+    padded = []
+    for values in map(dense, entries):
+        missing = longest - values.shape[1]
+        is_tensor = isinstance(values, torch.Tensor)
+        padded.append(pad(values, (0, missing)) if is_tensor else np.pad(values, [(0, 0), (0, missing)]))
+    return padded
 
 
 class _SliceDict(_Mapping):
@@ -55,6 +87,12 @@ class _SliceDict(_Mapping):
 
     def stack(self, blocks: Sequence[Rows]) -> Rows:
         return SliceDict(**super().stack(blocks))
+
+    def readable(self, X: Rows) -> Rows:
+        return SliceDict(**super().readable(X))
+
+    def fetched(self, X: Rows) -> Rows:
+        return SliceDict(**super().fetched(X))
 
 
 register(Mapping, _Mapping())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alkit.rows.functions import n_rows, non_finite_rows, slices, take
-from alkit.rows.kind import UNKNOWN_KIND, RowKind, Rows, joined, kind_of
+from alkit.rows.kind import RowKind, Rows, joined
 
 _BLOCK_BYTES = 2**26
 """How much is read at a time in a search for rows that are not finite."""
@@ -32,15 +32,13 @@ class _OnDisk(RowKind):
         return joined(part.start + non_finite_rows(take(X, part), allow_nan=allow_nan) for part in blocks)
 
 
-_ON_DISK = _OnDisk()
+ON_DISK = _OnDisk()
 
 
-@kind_of.register(object)
-def _of_no_registered_type(X: Rows) -> RowKind:
-    """Return the kind of arrays on disk for what has a shape and gives rows: they have no type in common."""
+def is_on_disk(X: Rows) -> bool:
+    """Tell whether X has a shape and gives rows: arrays on disk have no type in common."""
     has_dimensions = hasattr(X, "shape") and getattr(X, "ndim", 1) != 0
-    has_rows = has_dimensions and hasattr(X, "__getitem__")
-    return _ON_DISK if has_rows else UNKNOWN_KIND
+    return has_dimensions and hasattr(X, "__getitem__")
 
 
 def _read_slices(X: Rows, rows: Any) -> np.ndarray:

@@ -15,8 +15,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from alkit.protocols import Score
-from alkit.rows import Rows, n_rows, row_bytes, slices, take
+from alkit.rows import Rows, fetched, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
+from alkit.strategies.read_once import ReadOnce
 
 _MAX_CHUNK_ROWS = 16_384
 """Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
@@ -77,6 +78,9 @@ class PoolPass:
     chunk_bytes: int = 2**26
     max_bytes: int = 2**30
 
+    def __post_init__(self) -> None:
+        self._reader = ReadOnce(self.X)
+
     def __len__(self) -> int:
         return n_rows(self.X) if self.rows is None else len(self.rows)
 
@@ -122,8 +126,7 @@ class PoolPass:
         """Return a quantity of rows other than those scored."""
         if self.X_training is None and name in _OF_TRAINING:
             # no labelled rows, (0, D): one row of the pool tells the width D
-            one = slice(0, 1) if self.rows is None else self.rows[:1]
-            return self._in_chunks(_OF_TRAINING[name], take(self.X, one))[:0]
+            return self._in_chunks(_OF_TRAINING[name], self._first_row())[:0]
         if name == "y_train":
             y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
             return torch.as_tensor(np.asarray(y, dtype=np.int64))
@@ -137,7 +140,7 @@ class PoolPass:
             size = min(_MAX_TARGETS, len(self))
             chosen = self.rng.choice(len(self), size, replace=False)
             positions = chosen if self.rows is None else self.rows[chosen]
-            return take(self.X, positions), positions
+            return self._reader.early(positions), positions
         if n_rows(self.X_target) == 0:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
         return self.X_target, None
@@ -146,18 +149,23 @@ class PoolPass:
         """Return a quantity of all rows of X, read a chunk at a time; `positions` are theirs in the pool."""
         tensors = []
         for part in slices(n_rows(X), self._chunk_rows((name,))):
-            answers = self.quantities.read((name,), take(X, part), None if positions is None else positions[part])
+            rows, where = fetched(take(X, part)), None if positions is None else positions[part]
+            answers = self.quantities.read((name,), rows, where)
             tensors.append(answers[name])
         return torch.cat(tensors)
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
-        per_row = row_bytes(self.X)
+        per_row = row_bytes(self._first_row() if self._reader.lazy else self.X)
         if not {"samples", "votes"}.isdisjoint(names):
             probabilities = self.quantities.n_posterior_samples() * self.quantities.n_classes()
             per_row += 8 * probabilities
         n_fitting = self.chunk_bytes // max(1, per_row)
         return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
+
+    def _first_row(self) -> Rows:
+        """Return the first row asked for, as rows."""
+        return self._reader.early(np.arange(len(self))[:1] if self.rows is None else self.rows[:1])
 
     def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, slice | np.ndarray, Rows, Any, Any]]:
         """Yield slices of the rows asked for with their positions in X, the rows, their labels and their costs."""
@@ -167,7 +175,7 @@ class PoolPass:
         with tqdm(total=len(self), desc=name, unit=" rows", delay=2, leave=False, disable=hidden) as progress:
             for part in slices(len(self), self._chunk_rows(names)):
                 rows = part if self.rows is None else self.rows[part]
-                chunk = take(self.X, rows)
+                chunk = self._reader.take(rows)
                 y = None if self.y_pool is None else take(self.y_pool, rows)
                 costs = None if self.costs is None else take(self.costs, rows)
                 yield part, rows, chunk, y, costs
@@ -192,6 +200,8 @@ def _read_chunk(
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
+    # whatever is asked of the model, rows that are made on demand are made here, once
+    X = fetched(X)
     names = _of_scored_rows((*needs, *keep))
     tensors = quantities.read(names, X, positions, y, costs) | sets
     if score is None:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from alkit._finite import sums_to_finite
-from alkit.rows import Rows, dense, n_rows
+from alkit.labels import check_same_labels
+from alkit.rows import Rows, dense, n_rows, readable
 from alkit.strategies.ensembles import members_of
 from alkit.strategies.levels import has_steps, iter_members, levels, transformed
 from alkit.strategies.skorch_networks import unchanged
 from alkit.strategies.views import WAYS, Draws, View, views_of
-from alkit.validation import check_same_labels, checked, is_known_finite, let_through, naming_rows, position_of
+from alkit.validation import checked, is_known_finite, let_through, naming_rows, position_of
 
 # Answering sets modes of a network and seeds global generators for a while: threads of one process take turns
 _ONE_AT_A_TIME = RLock()
@@ -242,11 +243,11 @@ def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
     """Return rows as one float matrix, (n, D), after a transformer where there is one."""
     if embed is not None:
         X = embed.transform(X)
-    X = dense(X)
+    X = dense(readable(X))
     if isinstance(X, dict):
         entries = [dense_features(value, None, asked_by) for value in X.values()]
         return np.concatenate(entries, axis=1)
-    values = np.asarray(X)
+    values = np.asarray(X.cpu() if isinstance(X, Tensor) else X)
     if values.dtype.kind not in "biuf":
         raise TypeError(
             f"strategy {asked_by} measures distances between rows, but X holds {values.dtype}; pass "

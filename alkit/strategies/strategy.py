@@ -29,7 +29,7 @@ from alkit.strategies.signatures import (
     takes,
     with_values,
 )
-from alkit.validation import candidate_rows, check_aligned, checked_count
+from alkit.validation import candidate_rows, check_aligned, check_pool, checked_count
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -209,6 +209,7 @@ class Strategy:
             are measured between rows with NaN or infinity.
         """
         strategy = self.with_params(**params)
+        check_pool(X_pool, model)
         rows = candidate_rows(candidates, n_rows(X_pool))
         for name, values in (("y_pool", y_pool), ("costs", costs)):
             if values is not None:

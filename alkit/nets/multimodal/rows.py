@@ -13,7 +13,8 @@ from pandas.api.extensions import ExtensionArray
 from torch.utils.data import Dataset
 
 from alkit.nets.training.tensors import RowAdapter, RowDataset, Tensors, scoring_rows, to_tensors
-from alkit.rows import Rows, n_rows, row_shape, slices, take
+from alkit.rows import Rows, dense, kind_of, n_rows, row_shape, slices, take
+from alkit.rows import columns as column_names
 
 Shape = tuple[int, ...]
 Modalities = Mapping[str, int | Shape | slice]
@@ -84,8 +85,8 @@ def by_modality(X: Rows, modalities: Modalities) -> Rows:
         return X if isinstance(X, ModalityDataset) else ModalityDataset(X, modalities)
     if isinstance(X, Mapping):
         columns: Mapping[str, Any] = X
-    elif isinstance(X, pd.DataFrame) and not modalities.keys().isdisjoint(X.columns):
-        columns = {name: X[name] for name in X.columns}
+    elif not modalities.keys().isdisjoint(column_names(X) or ()):
+        columns = {name: kind_of(X).column(X, name) for name in column_names(X) or ()}
     else:
         columns = _columns_of_matrix(X, modalities)
     _check_names(columns, modalities)
@@ -122,8 +123,7 @@ def _columns_of_matrix(X: Rows, modalities: Modalities) -> dict[str, Any]:
             f"with the columns {', '.join(map(repr, modalities))}, a Dataset of dicts, or one matrix"
         )
     columns_of = _checked_slices(modalities, width=X.shape[1])
-    if isinstance(X, pd.DataFrame):
-        return {name: X.iloc[:, columns].to_numpy() for name, columns in columns_of.items()}
+    X = X if column_names(X) is None else dense(X)
     X = X.tocsr() if sp.issparse(X) else X  # other formats cannot be cut
     return {name: X[:, columns] for name, columns in columns_of.items()}
 

@@ -11,6 +11,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target
 
+from alkit.labels import as_labels, check_one_type
+
 
 def check_labels(y: Any, n: int) -> np.ndarray:
     """Return y as a 1-D array of n labels, dtype kept.
@@ -37,9 +39,7 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     >>> check_labels(["spam", "ham"], 2)
     array(['spam', 'ham'], dtype='<U4')
     """
-    if isinstance(y, torch.Tensor):
-        y = y.detach().cpu().numpy()
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(as_labels(y), warn=True)
     if len(y) != n:
         raise ValueError(f"X has {n} rows, but y has {len(y)} labels; give every row one label")
     missing = np.flatnonzero(pd.isna(y))
@@ -48,6 +48,7 @@ def check_labels(y: Any, n: int) -> np.ndarray:
             f"Input y contains NaN or None in {len(missing)} of {n} rows (first: row {missing[0]}); "
             "drop rows without label"
         )
+    check_one_type(y)
     kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"Unknown label type: {kind}. A classifier takes classes, such as ints or strings")

@@ -91,10 +91,10 @@ def _as_numbers(values: np.ndarray) -> np.ndarray:
 
 
 def input_shape(X: Rows) -> Any:
-    """Return the shape of one row: a tuple, a dict of tuples; of lists and Datasets, that of the first row."""
-    if isinstance(X, (list, Dataset)):
-        return row_shape(to_tensors(take(X, slice(0, 1))))
-    return row_shape(X)
+    """Return the shape of one row: a tuple, or a dict of tuples; where X does not tell, that of its first row."""
+    shape = row_shape(X)
+    untold = shape is None or (isinstance(shape, dict) and None in shape.values())
+    return row_shape(to_tensors(take(X, slice(0, 1)))) if untold else shape
 
 
 class RowAdapter:

@@ -1,0 +1,140 @@
+"""Labels of any kind as arrays, and what is refused of them: y of several types, bytes, text among numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pandas.api.extensions import ExtensionArray
+from sklearn.exceptions import DataConversionWarning
+
+from alkit.rows import dense, readable
+
+
+def as_labels(y: Any) -> Any:
+    """Return labels as rows that can be taken and stacked: objects that are all of one type as that type.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, L)
+        An array, masked too, list or other sequence, tensor, or Series of pandas, polars or pyarrow.
+
+    Returns
+    -------
+    Series or array (n,) or (n, L)
+        A Series of pandas as it is, unless numpy has no such type; else an array. What is missing is NaN or None in it,
+        and labels of several types stay objects, for `check_one_type` to refuse.
+
+    Raises
+    ------
+    ValueError
+        If y is no labels, one per row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from alkit.labels import as_labels
+    >>> as_labels(pd.Categorical(["ham", "spam"]))
+    array(['ham', 'spam'], dtype='<U4')
+    """
+    if y is None or np.isscalar(y) or getattr(y, "ndim", 1) == 0:
+        raise ValueError(f"y is {y!r}; give one label per row")
+    if isinstance(y, np.ma.MaskedArray) or not isinstance(y, _HELD_AS_THEY_ARE):
+        y = _as_numpy(y)
+    if not _holds_objects(y):
+        return y
+    values = list(y)
+    if values and _is_row_of_answers(values[0]):
+        return np.asarray(y)
+    labels = pd.Series(values, dtype=object)
+    # numpy would make texts of numbers among texts
+    if len(_types(labels)) > 1:
+        return labels.to_numpy()
+    inferred = labels.infer_objects()
+    # and of NaN among texts
+    if inferred.dtype.kind in "biuf" or labels.isna().any():
+        return inferred.to_numpy()
+    return np.asarray(values)
+
+
+_HELD_AS_THEY_ARE = (np.ndarray, pd.Series, pd.DataFrame, ExtensionArray, Sequence)
+
+
+def _as_numpy(y: Any) -> np.ndarray:
+    """Return labels of a kind that no other function here knows, such as tensors and Series of polars, as an array."""
+    values = dense(readable(y))
+    return values.cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def _holds_objects(y: Any) -> bool:
+    """Tell whether labels are objects, or of a type that only pandas has, such as categories or nullable integers."""
+    if isinstance(y, pd.DataFrame):
+        return False
+    dtype = getattr(y, "dtype", None)
+    return not (dtype == "str" or (isinstance(dtype, np.dtype) and dtype.kind not in "OT"))
+
+
+def _is_row_of_answers(label: Any) -> bool:
+    """Tell whether what stands for a label is several: a list, or an array."""
+    return isinstance(label, list) or getattr(label, "ndim", 0) > 0
+
+
+_TYPES = {"bool": (bool, np.bool_), "number": (int, float, np.number), "text": (str,), "bytes": (bytes,)}
+
+
+def _types(labels: pd.Series) -> dict[str, Any]:
+    """Return the types of labels by name, each with the first label of it; what is missing has no type."""
+    found: dict[str, Any] = {}
+    for label in labels[~labels.isna()]:
+        name = next((name for name, types in _TYPES.items() if isinstance(label, types)), type(label).__name__)
+        found.setdefault(name, label)
+    return found
+
+
+def check_one_type(y: Any) -> None:
+    """Refuse labels of several types, such as text among numbers, and bytes.
+
+    Parameters
+    ----------
+    y : array or Series, as `as_labels` returns it
+
+    Raises
+    ------
+    ValueError
+    """
+    if np.asarray(y).dtype.kind not in "OS":
+        return
+    found = _types(pd.Series(np.ravel(y), dtype=object))
+    if len(found) > 1:
+        shown = ", ".join(f"{name} ({label!r})" for name, label in found.items())
+        raise ValueError(f"y holds labels of {len(found)} types: {shown}; give all labels one type")
+    if "bytes" in found:
+        raise ValueError(f"y holds bytes, such as {found['bytes']!r}; decode them to text, by label.decode()")
+
+
+def flattened(y: Any) -> Any:
+    """Return a column of labels, (n, 1), as classifiers want them, (n,), with the warning that scikit-learn gives."""
+    if getattr(y, "ndim", 1) != 2 or y.shape[1] != 1:
+        return y
+    message = f"y is a column of shape {y.shape}, but a classifier takes labels of shape {y.shape[:1]}; pass y.ravel()"
+    warnings.warn(message, DataConversionWarning, stacklevel=6)
+    return np.asarray(y).ravel()
+
+
+def check_same_labels(y: Any, taught: Any) -> None:
+    """Refuse text among numbers, which numpy would turn into text, and numbers among bools, which it would mix up."""
+    new, old = np.asarray(y), np.asarray(taught)
+    if _type_of(new) != _type_of(old):
+        raise ValueError(
+            f"y holds labels such as {new.tolist()[0]!r}, but the labels taught are such as {old.tolist()[0]!r}; "
+            "give all labels one type"
+        )
+
+
+def _type_of(y: np.ndarray) -> str:
+    """Return "number" or "bool", and "other" for texts and objects."""
+    return "number" if y.dtype.kind in "iuf" else "bool" if y.dtype.kind == "b" else "other"
