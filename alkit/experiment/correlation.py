@@ -18,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from alkit._inner import tell_classes
+from alkit._parallel import results_of
 from alkit._random import RandomState, draw_seed, generator
 from alkit.experiment.compare import named_strategies
 from alkit.experiment.plots import ScoreGainDisplay
@@ -172,7 +173,7 @@ def score_gain_correlation(
         delayed(_repetition)(estimator, X, y, by_row, sizes, (X_test, y_test), scoring, seed)
         for seed in [draw_seed(rng) for _ in range(n_seeds)]
     )
-    done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    done = results_of(jobs, n_jobs, parallel=Parallel)
     repetitions = enumerate(tqdm(done, total=n_seeds, desc="repetitions"))
     groups = pd.concat([frame.assign(seed=seed) for seed, frame in repetitions], ignore_index=True)
     return ScoreGainCorrelation(groups[["score", "seed", "group", "mean_score", "gain"]])

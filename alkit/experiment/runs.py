@@ -16,6 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm.auto import tqdm
 
+from alkit._parallel import results_of
 from alkit._random import generator, seed_estimator
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.run_keys import run_keys
@@ -71,7 +72,7 @@ def play(
         if i not in results
     )
     n_stored = len(results)
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    finished = results_of(jobs, n_jobs, ordered=False, parallel=Parallel)
     results |= dict(tqdm(finished, total=len(loops), initial=n_stored, desc="runs"))
     _warn_once([run["warnings"] for run in results.values()])
     return [_as_run(label, results[i]) for i, label in enumerate(labels)]
