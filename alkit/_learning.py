@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
+from alkit._turns import takes_turns
 from alkit.rows import Rows, n_rows, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
 from alkit.validation import (
@@ -39,6 +40,7 @@ class Querying:
     query_strategy: Any
     _rng: np.random.Generator
 
+    @takes_turns
     def query(
         self, X_pool: Rows, *query_args: Any, candidates: Any = None, return_metrics: bool = False, **query_kwargs: Any
     ) -> tuple[Any, ...]:
@@ -172,6 +174,7 @@ class Teaching(Querying):
         """The labels the estimator knows, (C,)."""
         return self.estimator.classes_
 
+    @takes_turns
     def fit(self, X: Rows, y: Any, bootstrap: bool = False, **fit_kwargs: Any) -> Self:
         """Forget what was taught and learn from X and y.
 
@@ -192,6 +195,7 @@ class Teaching(Querying):
             self.X_training, self.y_training = X, self._checked_labels(X, y)
             return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
+    @takes_turns
     def teach(self, X: Rows, y: Any, bootstrap: bool = False, only_new: bool = False, **fit_kwargs: Any) -> None:
         """Add labelled rows to what was taught and retrain; if anything fails, nothing has changed.
 
@@ -258,6 +262,7 @@ class Voting(Querying):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.learner_list!r}, {self._strategy_name()})"
 
+    @takes_turns
     def fit(self, X: Rows, y: Any, **fit_kwargs: Any) -> Self:
         """Make every learner forget what it was taught and learn from X and y.
 
@@ -277,6 +282,7 @@ class Voting(Querying):
             super().fit(X, y, **fit_kwargs)  # type: ignore[misc]
         return self
 
+    @takes_turns
     def teach(self, X: Rows, y: Any, bootstrap: bool = False, only_new: bool = False, **fit_kwargs: Any) -> None:
         """Add labelled rows to what every learner was taught and retrain; if anything fails, nothing has changed.
 
@@ -290,6 +296,7 @@ class Voting(Querying):
         with restored_on_failure(self):
             super().teach(X, y, bootstrap=bootstrap, only_new=only_new, **fit_kwargs)  # type: ignore[misc]
 
+    @takes_turns
     def rebag(self, **fit_kwargs: Any) -> None:
         """Refit every learner on a sample drawn with replacement from what it was taught.
 

@@ -3,10 +3,13 @@
 Queries in processes, in threads and on a cluster are in `tests/test_cluster.py`.
 """
 
+import warnings
+
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from joblib.parallel import MultiprocessingBackend
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -14,15 +17,17 @@ from sklearn.naive_bayes import GaussianNB
 from alkit import ActiveLearner, DropoutMLPClassifier
 from alkit._parallel import results_of
 from alkit.experiment import score_gain_correlation
-from tests.experiment.helpers import compare, table
+from tests.experiment.helpers import compare, small_net, table
 
 X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)
 
 
 @pytest.fixture
-def ray_backend():
+def ray_backend(monkeypatch):
     """Ray's workers; Ray itself is not among what the tests need."""
+    # it would write a token into the home folder
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     ray = pytest.importorskip("ray")
     register_ray = pytest.importorskip("ray.util.joblib").register_ray
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -50,10 +55,14 @@ def test_multiprocessing_picks_the_same_rows(strategy):
 
 @pytest.mark.parametrize("backend", ["multiprocessing", "threading"])
 def test_backends_play_the_same_runs(backend):
-    settings = {"n_seeds": 2, "n_queries": 2}
-    serial = compare(GaussianNB(), **settings)
+    settings = {"estimator": small_net(), "strategies": ["bald"], "n_seeds": 2, "n_queries": 2}
+    serial = compare(**settings)
+    torch_threads, filters = torch.get_num_threads(), list(warnings.filters)
     with joblib.parallel_config(backend, n_jobs=2):
-        pd.testing.assert_frame_equal(table(compare(GaussianNB(), **settings)), table(serial), check_exact=True)
+        parallel = compare(**settings)
+    pd.testing.assert_frame_equal(table(parallel), table(serial), check_exact=True)
+    # what runs set in their own process, they do not leave in this one
+    assert (torch.get_num_threads(), warnings.filters) == (torch_threads, filters)
 
 
 def test_correlations_in_a_backend_that_returns_lists():

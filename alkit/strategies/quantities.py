@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,11 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from alkit._finite import sums_to_finite
+from alkit._turns import estimator_lock
 from alkit.rows import Rows, dense, n_rows
 from alkit.strategies.signatures import takes
 from alkit.validation import check_same_labels, checked
 
-# Answering sets modes of a network and seeds global generators for a while: threads of one process take turns
-_ONE_AT_A_TIME = RLock()
 # what each quantity is asked of: the first of these methods that the model has
 _METHODS = {
     "proba": ("predict_proba",),
@@ -180,7 +178,8 @@ class Quantities:
 
     def _ask(self, name: str, X: Rows) -> np.ndarray:
         """Return what the model's method for a quantity answers for prepared rows."""
-        with _ONE_AT_A_TIME:
+        # an estimator of one's own may set modes of its network, and have no lock itself
+        with estimator_lock(self._predictor):
             return self._answer(self._method(name), X)
 
     def _answer(self, method: Callable[..., np.ndarray], X: Rows) -> np.ndarray:

@@ -11,22 +11,24 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
+from alkit._optional import needs_extra
 from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.tokens import holder
 from alkit.annotate.items import picture_type
 from alkit.annotate.session import LabelingSession
+
+with needs_extra("annotate", "the labelling page"):
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.requests import Request
+    from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+    from starlette.routing import Mount, Route
+    from starlette.staticfiles import StaticFiles
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STATIC = Path(str(resources.files("alkit.annotate.web"))) / "static"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
