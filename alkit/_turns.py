@@ -18,7 +18,7 @@ import torch
 from torch.utils._python_dispatch import _len_torch_dispatch_stack, _pop_mode
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-_functorch = torch._C._functorch  # type: ignore[attr-defined]
+_functorch = torch._C._functorch
 
 
 class Locks:
@@ -96,7 +96,7 @@ def torch_modes_kept() -> Iterator[None]:
     """
     grad, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     n_levels, n_modes = _functorch.get_dynamic_layer_stack_depth(), _len_torch_dispatch_stack()
-    n_functions = torch._C._len_torch_function_stack()  # type: ignore[attr-defined]
+    n_functions = torch._C._len_torch_function_stack()
     try:
         yield
     except BaseException:
@@ -104,8 +104,8 @@ def torch_modes_kept() -> Iterator[None]:
             _functorch.pop_dynamic_layer_stack_and_undo_to_depth(n_levels)
         while _len_torch_dispatch_stack() > n_modes:
             _pop_mode()
-        while torch._C._len_torch_function_stack() > n_functions:  # type: ignore[attr-defined]
-            torch._C._pop_torch_function_stack()  # type: ignore[attr-defined]
+        while torch._C._len_torch_function_stack() > n_functions:
+            torch._C._pop_torch_function_stack()
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
         raise
