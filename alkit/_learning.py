@@ -16,6 +16,7 @@ from sklearn.base import is_classifier
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
+from alkit._turns import takes_turns
 from alkit._weights import checked_weights, joined_weights, weights_parameter
 from alkit.labels import as_labels, check_same_labels, flattened
 from alkit.rows import Rows, n_rows, readable, stack, take
@@ -44,6 +45,7 @@ class Querying:
     query_strategy: Any
     _rng: np.random.Generator
 
+    @takes_turns
     def query(
         self, X_pool: Rows, *query_args: Any, candidates: Any = None, return_metrics: bool = False, **query_kwargs: Any
     ) -> tuple[Any, ...]:
@@ -176,6 +178,7 @@ class Teaching(Querying):
         """The labels the estimator knows, (C,)."""
         return self.estimator.classes_
 
+    @takes_turns
     def fit(self, X: Rows, y: Any, bootstrap: bool = False, sample_weight: Any = None, **fit_kwargs: Any) -> Self:
         """Forget what was taught and learn from X and y.
 
@@ -201,6 +204,7 @@ class Teaching(Querying):
             with naming_rows(X, "X"):
                 return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
+    @takes_turns
     def teach(
         self,
         X: Rows,
@@ -305,6 +309,7 @@ class Voting(Querying):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.learner_list!r}, {self._strategy_name()})"
 
+    @takes_turns
     def fit(self, X: Rows, y: Any, **fit_kwargs: Any) -> Self:
         """Make every learner forget what it was taught and learn from X and y.
 
@@ -324,6 +329,7 @@ class Voting(Querying):
             super().fit(X, y, **fit_kwargs)  # type: ignore[misc]
         return self
 
+    @takes_turns
     def teach(self, X: Rows, y: Any, bootstrap: bool = False, only_new: bool = False, **fit_kwargs: Any) -> None:
         """Add labelled rows to what every learner was taught and retrain; if anything fails, nothing has changed.
 
@@ -341,6 +347,7 @@ class Voting(Querying):
             if hasattr(self, "_set_classes"):
                 self._set_classes()
 
+    @takes_turns
     def rebag(self, **fit_kwargs: Any) -> None:
         """Refit every learner on a sample drawn with replacement from what it was taught.
 

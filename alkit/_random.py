@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,49 @@ def sampling_seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
+class _GlobalStates:
+    """States of the global generators of Python, numpy and torch, those of devices of one type included."""
+
+    def __init__(self, kind: str) -> None:
+        self.python = random.getstate()
+        self.numpy: Any = np.random.get_state()  # noqa: NPY002
+        self.torch = torch.get_rng_state()
+        self.of_devices: dict[tuple[str, int], torch.Tensor] = {}
+        if kind != "cpu":
+            module = torch.get_device_module(kind)
+            self.of_devices = {(kind, i): module.get_rng_state(i) for i in range(module.device_count())}
+
+    def put_back(self) -> None:
+        """Set the generators to these states."""
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)  # noqa: NPY002
+        torch.set_rng_state(self.torch)
+        for (kind, i), state in self.of_devices.items():
+            torch.get_device_module(kind).set_rng_state(state, i)
+
+    def inherit(self, older: _GlobalStates) -> None:
+        """Take over the states of another, which were read before these."""
+        self.python, self.numpy, self.torch = older.python, older.numpy, older.torch
+        self.of_devices |= older.of_devices
+
+
+# What each isolation found that has not ended yet, of all threads, the oldest first. Where threads overlap, the last
+# one to leave puts back what the first one found.
+_OPEN: list[_GlobalStates] = []
+_OPEN_LOCK = RLock()
+
+
+def _leave(found: _GlobalStates) -> None:
+    """End an isolation: put back what it found, or leave that to the next one, if that has begun meanwhile."""
+    with _OPEN_LOCK:
+        place = _OPEN.index(found)
+        del _OPEN[place]
+        if place < len(_OPEN):
+            _OPEN[place].inherit(found)
+        else:
+            found.put_back()
+
+
 @contextmanager
 def isolated_rng(device: str | torch.device = "cpu", seed: int | None = None) -> Iterator[None]:
     """Put the global random states of torch, numpy and python back after, and seed them inside.
@@ -56,6 +100,11 @@ def isolated_rng(device: str | torch.device = "cpu", seed: int | None = None) ->
         Where the network runs; the generators of all devices of its type are kept as well.
     seed : int, optional
         Seeds every generator inside; by default they go on from where they are.
+
+    Notes
+    -----
+    All threads of a process share these generators. Where some are inside at the same time, each draws what the others
+    leave it, and the states are put back when the last one has left.
 
     Examples
     --------
@@ -68,19 +117,16 @@ def isolated_rng(device: str | torch.device = "cpu", seed: int | None = None) ->
     True
     """
     kind = torch.device(device).type
-    devices = []
-    if kind != "cpu":
-        devices = list(range(torch.get_device_module(kind).device_count()))
-    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with _OPEN_LOCK:
+        found = _GlobalStates(kind)
+        _OPEN.append(found)
     try:
-        with torch.random.fork_rng(devices, device_type="cuda" if kind == "cpu" else kind):
-            if seed is not None:
-                random.seed(seed)
-                np.random.seed(seed)  # noqa: NPY002
-                # torch.manual_seed would seed the generators of every other device, too, which are not put back
-                seed_torch = torch.default_generator.manual_seed if kind == "cpu" else torch.manual_seed
-                seed_torch(seed)
-            yield
+        if seed is not None:
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            # torch.manual_seed would seed the generators of every other device, too, which are not put back
+            seed_torch = torch.default_generator.manual_seed if kind == "cpu" else torch.manual_seed
+            seed_torch(seed)
+        yield
     finally:
-        random.setstate(state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        _leave(found)

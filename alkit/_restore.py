@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from modAL.models.base import BaseCommittee, BaseLearner
 
+from alkit._turns import estimator_lock
+
 
 @contextmanager
 def restored_on_failure(holder: Any) -> Iterator[None]:
@@ -19,13 +21,19 @@ def restored_on_failure(holder: Any) -> Iterator[None]:
     for part in parts:
         for thing in (part, *_taught_data(part), *_parameters(part)):
             kept[id(thing)] = thing
-    states = [_state(part, kept) for part in parts]
+    states = []
+    for part in parts:
+        # not while another thread has its network in other modes
+        with estimator_lock(part):
+            states.append(_state(part, kept))
     try:
         yield
     except BaseException:
         for part, state in zip(parts, states, strict=True):
-            vars(part).clear()
+            # never empty in between, as other threads may be asking it
             vars(part).update(state)
+            for name in vars(part).keys() - state.keys():
+                del vars(part)[name]
         raise
 
 

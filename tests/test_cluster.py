@@ -2,10 +2,12 @@
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import make_blobs
 
 from alkit import ActiveLearner, DropoutMLPClassifier
+from tests.experiment.helpers import compare, small_net, table
 
 distributed = pytest.importorskip("distributed")
 
@@ -46,6 +48,14 @@ def test_picks_equal_the_serial_ones(strategy, backend, cluster, memmap):
         indices, parallel_scores = query(strategy, memmap)
     assert indices.tolist() == serial.tolist()
     np.testing.assert_allclose(parallel_scores, scores, atol=1e-6)
+
+
+def test_runs_on_workers_with_several_threads_are_the_serial_ones(cluster):
+    settings = {"estimator": small_net(), "strategies": ["bald"], "n_seeds": 2, "n_queries": 2}
+    serial = compare(**settings)
+    with joblib.parallel_config(backend="dask"):
+        on_cluster = compare(**settings)
+    pd.testing.assert_frame_equal(table(on_cluster), table(serial), check_exact=True)
 
 
 def test_both_workers_score(cluster):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from alkit._version import __version__
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.tokens import remove_tokens
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": _EXAMPLES}
     parser = argparse.ArgumentParser("alkit", description="Active learning: label what teaches a model most.", **style)
+    parser.add_argument("--version", action="version", version=f"alkit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="{label,export,report,backup}")
     label = commands.add_parser("label", help="label items in the browser, while a model learns", **style)
     export = commands.add_parser("export", help="write the labels to a file", **style)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alkit._optional import needs_extra
+
 
 def load_emoji(
     path: str | Path, target: str = "category", *, flags: bool = True, tags: bool = True
@@ -126,7 +128,8 @@ def _code_points(code: str) -> str:
 
 def _cut_sheet(sheet: Path, places: Sequence[tuple[int, int]], size: int = 64) -> np.ndarray:
     """Cut pictures from a sheet, on which each has a margin of one pixel; return them on white, at half their size."""
-    from PIL import Image  # an optional package
+    with needs_extra("encoders", "load_emoji"):
+        from PIL import Image
 
     with Image.open(sheet) as file:
         pixels = Image.new("RGBA", file.size, "white")

@@ -14,14 +14,14 @@ from scipy import stats
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 from tqdm.auto import tqdm
 
 from alkit._inner import tell_classes
 from alkit._random import RandomState, draw_seed, generator
 from alkit.experiment.compare import named_strategies
 from alkit.experiment.plots import ScoreGainDisplay
-from alkit.experiment.runs import one_thread, seeded
+from alkit.experiment.runs import one_thread, run_apart, seeded
 from alkit.labels import as_labels
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy
@@ -173,7 +173,7 @@ def score_gain_correlation(
         delayed(_repetition)(estimator, X, y, by_row, sizes, (X_test, y_test), scoring, seed)
         for seed in [draw_seed(rng) for _ in range(n_seeds)]
     )
-    done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    done = run_apart(jobs, n_jobs, ordered=True)
     repetitions = enumerate(tqdm(done, total=n_seeds, desc="repetitions"))
     groups = pd.concat([frame.assign(seed=seed) for seed, frame in repetitions], ignore_index=True)
     return ScoreGainCorrelation(groups[["score", "seed", "group", "mean_score", "gain"]])

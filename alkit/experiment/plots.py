@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.metrics import check_scoring
 
+from alkit._optional import needs_extra
 from alkit.experiment.curves import mean_interval
 
 if TYPE_CHECKING:
@@ -350,8 +351,6 @@ def _axes(ax: Any) -> tuple[Any, Any]:
 
 def _pyplot() -> Any:
     """Return matplotlib.pyplot, an optional package that is imported only when something is drawn."""
-    try:
+    with needs_extra("plot", "plotting"):
         import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError("plotting needs matplotlib; install it with: pip install 'alkit[plot]'") from error
     return plt

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm.auto import tqdm
 
+from alkit._parallel import results_of
 from alkit._random import generator, seed_estimator
 from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.run_keys import run_keys
@@ -71,7 +74,7 @@ def play(
         if i not in results
     )
     n_stored = len(results)
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    finished = run_apart(jobs, n_jobs, ordered=False)
     results |= dict(tqdm(finished, total=len(loops), initial=n_stored, desc="runs"))
     _warn_once([run["warnings"] for run in results.values()])
     return [_as_run(label, results[i]) for i, label in enumerate(labels)]
@@ -97,17 +100,33 @@ def seeded(estimator: Any, seed: int) -> Any:
     return estimator
 
 
+def run_apart(jobs: Iterable[Any], n_jobs: int | None, *, ordered: bool) -> Iterator[Any]:
+    """Run jobs that need a process of their own; where workers are threads of this one, one after another.
+
+    They seed the global generators and set the number of threads, which all threads of a process share.
+    """
+    backend, _ = get_active_backend()
+    are_threads = getattr(backend, "supports_sharedmem", False)
+    n_workers = 1 if are_threads else n_jobs
+    return results_of(jobs, n_workers, ordered=ordered, parallel=Parallel)
+
+
+# workers of a cluster may be processes with several threads: these take turns
+_PLAYING = RLock()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch and BLAS compute on one thread, because sums depend on the number of threads."""
-    # threadpoolctl does not know the threads of torch
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with _PLAYING:
+        # threadpoolctl does not know the threads of torch
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with threadpool_limits(1):
+                yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def _job(i: int, loop: Any, label: tuple, purchases: Any, data: Data, scoring: Any, store: Any, key: Any) -> tuple:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from alkit._random import isolated_rng
+from alkit._turns import torch_modes_kept
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import first_output
 from alkit.nets.training.batches import EpochBatches, epoch_batches
@@ -33,6 +34,7 @@ _FOLLOWED_PARAMS = (
 )  # fmt: skip
 
 
+@torch_modes_kept()
 def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> bool:
     """Fit networks together if they allow it and that is faster; tell whether they were fitted.
 

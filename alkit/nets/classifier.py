@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from alkit._random import isolated_rng
+from alkit._turns import fits_alone
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
 from alkit.nets.training.callbacks import raised_by_early_stopping
 from alkit.nets.training.label_codes import check_labels, class_weights, encode
@@ -169,6 +170,7 @@ class NetClassifier(ScoringNet):
         tags.input_tags.allow_nan = self.row_adapter.allow_nan
         return tags
 
+    @fits_alone
     def fit(self, X: Rows, y: Any = None, **fit_params: Any) -> NetClassifier:
         """Fit the network.
 
@@ -221,6 +223,7 @@ class NetClassifier(ScoringNet):
         self._try_first_rows(X, **fit_params)
         return X, y
 
+    @fits_alone
     def partial_fit(self, X: Rows, y: Any = None, classes: Any = None, **fit_params: Any) -> NetClassifier:
         """Go on training the network for ``max_epochs`` more (20 where it is None), whatever ``min_steps`` is.
 
@@ -353,8 +356,8 @@ class NetClassifier(ScoringNet):
         finally:
             self.budget_ = None
             _detach_stored_tensors(self.module_)
+            self._set_training(False)
         self.notify("on_train_end", X=X, y=y)
-        self._set_training(False)
         return self
 
     def _weigh_classes(self, y: np.ndarray) -> None:

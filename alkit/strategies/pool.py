@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from alkit._parallel import results_of
 from alkit.protocols import Score
 from alkit.rows import Rows, fetched, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
@@ -113,8 +114,8 @@ class PoolPass:
             read = delayed(_read_chunk)
             asked = self.quantities, score, needs, kept_by_row, sets
             jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
-            # a generator, so that what a chunk keeps is thinned out before the next ones arrive
-            for part, chunk_scores, chunk_kept in Parallel(return_as="generator")(jobs):
+            # one after another, so that what a chunk keeps is thinned out before the next ones arrive
+            for part, chunk_scores, chunk_kept in results_of(jobs):
                 scores[part] = chunk_scores
                 kept.add(part, chunk_scores, chunk_kept)
         positions, tensors = kept.finish()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from alkit._finite import sums_to_finite
+from alkit._turns import estimator_lock
 from alkit.labels import check_same_labels
 from alkit.rows import Rows, dense, n_rows, readable
 from alkit.strategies.ensembles import members_of
@@ -21,8 +21,6 @@ from alkit.strategies.skorch_networks import unchanged
 from alkit.strategies.views import WAYS, Draws, View, views_of
 from alkit.validation import checked, is_known_finite, let_through, naming_rows, position_of
 
-# Answering sets modes of a network and seeds global generators for a while: threads of one process take turns
-_ONE_AT_A_TIME = RLock()
 OF_ROWS = (*WAYS, "features", "cost")
 """Quantities of the rows that are scored."""
 _DIMENSIONS = {"proba": 2, "class_scores": 2, "samples": 3, "votes": 3, "embedding": 2, "true_loss": 2}
@@ -152,7 +150,9 @@ class Quantities:
             return {}
         answers = {}
         prepared: dict[tuple[int, ...], Rows] = {}
-        with _ONE_AT_A_TIME, naming_rows(X, "the pool" if positions is not None else "X", positions), self._known(X):
+        # an estimator of one's own may set modes of its network, and have no lock itself
+        lock = estimator_lock(levels(self.model)[-1].estimator)
+        with lock, naming_rows(X, "the pool" if positions is not None else "X", positions), self._known(X):
             for name, view in views.items():
                 # steps run once, however many quantities are asked for
                 steps = tuple(map(id, view.steps))

@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 
+from alkit import __version__
 from alkit.annotate import LabelingSession, cli
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.formats import read_csv, read_jsonl, read_prodigy
@@ -38,6 +39,13 @@ def test_help_has_examples(capsys):
             cli.main(arguments)
         assert caught.value.code == 0
         assert "alkit label posts.csv --text body --classes spam,ham" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"alkit {__version__}\n"
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_without_matplotlib():
         "LearningCurveDisplay({('m', 's'): (None, None)}).plot()"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "ImportError: plotting needs matplotlib; install it with: pip install 'alkit[plot]'" in result.stderr
+    assert 'ImportError: plotting needs matplotlib; install it with: pip install "alkit[plot]"' in result.stderr
 
 
 def test_estimators_with_one_strategy_have_a_colour_each():

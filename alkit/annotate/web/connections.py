@@ -7,9 +7,12 @@ import socket
 from collections import Counter
 from typing import Any
 
-import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from alkit._optional import needs_extra
+
+with needs_extra("annotate", "the labelling page"):
+    import uvicorn
+    from starlette.types import ASGIApp
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
 try:
     from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit

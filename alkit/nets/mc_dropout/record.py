@@ -48,7 +48,9 @@ _CONSTANT_SIZE = 64
 @cache
 def _written_arguments(func: OpOverload) -> tuple[tuple[int, str], ...]:
     """Places and names of the arguments that an op overwrites."""
-    return tuple((i, a.name) for i, a in enumerate(func._schema.arguments) if a.is_write)
+    arguments = enumerate(func._schema.arguments)
+    # not `is_write`, which torch 2.6 does not have
+    return tuple((i, a.name) for i, a in arguments if a.alias_info is not None and a.alias_info.is_write)
 
 
 @cache

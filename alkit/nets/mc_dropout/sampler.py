@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from threading import RLock
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -30,6 +31,8 @@ _NO_DRAW = (
     "(pass training=self.training or True); torch's fused transformer path, which skips dropout in evaluation mode, is "
     "frozen into a scripted or exported network (use the original module)."
 )
+# Masks are drawn from torch's generators, of which a process has one per device: its threads take turns at a batch.
+_DRAWING = RLock()
 _DEPENDENT_ROWS = "the output of a row depends on the other rows of its batch"
 
 # The plan last proven for a network, with what it was proven for, so that the chunks of a pool need one probe. Beside
@@ -138,7 +141,7 @@ class DropoutSampler:
 
     def _sample(self, batch: Batch) -> Tensor:
         """Samples of a batch by a plan that is proven for it, which is kept for the next."""
-        with torch.random.fork_rng(**self._forked), traceable_backends(self.module):
+        with _DRAWING, torch.random.fork_rng(**self._forked), traceable_backends(self.module):
             geometry = batch.geometry()
             known = self._known_plan(geometry)
             plan = known or probe(self._passes, batch)

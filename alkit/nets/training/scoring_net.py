@@ -13,6 +13,7 @@ from torch import nn
 
 from alkit._finite import sums_to_finite
 from alkit._random import isolated_rng, sampling_seed
+from alkit._turns import estimator_lock, torch_modes_kept
 from alkit.nets.embedding import embed_batch, first_output
 from alkit.nets.mc_dropout.sampler import DropoutSampler
 from alkit.nets.training.skorch_net import SkorchNet
@@ -100,10 +101,9 @@ class ScoringNet(SkorchNet):
         """
         nonlinearity = self._get_predict_nonlinearity()
         seed = sampling_seed(random_state)
-        module = self.network
         with (
             self.scoring(),
-            DropoutSampler(module, n_samples=n_samples, seed=seed, consistent=consistent) as sampler,
+            DropoutSampler(self.network, n_samples=n_samples, seed=seed, consistent=consistent) as sampler,
         ):
             outputs = (sampler(*args, **kwargs) for args, kwargs in self.batches(X))
             return self.gather(n_rows(X), (nonlinearity(first_output(out)) for out in outputs))
@@ -128,9 +128,9 @@ class ScoringNet(SkorchNet):
             If the network has no linear layer, or no submodule of that name.
         """
         self.check_is_fitted()
-        module = self.network
         name = layer or self.embedding_layer
         with self.scoring():
+            module = self.network
             embeddings = (embed_batch(module, args, kwargs, name) for args, kwargs in self.batches(X))
             return self.gather(n_rows(X), embeddings)
 
@@ -166,19 +166,23 @@ class ScoringNet(SkorchNet):
 
     @contextmanager
     def scoring(self) -> Iterator[None]:
-        """Score in eval mode without gradients; restore modes and global random states after."""
-        parts = [getattr(self, name + "_") for name in self._modules + self._criteria]
-        layers = [layer for part in parts for layer in part.modules()]
-        modes = [layer.training for layer in layers]
-        try:
-            with isolated_rng(self.device), torch.no_grad():
-                # skorch's own, not SkorchNet's, which trusts the mode of the outermost module: a layer within it may
-                # be in another.
-                super(SkorchNet, self)._set_training(False)
-                yield
-        finally:
-            for layer, mode in zip(layers, modes, strict=True):
-                layer.training = mode
+        """Score in eval mode without gradients; restore modes and global random states after.
+
+        Threads that ask one estimator take turns.
+        """
+        with estimator_lock(self), torch_modes_kept():
+            parts = [getattr(self, name + "_") for name in self._modules + self._criteria]
+            layers = [layer for part in parts for layer in part.modules()]
+            modes = [layer.training for layer in layers]
+            try:
+                with isolated_rng(self.device), torch.no_grad():
+                    # skorch's own, not SkorchNet's, which trusts the mode of the outermost module: a layer within it
+                    # may be in another.
+                    super(SkorchNet, self)._set_training(False)
+                    yield
+            finally:
+                for layer, mode in zip(layers, modes, strict=True):
+                    layer.training = mode
 
     def _get_predict_nonlinearity(self) -> Any:
         self.check_is_fitted()

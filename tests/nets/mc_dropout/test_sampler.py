@@ -51,7 +51,8 @@ def test_shape_randomness_and_reproducibility(name):
     module, inputs = build(name), ZOO[name].inputs(4)
     samples = sample(module, inputs)
     assert samples.shape[:2] == (4, 6)
-    assert not torch.equal(samples[:, 0], samples[:, 1])
+    # not each from the next: a mask of one or two numbers may come twice, and builds of torch draw other numbers
+    assert not torch.equal(samples, samples[:, :1].expand_as(samples))
     assert torch.equal(samples, sample(module, inputs))
     assert not torch.equal(samples, sample(module, inputs, seed=1))
     assert_same(samples[:, :3], sample(module, inputs, n_samples=3))
