@@ -19,7 +19,7 @@ from alkit._random import RandomState, generator, sampling_seed, seed_estimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import LinearCall, last_linear_call
 from alkit.nets.mlp import DropoutMLPClassifier
-from alkit.nets.training.scoring_net import softmax
+from alkit.nets.training.outputs import softmax
 from alkit.rows import Rows, n_rows
 
 # Precisions that no prior of a layer's weights comes near: the search for the best needs bounds.
