@@ -25,7 +25,23 @@ WAYS = {"skorch": "skorch's own class", "alkit": "NetClassifier, skorch's defaul
 MODULES = ("test_net.py", "test_classifier.py")
 
 # What NetClassifier does otherwise on purpose: part of a test's name, and why.
-ON_PURPOSE: dict[str, str] = {}
+ON_PURPOSE = {
+    "test_repr_": "the class prints its own name; skorch's is written into the test",
+    "test_load_cuda_params_to_cpu|test_pickle_load": "reads files that skorch's wheel leaves out",
+    "test_fit_params_passed_to_module|test_(partial_)?fit_with_extra_params_and_routing": (
+        "counts forward passes: the first rows are run once before a fit, to learn how the network takes its inputs"
+    ),
+    "test_(fit|predict)_with_dataset_(one|three)_items?_error": (
+        "items of a Dataset may be x alone, where y is passed or not needed, or more than (x, y)"
+    ),
+    "test_fit_with_dataset_stratified_without_explicit_y": "labels are read from a Dataset, so it can be stratified",
+    "test_net_variable_(prediction|label)_lengths": "y that is no label per row is refused by name",
+    "test_predefined_split": "iterators get rows with the codes of labels, not the user's Dataset itself",
+    "test_predict_nonlinearity_none": "predictions of fewer rows than X has are an error",
+    "test_undeclared_param_rejected_by_routing": "y of a single class is refused first",
+    "test_pass_classes_explicitly_overrides": "labels outside classes=[...] are refused",
+    "test_error_when_classes_could_not_be_inferred": "labels are read from any Dataset",
+}
 
 
 def put_in_place() -> None:

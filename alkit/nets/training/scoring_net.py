@@ -64,10 +64,12 @@ class ScoringNet(SkorchNet):
         """
         nonlinearity = self._get_predict_nonlinearity()
         with self.scoring():
-            probas = (torch.as_tensor(nonlinearity(first_output(out))) for out in self.forward_iter(X))
+            # left where they are: skorch can move no outputs but tensors, and tuples and mappings of tensors
+            outputs: Iterator[Any] = self.forward_iter(X, device=None)
+            probas = (torch.as_tensor(nonlinearity(first_output(out))) for out in outputs)
             # A scoring callback's cache of training batches: upsampling makes it longer than X.
             if isinstance(root(X), RowDataset):
-                return torch.cat(list(probas)).numpy()
+                return torch.cat(list(probas)).cpu().numpy()
             return self.gather(n_rows(X), probas)
 
     def predict(self, X: Rows) -> np.ndarray:
@@ -155,7 +157,7 @@ class ScoringNet(SkorchNet):
         for batch, _ in self.get_iterator(self.get_dataset(X)):
             yield self._call_arguments(batch)
 
-    def forward_iter(self, X: Rows, training: bool = False, device: str = "cpu") -> Iterator[Any]:
+    def forward_iter(self, X: Rows, training: bool = False, device: str | None = "cpu") -> Iterator[Any]:
         """Yield the network's outputs batch by batch, after checking X. See skorch."""
         self.check_is_fitted()
         return super().forward_iter(X, training=training, device=device)

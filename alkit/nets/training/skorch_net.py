@@ -202,7 +202,8 @@ class SkorchNet(skorch.NeuralNetClassifier):
 
     def _check_row_shape(self, X: Rows, reset: bool = False) -> None:
         """Check that rows, as the adapter arranges them, have the shape of those fitted, or (reset) remember it."""
-        shape = input_shape(X)
+        # What a function that collates makes of rows has no shape that X could tell.
+        shape = None if self.collates else input_shape(X)
         if reset:
             self.input_shape_ = shape
             self.__dict__.pop("n_features_in_", None)
