@@ -25,7 +25,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "alkit.annotate.server": ("alkit.annotate.web.server",),
     "alkit.annotate.store": (f"{_DATABASE}.store", f"{_DATABASE}.lock"),
     "alkit.annotate.widget": ("alkit.annotate.web.widget",),
-    "alkit.checks": ("alkit.validation",),
+    "alkit.checks": ("alkit.validation", "alkit.labels"),
     "alkit.experiment.identity": ("alkit.experiment.run_keys",),
     "alkit.experiment.store": ("alkit.experiment.run_store",),
     "alkit.nets.batching": (f"{_TRAINING}.batches",),
@@ -34,7 +34,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "alkit.nets.fusion": (f"{_MULTIMODAL}.fusion",),
     "alkit.nets.hidden": ("alkit.nets.embedding",),
     "alkit.nets.inputs": (f"{_TRAINING}.tensors", "alkit.validation"),
-    "alkit.nets.labels": (f"{_TRAINING}.labels",),
+    "alkit.nets.labels": (f"{_TRAINING}.label_codes",),
     "alkit.nets.modalities": (f"{_MULTIMODAL}.rows",),
     "alkit.nets.multimodal_learning_loss": (f"{_MULTIMODAL}.learning_loss",),
     "alkit.nets.multitask_loss": (f"{_MULTIMODAL}.losses",),
@@ -57,6 +57,7 @@ RENAMED_PICKS = {
 _RENAMED = {
     "alkit.annotate.store": {"Store": "LabelStore"},
     "alkit.experiment.store": {"Store": "RunStore"},
+    "alkit.nets.encoders": {"highway": "highway_layers", "mlp": "mlp_layers", "residual": "residual_blocks"},
     "alkit.strategies.selection": RENAMED_PICKS,
 }
 

@@ -15,9 +15,9 @@ from torch.func import functional_call, stack_module_state, vmap
 from alkit._random import isolated_rng
 from alkit._turns import torch_modes_kept
 from alkit.nets.classifier import NetClassifier
-from alkit.nets.embedding import first_output
 from alkit.nets.training.batches import EpochBatches, epoch_batches
 from alkit.nets.training.budget import TrainingBudget
+from alkit.nets.training.outputs import first_output
 from alkit.nets.training.tensors import Tensors, fetch
 from alkit.rows import Rows, n_rows
 

@@ -20,10 +20,11 @@ from alkit._turns import fits_alone
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
 from alkit.nets.training.callbacks import raised_by_early_stopping
 from alkit.nets.training.label_codes import check_labels, class_weights, encode
+from alkit.nets.training.sample_weight import as_tensor, check_weights
 from alkit.nets.training.scoring_net import ScoringNet
 from alkit.nets.training.tensors import labels_of, unwrap
 from alkit.nets.training.warm_start import reinitialised, shrink_perturb
-from alkit.rows import Rows
+from alkit.rows import Rows, n_rows
 
 
 class NetClassifier(ScoringNet):
@@ -32,11 +33,13 @@ class NetClassifier(ScoringNet):
     Parameters
     ----------
     module : class, callable or instance of torch.nn.Module
-        Returns logits of shape (n, n_classes), or a tuple that starts with them. A class is built anew at each fit,
+        Returns logits of shape (n, n_classes), a tuple that starts with them, or anything that has them as ``logits``
+        (attribute or key). A class is built anew at each fit,
         with ``module__*`` and, where its signature has them, ``n_features`` and ``n_classes``; an instance, e.g. a
         pretrained network, is copied at each fit.
     criterion : class, default=torch.nn.CrossEntropyLoss
-        The loss.
+        The loss. With :class:`torch.nn.BCEWithLogitsLoss` one logit per row, that of the second of two classes, will
+        do. :class:`torch.nn.NLLLoss` takes probabilities, as in skorch, or log-probabilities, as in torch.
     optimizer : class, default=torch.optim.Adam
         The optimizer. Adam and AdamW run fused unless ``optimizer__fused`` or ``optimizer__foreach`` says otherwise.
     lr : float, default=0.001
@@ -160,9 +163,11 @@ class NetClassifier(ScoringNet):
     @property
     def classes_(self) -> np.ndarray:
         """Known labels, sorted."""
-        if "classes_inferred_" not in vars(self) and self.classes is not None:
-            return np.unique(self.classes)
-        return self.classes_inferred_
+        # As in skorch, an empty list says that nobody is to rely on classes.
+        is_hidden = self.classes is not None and not len(self.classes)
+        if is_hidden or self.known_classes is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute 'classes_'")
+        return self.known_classes
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -171,7 +176,7 @@ class NetClassifier(ScoringNet):
         return tags
 
     @fits_alone
-    def fit(self, X: Rows, y: Any = None, **fit_params: Any) -> NetClassifier:
+    def fit(self, X: Rows, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> NetClassifier:
         """Fit the network.
 
         Parameters
@@ -180,8 +185,11 @@ class NetClassifier(ScoringNet):
             The rows.
         y : array-like of shape (n,), optional
             Labels; may be left out if X is a Dataset that yields (x, y).
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows in the loss, multiplied with those of their classes. The criterion must have a
+            ``reduction``, as torch's have.
         **fit_params : dict
-            Passed to the network's ``forward``.
+            Passed to the network's ``forward``, and to `train_split`.
 
         Returns
         -------
@@ -194,19 +202,22 @@ class NetClassifier(ScoringNet):
         """
         if self.warm_start not in (False, True, "shrink_perturb"):
             raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
+        self.check_training_readiness()
         warm = bool(self.warm_start) and self.initialized_
         # refused before anything of an earlier fit is lost
         budget = TrainingBudget(self.max_epochs, self.min_steps)
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, n_rows(X))
         n_epochs = len(self.history_ or ()) if warm else 0
         with self.seeded(n_epochs):
             X, y = self.prepare(X, y, warm, **fit_params)
-            return self._train(X, y, budget, **fit_params)
+            return self._train(X, y, budget, sample_weight, **fit_params)
 
     def prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
         """Do what comes before the first epoch of a fit; return checked rows and labels."""
         before = self._input_and_classes() if warm else None
         X, y = self._check_rows_and_labels(X, y)
-        self._learn_classes(X, y, self.classes, reset=True)
+        self._learn_classes(X, y, self._classes_with_those_known(y) if warm else self.classes, reset=True)
         if warm and before != self._input_and_classes():
             warnings.warn(
                 f"warm_start={self.warm_start!r}, but the shape of rows or the classes have changed from {before} "
@@ -216,29 +227,42 @@ class NetClassifier(ScoringNet):
             )
             warm = False
         if not warm:
-            self.initialize()
+            self._build()
         elif self.warm_start == "shrink_perturb":
             self._shrink_perturb()
-        self._weigh_classes(y)
         self._try_first_rows(X, **fit_params)
+        self._weigh_classes(y)
         return X, y
 
     @fits_alone
-    def partial_fit(self, X: Rows, y: Any = None, classes: Any = None, **fit_params: Any) -> NetClassifier:
+    def partial_fit(
+        self,
+        X: Rows,
+        y: Any = None,
+        classes: Any = None,
+        sample_weight: Any = None,
+        epochs: int | None = None,
+        **fit_params: Any,
+    ) -> NetClassifier:
         """Go on training the network for ``max_epochs`` more (20 where it is None), whatever ``min_steps`` is.
 
         Parameters
         ----------
-        X, y, **fit_params
+        X, y, sample_weight, **fit_params
             As for `fit`.
         classes : array-like, optional
             Every label there may be, at the first call.
+        epochs : int, optional
+            Epochs to train, in place of ``max_epochs``.
 
         Returns
         -------
         self
         """
-        budget = TrainingBudget(self.max_epochs, min_steps=0)
+        self.check_training_readiness()
+        budget = TrainingBudget(self.max_epochs if epochs is None else epochs, min_steps=0)
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, n_rows(X))
         with self.seeded(len(self.history_ or ())):
             X, y = self._check_rows_and_labels(X, y)
             # A network that skorch's `initialize` built knows no classes yet.
@@ -247,12 +271,12 @@ class NetClassifier(ScoringNet):
                 declared = self.classes if classes is None else classes
                 self._learn_classes(X, y, declared, reset=True)
             else:
-                self._learn_classes(X, y, self.classes_)
+                self._learn_classes(X, y, self.known_classes)
             if not self.initialized_:
-                self.initialize()
-            self._weigh_classes(y)
+                self._build()
             self._try_first_rows(X, **fit_params)
-            return self._train(X, y, budget, **fit_params)
+            self._weigh_classes(y)
+            return self._train(X, y, budget, sample_weight, _routing_method="partial_fit", **fit_params)
 
     def fit_loop(self, X: Rows, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NetClassifier:
         """Run skorch's loop over epochs: by default `max_epochs` of them (20 where it is None)."""
@@ -264,7 +288,7 @@ class NetClassifier(ScoringNet):
         """Return checked rows, and y, or the labels that X yields, as an array."""
         X, y = unwrap(X, y)
         X = self.row_adapter.arrange(X)
-        n = self.row_adapter.check(X)
+        n = self._count_checked(X)
         if y is None and isinstance(X, Dataset):
             y = labels_of(X)
         if y is None:
@@ -276,7 +300,7 @@ class NetClassifier(ScoringNet):
 
     def _learn_classes(self, X: Rows, y: np.ndarray, declared: Any, reset: bool = False) -> None:
         """Remember the classes, those declared or else those in y, and the shape of rows (checked, unless reset)."""
-        classes = np.unique(y if declared is None else declared)
+        classes = np.unique(y if declared is None or not len(declared) else declared)
         encode(y, classes)  # raises where y holds a label that is none of them
         if len(classes) < 2:
             raise ValueError(
@@ -286,28 +310,46 @@ class NetClassifier(ScoringNet):
         self._check_row_shape(X, reset=reset)
         self.classes_inferred_ = classes
 
+    def _classes_with_those_known(self, y: np.ndarray) -> Any:
+        """Return the classes of a warm start: those declared, or else those known and those in y."""
+        known = self.known_classes
+        # Labels of another kind are no further classes of the same task.
+        if self.classes is not None or known is None or known.dtype.kind != y.dtype.kind:
+            return self.classes
+        return np.union1d(known, y)
+
     def _input_and_classes(self) -> tuple:
         """Return what must stay the same for weights to be kept: the shape of a row, where it counts, and classes."""
         is_sized = self.row_adapter.is_sized(self.integer_inputs_)
         shape = getattr(self, "input_shape_", None) if is_sized else None
-        return shape, self.classes_.tolist()
+        return shape, [] if self.known_classes is None else self.known_classes.tolist()
 
     def seeded(self, n_epochs: int) -> AbstractContextManager[None]:
         """Isolate and seed global random states, unless random_state is None; later epochs draw other numbers."""
         if self.random_state is None:
             return nullcontext()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return isolated_rng(self.device, (seed + n_epochs) % 2**32)
+        return isolated_rng(self.compute_device, (seed + n_epochs) % 2**32)
+
+    def _build(self) -> None:
+        """Build all that is trained, or copy the instances given.
+
+        skorch's `initialize` takes instances as they are: a fit would train the user's own network, and go on from its
+        weights at the next fit.
+        """
+        instances = {name: vars(self)[name] for name in ("module", "criterion")}
+        instances = {name: part for name, part in instances.items() if isinstance(part, nn.Module)}
+        self.__dict__.update(deepcopy(instances))
+        try:
+            self.initialize()
+        finally:
+            self.__dict__.update(instances)
 
     def initialize_module(self) -> NetClassifier:
-        """Build the network, or copy the instance given."""
+        """Build the network, knowing ``n_features`` and ``n_classes``, or take the instance given."""
         kwargs = self.get_params_for("module")
         if not isinstance(self.module, nn.Module):
             kwargs = self._sizes_taken_by_module() | kwargs
-        elif not kwargs:
-            # skorch would train the user's own network, and go on from its weights at the next fit.
-            self.module_ = deepcopy(self.module)
-            return self
         self.module_ = self.initialized_instance(self.module, kwargs)
         return self
 
@@ -315,17 +357,15 @@ class NetClassifier(ScoringNet):
         """Return ``n_features`` and ``n_classes``, as far as they are known and the module's signature has them."""
         if "classes_inferred_" not in vars(self):
             return {}
-        sizes = {"n_classes": len(self.classes_)}
+        sizes = {"n_classes": len(self.classes_inferred_)}
         if isinstance(self.input_shape_, tuple):
             sizes["n_features"] = math.prod(self.input_shape_)
         parameters = inspect.signature(self.module).parameters
         return {name: size for name, size in sizes.items() if name in parameters}
 
     def initialize_criterion(self) -> NetClassifier:
-        """Build the loss, or copy the instance given, and remember the class weights it came with."""
+        """Build the loss, or take the instance given, and remember the class weights it came with."""
         super().initialize_criterion()
-        if isinstance(self.criterion, nn.Module):
-            self.criterion_ = deepcopy(self.criterion)
         self.own_weights_ = getattr(self.criterion_, "weight", None)
         return self
 
@@ -342,12 +382,15 @@ class NetClassifier(ScoringNet):
         shrink_perturb(fitted, self.module_, self.shrink, self.perturb)
         self._initialize_optimizer(reason="Re-initializing the optimizer.")
 
-    def _train(self, X: Rows, y: np.ndarray, budget: TrainingBudget, **fit_params: Any) -> NetClassifier:
+    def _train(
+        self, X: Rows, y: np.ndarray, budget: TrainingBudget, sample_weight: Any = None, **fit_params: Any
+    ) -> NetClassifier:
         """Run the epochs; of KeyboardInterrupts, only that of skorch's EarlyStopping may end them."""
         self.notify("on_train_begin", X=X, y=y)
         self.budget_ = budget
         try:
-            self.fit_loop(X, y, epochs=budget.most_epochs, **fit_params)
+            rows = self._weighted_rows(X, y, sample_weight)
+            self.fit_loop(rows, y, epochs=budget.most_epochs, **fit_params)
         except BudgetSpent:
             pass
         except KeyboardInterrupt as interrupt:
@@ -355,27 +398,46 @@ class NetClassifier(ScoringNet):
                 raise
         finally:
             self.budget_ = None
-            _detach_stored_tensors(self.module_)
+            for part in self.parts(self._modules):
+                _detach_stored_tensors(part)
             self._set_training(False)
         self.notify("on_train_end", X=X, y=y)
         return self
 
+    def _weighted_rows(self, X: Rows, y: np.ndarray, sample_weight: Any) -> Rows:
+        """Return rows whose weights come with them, or just rows if they have none."""
+        weights = as_tensor(check_weights(sample_weight, len(y)))
+        if self.is_single_logit_:
+            # a loss of single logits has no weights of classes
+            of_classes = class_weights(self.class_weight, self.classes_inferred_, y)
+            if of_classes is not None:
+                of_rows = of_classes[encode(y, self.classes_inferred_)]
+                weights = of_rows if weights is None else weights * of_rows
+        if weights is None:
+            return X
+        dataset: Any = self.get_dataset(X, y)
+        dataset.weights = weights
+        return dataset
+
     def _weigh_classes(self, y: np.ndarray) -> None:
         """Put class weights into the loss; "balanced" ones change with y."""
-        weights = class_weights(self.class_weight, self.classes_, y)
-        if not hasattr(self.criterion_, "weight"):
+        weights = class_weights(self.class_weight, self.classes_inferred_, y)
+        criterion = vars(self).get("criterion_")
+        if not hasattr(criterion, "weight"):
             if weights is None:
                 return
             raise TypeError(
                 f"class_weight needs a criterion with class weights such as CrossEntropyLoss, not "
-                f"{type(self.criterion_).__name__}"
+                f"{type(criterion).__name__}"
             )
+        if self.is_single_logit_:
+            return
         # Without class_weight, those that the user's own loss came with are back.
         if weights is None:
-            weights = self.own_weights_
+            weights = vars(self).get("own_weights_")
         if weights is not None:
-            weights = weights.to(self.device, self.dtype_)
-        setattr(self.criterion_, "weight", weights)  # noqa: B010
+            weights = weights.to(self.compute_device, self.dtype_)
+        setattr(criterion, "weight", weights)  # noqa: B010
 
 
 def _detach_stored_tensors(module: nn.Module) -> None:

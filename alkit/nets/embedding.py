@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from alkit.nets.training.outputs import first_output
+
 
 class LinearCall(NamedTuple):
     """A call of a linear layer."""
@@ -139,11 +141,6 @@ def last_linear_call(module: nn.Module, args: tuple, kwargs: dict) -> LinearCall
     return call
 
 
-def first_output(out: Any) -> Any:
-    """Return the output of a module that returns it alone, or first of a tuple."""
-    return out[0] if isinstance(out, (tuple, list)) else out
-
-
 def _output_of(module: nn.Module, args: tuple, kwargs: dict, layer: str) -> torch.Tensor:
     """Return the output of one submodule."""
     with outputs_of(module, [layer]) as outputs:
@@ -189,7 +186,7 @@ def outputs_of(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, t
     outputs: dict[str, torch.Tensor] = {}
 
     def remember(layer: str, submodule: nn.Module, inputs: Any, output: Any) -> None:
-        outputs[layer] = first_output(output)
+        outputs[layer] = output[0] if isinstance(output, (tuple, list)) else output
 
     with ExitStack() as hooks:
         for layer in layers:

@@ -72,7 +72,7 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         return take_over_tags(super().__sklearn_tags__(), self.estimator)
 
-    def fit(self, X: Rows, y: Any) -> EnsembleClassifier:
+    def fit(self, X: Rows, y: Any, sample_weight: Any = None) -> EnsembleClassifier:
         """Fit the members.
 
         Parameters
@@ -81,6 +81,8 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             The rows.
         y : array-like of shape (n,)
             Labels.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows, for members whose `fit` takes them.
 
         Returns
         -------
@@ -100,9 +102,11 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         members = [clone(self.estimator) for _ in range(self.n_estimators)]
         for member in members:
             seed_estimator(member, rng, every=True)
-        were_fitted = isinstance(self.estimator, NetClassifier) and fit_together(members, X, y, draw_seed(rng))
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        seed = draw_seed(rng) if isinstance(self.estimator, NetClassifier) else 0
+        were_fitted = isinstance(self.estimator, NetClassifier) and not weights and fit_together(members, X, y, seed)
         if not were_fitted:
-            members = [member.fit(X, y) for member in members]
+            members = [member.fit(X, y, **weights) for member in members]
         self.estimators_ = members
         self.classes_ = members[0].classes_
         take_over_features(self, members[0])

@@ -19,7 +19,7 @@ from alkit._random import RandomState, generator, sampling_seed, seed_estimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import LinearCall, last_linear_call
 from alkit.nets.mlp import DropoutMLPClassifier
-from alkit.nets.training.scoring_net import softmax
+from alkit.nets.training.outputs import softmax
 from alkit.rows import Rows, n_rows
 
 # Precisions that no prior of a layer's weights comes near: the search for the best needs bounds.
@@ -136,7 +136,7 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         return take_over_tags(super().__sklearn_tags__(), self.estimator)
 
-    def fit(self, X: Rows, y: Any) -> LaplaceClassifier:
+    def fit(self, X: Rows, y: Any, sample_weight: Any = None) -> LaplaceClassifier:
         """Fit the estimator, and the posterior to it.
 
         Parameters
@@ -145,6 +145,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             The rows.
         y : array-like of shape (n,)
             Labels.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows in the loss, and in the posterior, in which a row of weight two counts as two rows.
 
         Returns
         -------
@@ -160,7 +162,7 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         estimator = clone(self.estimator)
         seed_estimator(estimator, generator(self.random_state))
-        self.estimator_ = estimator.fit(X, y)
+        self.estimator_ = estimator.fit(X, y, sample_weight=sample_weight)
         self.classes_ = estimator.classes_
         take_over_features(self, estimator)
         net, X = self._net(X)
@@ -169,14 +171,14 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"the Laplace approximation here is that of cross-entropy, but the network was trained with "
                 f"{type(net.criterion_).__name__}; use criterion=torch.nn.CrossEntropyLoss"
             )
-        self.posterior_ = self._fit_posterior(net, X)
+        self.posterior_ = self._fit_posterior(net, X, _weights(sample_weight, n_rows(X)))
         return self
 
-    def _fit_posterior(self, net: NetClassifier, X: Rows) -> KroneckerPosterior:
+    def _fit_posterior(self, net: NetClassifier, X: Rows, weights_N: Tensor) -> KroneckerPosterior:
         """Sum up the two factors of the curvature over rows, and choose the prior."""
-        mean_C_D, inputs_D_D, outputs_C_C = _factors(net, X)
+        mean_C_D, inputs_D_D, outputs_C_C = _factors(net, X, weights_N)
         eigen_D, basis_D_D = torch.linalg.eigh(inputs_D_D)
-        eigen_C, basis_C_C = torch.linalg.eigh(outputs_C_C / n_rows(X))
+        eigen_C, basis_C_C = torch.linalg.eigh(outputs_C_C / weights_N.sum())
         # Both factors are positive semi-definite; what rounding leaves below zero is zero.
         curvature_C_D = (eigen_C.clamp_min(0)[:, None] * eigen_D.clamp_min(0)).contiguous()
         prior: Any = self.prior_precision
@@ -294,19 +296,30 @@ def _last_layer(net: NetClassifier, X: Rows) -> Iterator[tuple[Tensor, LinearCal
         yield embedding_N_D, call
 
 
-def _factors(net: NetClassifier, X: Rows) -> tuple[Tensor, Tensor, Tensor]:
+def _weights(sample_weight: Any, n: int) -> Tensor:
+    """Return weights of rows (N,) as they were given, ones by default."""
+    if sample_weight is None:
+        return torch.ones(n, dtype=torch.double)
+    return torch.as_tensor(np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (n,)).copy())
+
+
+def _factors(net: NetClassifier, X: Rows, weights_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the last layer's weights (C, D), and the factors of inputs (D, D) and outputs (C, C), summed over rows.
 
     The Hessian of cross-entropy in the logits is diag(p) - p p^T, whatever the labels are.
     """
     inputs_D_D: Any = 0
     outputs_C_C: Any = 0
+    start = 0
     with net.scoring():
         for embedding_N_D, call in _last_layer(net, X):
             embedding_N_D = embedding_N_D.double()
             proba_N_C = call.output.double().softmax(1)
-            inputs_D_D = inputs_D_D + embedding_N_D.t() @ embedding_N_D
-            outputs_C_C = outputs_C_C + (proba_N_C.sum(0).diag() - proba_N_C.t() @ proba_N_C)
+            weights_N_1 = weights_N[start : start + len(proba_N_C), None].to(proba_N_C)
+            start += len(proba_N_C)
+            inputs_D_D = inputs_D_D + embedding_N_D.t() @ (weights_N_1 * embedding_N_D)
+            weighted_N_C = weights_N_1 * proba_N_C
+            outputs_C_C = outputs_C_C + (weighted_N_C.sum(0).diag() - proba_N_C.t() @ weighted_N_C)
     mean_C_D = call.weight.detach().double()
     if call.bias is not None:
         bias_C_1 = call.bias.detach().double()[:, None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,10 @@ import torch
 from torch import nn
 
 from alkit.nets.classifier import NetClassifier
-from alkit.nets.embedding import first_output, outputs_of
-from alkit.rows import Rows, n_rows, take
+from alkit.nets.embedding import outputs_of
+from alkit.nets.training.outputs import first_output
+from alkit.nets.training.sample_weight import WeightedCodes, row_losses
+from alkit.rows import Rows, n_rows
 
 
 def margin_ranking_loss(predicted_B: torch.Tensor, true_B: torch.Tensor, margin: float = 1.0) -> torch.Tensor:
@@ -189,11 +190,9 @@ class LearningLossClassifier(NetClassifier):
             return super().get_loss(y_pred, y_true, *args, training=training, **kwargs)
         logits, out, predicted = y_pred
         task_loss = super().get_loss(out, y_true, *args, training=training, **kwargs)
-        # A shallow copy of the user's criterion, with the same weights, that does not average over rows.
-        unreduced = copy.copy(self.criterion_)
-        vars(unreduced)["reduction"] = "none"
+        codes = y_true.codes if isinstance(y_true, WeightedCodes) else y_true
         with torch.no_grad():
-            true = unreduced(logits, y_true.to(logits.device))
+            true = row_losses(self.criterion_, *self._criterion_arguments(logits, codes))
         ranking_loss = margin_ranking_loss(predicted, true, self.loss_margin)
         return task_loss + self.loss_weight * ranking_loss
 
@@ -201,8 +200,7 @@ class LearningLossClassifier(NetClassifier):
         """Run the first rows, on which the module that predicts learns the widths of the layers it reads."""
         super()._try_first_rows(X, **fit_params)
         with self.scoring():
-            first_rows = take(X, slice(0, min(2, n_rows(X))))
-            args, kwargs = self._call_arguments(first_rows)
+            args, kwargs = self._call_arguments(self._first_rows(X, 2))
             self._predict_batch_loss(args, kwargs)
 
     def predict_loss(self, X: Rows) -> np.ndarray:

@@ -135,7 +135,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X: Rows, y: Any) -> DropoutMLPClassifier:
+    def fit(self, X: Rows, y: Any, sample_weight: Any = None) -> DropoutMLPClassifier:
         """Fit the network.
 
         Parameters
@@ -144,6 +144,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
             Numbers, best of similar scale.
         y : array-like of shape (n,)
             Labels.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows in the loss, multiplied with those of their classes.
 
         Returns
         -------
@@ -164,7 +166,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=must_check)
         net = self._net_to_fit()
         with checked(X):
-            self.net_ = net.fit(X, y)
+            self.net_ = net.fit(X, y, sample_weight)
         self.classes_ = net.classes_
         return self
 

@@ -6,6 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from alkit.nets.training.outputs import first_output
+
 
 class Batch:
     """Inputs of a module: tensors in any nesting, those of n rows along their first axis being rows."""
@@ -49,11 +51,11 @@ class Batch:
     def run(self, module: nn.Module) -> Tensor:
         """Output of the module, or the first one of several."""
         args, kwargs = tree_unflatten(self._leaves, self._spec)
-        output = module(*args, **kwargs)
-        output = output[0] if isinstance(output, tuple) else output
+        output = first_output(module(*args, **kwargs))
         if not isinstance(output, Tensor):
             raise TypeError(
-                f"the module returned {type(output).__name__}; it must return a tensor, or a tuple that starts with one"
+                f"the module returned {type(output).__name__}; it must return a tensor, a tuple that starts with one, "
+                "or anything that has it as logits"
             )
         if output.ndim == 0 or len(output) != self.n:
             raise ValueError(f"the module returned shape {tuple(output.shape)} for {self.n} rows; rows must come first")

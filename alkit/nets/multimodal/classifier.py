@@ -22,6 +22,7 @@ from alkit.nets.multimodal.rows import (
     check_modalities,
     present_rows,
 )
+from alkit.nets.training.sample_weight import WeightedCodes
 from alkit.rows import Rows
 
 
@@ -187,6 +188,8 @@ class MultimodalClassifier(NetClassifier):
         self.dropout = dropout
         self.loss_weights = loss_weights
 
+    _added_criteria = ("multitask_loss",)
+
     @property
     def row_adapter(self) -> ModalityRows:
         """Rows by modality, each with something that the head asked can read."""
@@ -244,13 +247,15 @@ class MultimodalClassifier(NetClassifier):
             return super().infer(x, **fit_params)
 
     def get_loss(
-        self, y_pred: Any, y_true: torch.Tensor, X: Any = None, *args: Any, training: bool = False, **kwargs: Any
+        self, y_pred: Any, y_true: Any, X: Any = None, *args: Any, training: bool = False, **kwargs: Any
     ) -> torch.Tensor:
         """Return the loss of a batch: in training the weighted sum over heads, each over the rows it can read."""
         if not training:
             return super().get_loss(y_pred, y_true, X, *args, training=training, **kwargs)
-        y_true = y_true.to(self.device)
-        present_M_B = torch.stack([present_rows(X[name]).to(self.device) for name in self.modalities])
+        codes, weights = y_true if isinstance(y_true, WeightedCodes) else (y_true, None)
+        device = self.compute_device
+        codes = codes.to(device)
+        present_M_B = torch.stack([present_rows(X[name]).to(device) for name in self.modalities])
         # The joint head reads a row that has any modality.
         present_T_B = torch.cat([present_M_B.any(0, keepdim=True), present_M_B])
         counted_T = present_T_B.any(1)
@@ -258,7 +263,8 @@ class MultimodalClassifier(NetClassifier):
         for logits, rows, is_counted in zip(y_pred, present_T_B, counted_T, strict=True):
             # The mean over no rows at all would be NaN.
             if is_counted:
-                losses.append(super().get_loss(logits[rows], y_true[rows]))
+                of_rows = codes[rows] if weights is None else WeightedCodes(codes[rows], weights.to(device)[rows])
+                losses.append(super().get_loss(logits[rows], of_rows))
             else:
                 losses.append(logits.new_zeros(()))
         return self.multitask_loss_(torch.stack(losses), counted_T)

@@ -7,6 +7,8 @@ from typing import Any
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, PrintLog
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+# What a subclass may override to record something of each batch in the history, which must then have its entry.
+_STEPS = ("train_step", "train_step_single", "validation_step", "get_loss")
 
 
 class QuietPrintLog(PrintLog):
@@ -24,7 +26,7 @@ def listens_to_batches(callback: Any, training: bool) -> bool:
     Parameters
     ----------
     callback : Callback
-        An initialized callback of skorch.
+        An initialized callback of skorch, or any object that has its methods.
     training : bool
         Whether the batches are those of training.
 
@@ -42,12 +44,20 @@ def listens_to_batches(callback: Any, training: bool) -> bool:
     # EpochScoring has the hook of both kinds of batches, but collects predictions of one of them only.
     if isinstance(callback, EpochScoring):
         return callback.on_train == training
-    return overrides_batch_hooks(type(callback), Callback)
+    return _overrides(callback, Callback, _BATCH_HOOKS)
 
 
-def overrides_batch_hooks(cls: type, base: type) -> bool:
-    """Tell whether a class has a hook for single batches other than that of its base, which does nothing."""
-    return any(getattr(cls, hook) is not getattr(base, hook) for hook in _BATCH_HOOKS)
+def acts_on_batches(net: Any) -> bool:
+    """Tell whether a net, or the user's own subclass, has a hook or a step for single batches other than alkit's."""
+    ours = next(cls for cls in type(net).__mro__ if cls.__module__.startswith("alkit."))
+    return _overrides(net, ours, _BATCH_HOOKS + _STEPS)
+
+
+def _overrides(instance: Any, base: type, names: tuple[str, ...]) -> bool:
+    """Tell whether an object has a method other than that of a base, of its own or by its class."""
+    # An object that is no subclass, such as a mock, may have it only once it is asked for.
+    cls = type(instance)
+    return any(name in vars(instance) or getattr(cls, name, None) is not getattr(base, name) for name in names)
 
 
 def raised_by_early_stopping(interrupt: KeyboardInterrupt) -> bool:

@@ -39,6 +39,7 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     >>> check_labels(["spam", "ham"], 2)
     array(['spam', 'ham'], dtype='<U4')
     """
+    _refuse_soft_labels(y)
     y = column_or_1d(as_labels(y), warn=True)
     if len(y) != n:
         raise ValueError(f"X has {n} rows, but y has {len(y)} labels; give every row one label")
@@ -53,6 +54,18 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"Unknown label type: {kind}. A classifier takes classes, such as ints or strings")
     return y
+
+
+def _refuse_soft_labels(y: Any) -> None:
+    """Refuse a matrix of probabilities in words that say what it is."""
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] > 1 and values.dtype.kind == "f":
+        n, n_columns = values.shape
+        raise ValueError(
+            f"y should be a 1d array, got an array of shape {values.shape} instead: {n} rows of {n_columns} numbers, "
+            "such as probabilities of the classes (soft labels), but a fit takes one label per row; pass "
+            "y=classes[proba.argmax(1)], and sample_weight=proba.max(1) for how sure each of them is"
+        )
 
 
 def encode(y: np.ndarray, classes: np.ndarray) -> torch.Tensor:

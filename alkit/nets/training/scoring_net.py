@@ -14,10 +14,19 @@ from torch import nn
 from alkit._finite import sums_to_finite
 from alkit._random import isolated_rng, sampling_seed
 from alkit._turns import estimator_lock, torch_modes_kept
-from alkit.nets.embedding import embed_batch, first_output
+from alkit.nets.embedding import embed_batch
 from alkit.nets.mc_dropout.sampler import DropoutSampler
+from alkit.nets.training import iterators
+from alkit.nets.training.items import ItemDataset
+from alkit.nets.training.outputs import (
+    are_probabilities,
+    first_output,
+    softmax,
+    two_class_proba,
+    two_class_proba_of_flat,
+)
 from alkit.nets.training.skorch_net import SkorchNet
-from alkit.nets.training.tensors import RowDataset, Tensors, root, to_tensors
+from alkit.nets.training.tensors import RowDataset, Tensors, input_shape, root, to_tensors
 from alkit.rows import Rows, n_rows, take
 
 # What torch raises where a layer cannot take integers; the same rows are then tried as floats.
@@ -33,6 +42,9 @@ class ScoringNet(SkorchNet):
     """
 
     embedding_layer: str | None = None
+    is_flat_ = False
+    # Losses that alkit adds to the user's own, which alone says what outputs mean.
+    _added_criteria: tuple[str, ...] = ()
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities.
@@ -53,10 +65,12 @@ class ScoringNet(SkorchNet):
         """
         nonlinearity = self._get_predict_nonlinearity()
         with self.scoring():
-            probas = (nonlinearity(first_output(out)) for out in self.forward_iter(X))
+            # left where they are: skorch can move no outputs but tensors, and tuples and mappings of tensors
+            outputs: Iterator[Any] = self.forward_iter(X, device=None)
+            probas = (torch.as_tensor(nonlinearity(first_output(out))) for out in outputs)
             # A scoring callback's cache of training batches: upsampling makes it longer than X.
             if isinstance(root(X), RowDataset):
-                return torch.cat(list(probas)).numpy()
+                return torch.cat(list(probas)).cpu().numpy()
             return self.gather(n_rows(X), probas)
 
     def predict(self, X: Rows) -> np.ndarray:
@@ -72,7 +86,8 @@ class ScoringNet(SkorchNet):
         ndarray of shape (n,)
         """
         best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        # Of a network that no fit has taught labels, there are codes alone, as in skorch.
+        return best if self.known_classes is None else self.known_classes[best]
 
     def sample_proba(
         self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
@@ -142,7 +157,7 @@ class ScoringNet(SkorchNet):
         for batch, _ in self.get_iterator(self.get_dataset(X)):
             yield self._call_arguments(batch)
 
-    def forward_iter(self, X: Rows, training: bool = False, device: str = "cpu") -> Iterator[Any]:
+    def forward_iter(self, X: Rows, training: bool = False, device: str | None = "cpu") -> Iterator[Any]:
         """Yield the network's outputs batch by batch, after checking X. See skorch."""
         self.check_is_fitted()
         return super().forward_iter(X, training=training, device=device)
@@ -162,6 +177,11 @@ class ScoringNet(SkorchNet):
                     "check its weights (a diverged fit?) and the scale of X"
                 )
             start = stop
+        if start != n:
+            raise ValueError(
+                f"the batches to score hold {start} of {n} rows; leave iterator_valid__drop_last and samplers out, or "
+                "give them to iterator_train alone"
+            )
         return gathered
 
     @contextmanager
@@ -171,11 +191,10 @@ class ScoringNet(SkorchNet):
         Threads that ask one estimator take turns.
         """
         with estimator_lock(self), torch_modes_kept():
-            parts = [getattr(self, name + "_") for name in self._modules + self._criteria]
-            layers = [layer for part in parts for layer in part.modules()]
+            layers = [layer for part in self.parts(self._modules + self._criteria) for layer in part.modules()]
             modes = [layer.training for layer in layers]
             try:
-                with isolated_rng(self.device), torch.no_grad():
+                with isolated_rng(self.compute_device), torch.no_grad():
                     # skorch's own, not SkorchNet's, which trusts the mode of the outermost module: a layer within it
                     # may be in another.
                     super(SkorchNet, self)._set_training(False)
@@ -184,18 +203,33 @@ class ScoringNet(SkorchNet):
                 for layer, mode in zip(layers, modes, strict=True):
                     layer.training = mode
 
+    def trim_for_prediction(self) -> None:
+        """Drop all that only training needs, see skorch; probabilities stay what they are."""
+        self.check_is_fitted()
+        # afterwards there is no loss that says what outputs mean
+        self.predict_nonlinearity = self._get_predict_nonlinearity()
+        super().trim_for_prediction()
+
     def _get_predict_nonlinearity(self) -> Any:
         self.check_is_fitted()
+        criteria = [name for name in self._criteria if name not in self._added_criteria]
+        # Of several losses of the user's own, skorch guesses nothing.
+        if self.predict_nonlinearity != "auto" or len(criteria) != 1:
+            return super()._get_predict_nonlinearity()
+        criterion = getattr(self, criteria[0] + "_")
+        criterion = getattr(criterion, "_orig_mod", criterion)
+        if isinstance(criterion, nn.BCEWithLogitsLoss):
+            return two_class_proba_of_flat if self.is_flat_ else two_class_proba
         # Modules return logits whatever the criterion is; of torch's, only NLLLoss is given probabilities by skorch.
-        if self.predict_nonlinearity == "auto" and not isinstance(self.criterion_, nn.NLLLoss):
-            return softmax
-        return super()._get_predict_nonlinearity()
+        if isinstance(criterion, nn.NLLLoss) and not self.nll_of_logits_:
+            return super()._get_predict_nonlinearity()
+        return softmax
 
     # Before a fit
 
     def _try_first_rows(self, X: Rows, **fit_params: Any) -> None:
         """Run the first rows: find out how the network treats its inputs, and check its outputs."""
-        rows = to_tensors(take(X, slice(0, min(8, n_rows(X)))))
+        rows = self._first_rows(X, 8)
         self.integer_inputs_ = any(not values.is_floating_point() for values in _entries(rows))
         with self.scoring():
             try:
@@ -210,6 +244,29 @@ class ScoringNet(SkorchNet):
                     raise refused_floats from refused_integers
         self._check_outputs(first_output(out))
 
+    def _first_rows(self, X: Rows, n: int) -> Tensors:
+        """Return the first rows as the network gets them, before they are cast."""
+        n = min(n, n_rows(X))
+        if not self.collates:
+            return to_tensors(take(X, slice(0, n)))
+        options = [self.get_params_for(prefix) for prefix in iterators.PREFIXES]
+        collate = next(given[iterators.COLLATE] for given in options if iterators.COLLATE in given)
+        items = ItemDataset(X)
+        batch, _ = collate([items[i] for i in range(n)])
+        return batch
+
+    def _takes(self, X: Rows) -> bool:
+        """Tell whether the network takes rows of other lengths than those fitted, such as longer sequences: ask it."""
+        lengths = _lengths(input_shape(X))
+        if lengths is None or lengths != _lengths(self.input_shape_):
+            return False
+        try:
+            with self.scoring():
+                out = first_output(self.infer(self._first_rows(X, 2)))
+        except (*_REFUSALS, ValueError):
+            return False
+        return out.ndim > 0 and len(out) == min(2, n_rows(X))
+
     def _try_batch(self, rows: Tensors, **fit_params: Any) -> Any:
         """Run the network on a copy of rows, and see whether it changes them in place."""
         self.writes_inputs_ = True  # makes `cast` copy: casting may return the user's own memory
@@ -221,17 +278,27 @@ class ScoringNet(SkorchNet):
         return out
 
     def _check_outputs(self, out: torch.Tensor) -> None:
-        """Raise if outputs are not one column per class, and warn if they are probabilities."""
-        if out.ndim != 2 or out.shape[1] != len(self.classes_):
+        """Raise if outputs are not one column per class, find out what they mean, and warn if they are probabilities.
+
+        One logit per row will do for two classes and ``BCEWithLogitsLoss``.
+        """
+        criteria = self.parts(["criterion"])
+        criterion = getattr(criteria[0], "_orig_mod", criteria[0]) if criteria else None
+        self.is_flat_ = out.ndim == 1
+        self.is_single_logit_ = isinstance(criterion, nn.BCEWithLogitsLoss) and out.numel() == len(out)
+        n_outputs = 2 if self.is_single_logit_ else out.shape[-1]
+        is_wrong = n_outputs != len(self.classes_) or (out.ndim != 2 and not self.is_single_logit_)
+        # A fit of no epochs, as skorch's users make one to learn the classes, trains nothing.
+        if is_wrong and self.max_epochs != 0:
             raise ValueError(
-                f"{type(self.module_).__name__} returns outputs of shape {tuple(out.shape)} for {len(out)} rows, but "
-                f"there are {len(self.classes_)} classes; give it that many outputs, or declare with classes=[...] "
-                "the label of every output"
+                f"{type(self.network).__name__} returns outputs of shape {tuple(out.shape)} for {len(out)} rows, but "
+                f"there are {len(self.classes_)} classes; give it that many outputs, or declare with "
+                "classes=[...] the label of every output"
             )
-        criterion = getattr(self.criterion_, "_orig_mod", self.criterion_)
-        if isinstance(criterion, nn.CrossEntropyLoss) and _are_probabilities(out):
+        self.nll_of_logits_ = isinstance(criterion, nn.NLLLoss) and not are_probabilities(out)
+        if isinstance(criterion, nn.CrossEntropyLoss) and are_probabilities(out):
             warnings.warn(
-                f"{type(self.module_).__name__} returns probabilities, but CrossEntropyLoss takes logits and applies "
+                f"{type(self.network).__name__} returns probabilities, but CrossEntropyLoss takes logits and applies "
                 "softmax itself: training will be slow and probabilities too flat; remove the last Softmax",
                 UserWarning,
                 stacklevel=2,
@@ -240,20 +307,13 @@ class ScoringNet(SkorchNet):
 
 def _entries(batch: Tensors) -> list[torch.Tensor]:
     """Return the tensors of a batch."""
-    return list(batch.values()) if isinstance(batch, dict) else [batch]
+    if isinstance(batch, dict):
+        return list(batch.values())
+    return list(batch) if isinstance(batch, (list, tuple)) else [batch]
 
 
-def _are_probabilities(out: torch.Tensor) -> bool:
-    """Tell whether every row of outputs (n, C) is non-negative and sums to one."""
-    if (out < 0).any():
-        return False
-    sums = out.sum(1)
-    return torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
-
-
-def softmax(logits: torch.Tensor) -> torch.Tensor:
-    """Softmax over the last axis; on samples (n, K, C) of few classes torch's own takes three times as long."""
-    if logits.ndim == 2:
-        return torch.softmax(logits, dim=-1)
-    exp = (logits - logits.amax(-1, keepdim=True)).exp_()
-    return exp.div_(exp.sum(-1, keepdim=True))
+def _lengths(shape: Any) -> Any:
+    """Return how many axes rows have where they may differ in length: of two or more, but not of plain vectors."""
+    if isinstance(shape, dict):
+        return {key: _lengths(of_entry) for key, of_entry in shape.items()}
+    return len(shape) if isinstance(shape, tuple) and len(shape) > 1 else shape

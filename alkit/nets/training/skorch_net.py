@@ -11,29 +11,30 @@ import torch
 from sklearn.utils.validation import validate_data
 from skorch.callbacks import Callback
 from skorch.dataset import unpack_data
+from skorch.utils import to_tensor
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from alkit.nets.embedding import first_output
+from alkit.nets.training import iterators
 from alkit.nets.training.batches import EpochBatches
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
-from alkit.nets.training.callbacks import QuietPrintLog, listens_to_batches, overrides_batch_hooks
+from alkit.nets.training.callbacks import QuietPrintLog, acts_on_batches, listens_to_batches
+from alkit.nets.training.items import ItemDataset
 from alkit.nets.training.label_codes import check_labels, encode
+from alkit.nets.training.outputs import first_output
+from alkit.nets.training.sample_weight import WeightedCodes, check_has_reduction, weighted_loss
 from alkit.nets.training.tensors import (
-    CheckedBatches,
     RowAdapter,
-    RowBatches,
     RowDataset,
     Tensors,
     input_shape,
     labels_of,
     root,
-    scoring_rows,
     to_tensors,
     unwrap,
 )
-from alkit.rows import Rows, n_rows, slices
-from alkit.validation import check_shape, was_checked
+from alkit.rows import Rows, n_rows
+from alkit.validation import check_shape
 
 
 class SkorchNet(skorch.NeuralNetClassifier):
@@ -52,18 +53,26 @@ class SkorchNet(skorch.NeuralNetClassifier):
         Whether the network changes its inputs in place, so that it must get copies.
     input_shape_ : tuple of int, dict of these, or None
         Shape of a row, as fitted.
+    is_single_logit_ : bool
+        Whether the network returns one logit per row, that of the second of two classes.
+    nll_of_logits_ : bool
+        Whether ``NLLLoss`` is given logits or log-probabilities, as torch has it, not probabilities, as skorch has it.
     """
 
     batching = "flexible"
     integer_inputs_ = False
     writes_inputs_ = False
+    is_single_logit_ = False
+    nll_of_logits_ = False
+    dtype_ = torch.float32
     budget_: TrainingBudget | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # skorch pickles weights apart, to move them between devices, and by plain pickle: that cannot send a network
         # class of a notebook to joblib's workers, nor copy it there
-        on_cpu = torch.device(self.device or "cpu").type == "cpu"
-        state = self.__dict__.copy() if on_cpu else super().__getstate__()
+        # (of device None nobody knows where the net will be loaded)
+        is_plain = self.device is not None and self.compute_device.type == "cpu" and self.torch_load_kwargs is None
+        state = self.__dict__.copy() if is_plain else super().__getstate__()
         # of the fit that is under way while a checkpoint is written, and of no other
         state.pop("budget_", None)
         return state
@@ -91,6 +100,31 @@ class SkorchNet(skorch.NeuralNetClassifier):
         """The module itself, where it is compiled too."""
         return getattr(self.module_, "_orig_mod", self.module_)
 
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the network runs: ``device``, or, where that is None and so left to others, where its weights are."""
+        if self.device is not None:
+            return torch.device(self.device)
+        parameters = (p for part in self.parts(self._modules) for p in part.parameters())
+        return next((p.device for p in parameters), torch.device("cpu"))
+
+    def parts(self, names: list[str]) -> list[nn.Module]:
+        """Return those of the named modules and losses that there are: a trimmed net has no losses."""
+        parts = [vars(self).get(name + "_") for name in names]
+        return [part for part in parts if isinstance(part, nn.Module)]
+
+    @property
+    def known_classes(self) -> np.ndarray | None:
+        """Labels known by a fit, or declared; None where skorch's `initialize` built the network, before any."""
+        if "classes_inferred_" in vars(self):
+            return self.classes_inferred_
+        return None if self.classes is None or not len(self.classes) else np.unique(self.classes)
+
+    @property
+    def collates(self) -> bool:
+        """Whether a function of the user's own makes batches of rows, which only it can read then."""
+        return any(iterators.COLLATE in self.get_params_for(prefix) for prefix in iterators.PREFIXES)
+
     # Rows: datasets, iterators and what a batch becomes
 
     def check_data(self, X: Rows, y: Any) -> None:
@@ -102,13 +136,16 @@ class SkorchNet(skorch.NeuralNetClassifier):
             return X
         X, y = unwrap(X, y)
         X = self.row_adapter.arrange(X)
-        check_shape(X)
-        self._check_row_shape(X)
+        if not self.collates:
+            check_shape(X)
+            self._check_row_shape(X)
         # A dataset class of the user's own is given X and y, and is itself what batches are fetched from.
         if self.dataset is not skorch.dataset.Dataset:
             X = super().get_dataset(X, y)
-        codes = None if y is None else encode(np.asarray(y), self.classes_)
-        return RowDataset(X, y, codes)
+        codes = None
+        if y is not None and self.known_classes is not None:
+            codes = encode(np.asarray(y), self.known_classes)
+        return ItemDataset(X, y, codes) if self.collates else RowDataset(X, y, codes)
 
     def get_split_datasets(self, X: Rows, y: Any = None, **fit_params: Any) -> tuple[Dataset, Dataset | None]:
         """Return rows to train on and rows to validate on (or None)."""
@@ -118,48 +155,35 @@ class SkorchNet(skorch.NeuralNetClassifier):
             X, y = unwrap(valid)
             X = self.row_adapter.arrange(X)
             y = labels_of(X) if y is None else y
-            y = check_labels(y, self.row_adapter.check(X))
+            y = check_labels(y, self._count_checked(X))
             valid = self.get_dataset(X, y)
         return train, valid
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
         """Return an iterator over batches: our own, or a DataLoader where its options are set."""
-        prefix = "iterator_train" if training else "iterator_valid"
+        prefix = iterators.PREFIXES[0] if training else iterators.PREFIXES[1]
         if getattr(self, prefix) is not DataLoader or not isinstance(root(dataset), RowDataset):
             return super().get_iterator(dataset, training)
         options = self.get_params_for(prefix)
         batch_size = options.pop("batch_size", None)
-        if training:
-            return self._training_batches(dataset, batch_size, options)
-        return self._scoring_batches(dataset, batch_size, options)
+        if not training:
+            check = self.row_adapter.check_batch
+            return iterators.scoring_batches(dataset, batch_size, self.batch_size, options, check)
+        batches = iterators.training_batches(dataset, batch_size or self.batch_size, self.batching, options)
+        drawn_by = getattr(batches, "batches", getattr(batches, "batch_sampler", None))
+        if isinstance(drawn_by, EpochBatches):
+            self.check_batch_norm(drawn_by)
+        return batches
 
-    def _training_batches(self, dataset: Dataset, batch_size: int | None, options: dict[str, Any]) -> Any:
-        """Return batches to train on, shuffled unless told otherwise."""
-        shuffle = options.pop("shuffle", True)
-        batches = EpochBatches(n_rows(dataset), batch_size or self.batch_size, self.batching, shuffle)
-        self.check_batch_norm(batches)
-        if options:
-            return DataLoader(dataset, batch_sampler=batches, **options)
-        return RowBatches(dataset, batches)
-
-    def _scoring_batches(self, dataset: Dataset, batch_size: int | None, options: dict[str, Any]) -> Any:
-        """Return batches to score, in order, each checked as it is read."""
-        n = n_rows(dataset)
-        size = n if batch_size == -1 else batch_size or scoring_rows(dataset)
-        # What a function of the user's own makes of rows only the network can check.
-        if "collate_fn" in options:
-            return DataLoader(dataset, batch_size=size, **options)
-        batches: Any
-        if options:
-            batches = DataLoader(dataset, batch_size=size, **options)
-        else:
-            batches = RowBatches(dataset, list(slices(n, size)))
-        if isinstance(dataset, RowDataset) and was_checked(dataset.X):
-            return batches
-        return CheckedBatches(batches, self.row_adapter.check_batch)
+    def _count_checked(self, X: Rows) -> int:
+        """Return the number of arranged rows, after checking their values, where the network is given those."""
+        return n_rows(X) if self.collates else self.row_adapter.check(X)
 
     def cast(self, x: Any) -> Tensors:
         """Cast floats (and integers, unless the network takes them) to the network's dtype, on its device."""
+        if isinstance(x, (list, tuple)) and x and isinstance(x[0], torch.Tensor):
+            # from a function that collates: skorch hands such a list to the network as it is
+            return [self.cast(values) for values in x]  # type: ignore[return-value]
         batch = to_tensors(x)
         if isinstance(batch, dict):
             return {key: self.cast(values) for key, values in batch.items()}
@@ -178,28 +202,36 @@ class SkorchNet(skorch.NeuralNetClassifier):
 
     def _check_row_shape(self, X: Rows, reset: bool = False) -> None:
         """Check that rows, as the adapter arranges them, have the shape of those fitted, or (reset) remember it."""
-        shape = input_shape(X)
+        # What a function that collates makes of rows has no shape that X could tell.
+        shape = None if self.collates else input_shape(X)
         if reset:
             self.input_shape_ = shape
             self.__dict__.pop("n_features_in_", None)
             self.__dict__.pop("feature_names_in_", None)
         if not (reset or self.row_adapter.is_sized(self.integer_inputs_)):
             return
+        if self.collates:
+            return
         # Of a matrix or DataFrame scikit-learn checks the columns, by number and name, in its own words.
         if isinstance(shape, tuple) and len(shape) == 1 and not isinstance(X, Dataset):
             validate_data(self, X, reset=reset, skip_check_array=True)
-        if shape != getattr(self, "input_shape_", shape):
+        if shape != getattr(self, "input_shape_", shape) and not self._takes(X):
             raise ValueError(
                 f"X has rows of shape {shape}, but {type(self).__name__} was fitted to rows of shape "
                 f"{self.input_shape_}; pass rows of that shape, or fit again"
             )
+
+    def _takes(self, X: Rows) -> bool:
+        """Tell whether the network takes rows of another shape than those fitted: of the same vectors, never."""
+        return False
 
     # Training: what a step computes, and what is recorded of it
 
     def _initialize_module(self, reason: str | None = None) -> SkorchNet:
         """Build the network and remember its floating dtype."""
         super()._initialize_module(reason)
-        float_dtypes = (p.dtype for p in self.module_.parameters() if p.is_floating_point())
+        parameters = (p for part in self.parts(self._modules) for p in part.parameters())
+        float_dtypes = (p.dtype for p in parameters if p.is_floating_point())
         self.dtype_ = next(float_dtypes, torch.get_default_dtype())
         return self
 
@@ -214,15 +246,48 @@ class SkorchNet(skorch.NeuralNetClassifier):
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the network on a batch, cast to its dtype and device."""
         args, kwargs = self._call_arguments(x)
+        if kwargs and fit_params:
+            kwargs, fit_params = self._merge_x_and_fit_params(kwargs, fit_params), {}
         return self.module_(*args, **kwargs, **fit_params)
 
-    def get_loss(self, y_pred: Any, y_true: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Return the loss of a batch; of a tuple of outputs, the first counts."""
-        return super().get_loss(first_output(y_pred), y_true, *args, **kwargs)
+    def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Return the loss of a batch, whose rows may have weights; of several outputs, the first or ``logits`` counts.
+
+        Parameters
+        ----------
+        y_pred : Tensor, tuple or mapping
+            Outputs of the network.
+        y_true : Tensor of shape (n,) or WeightedCodes
+            Codes of the labels.
+        *args, **kwargs
+            Not used here.
+
+        Returns
+        -------
+        Tensor ()
+        """
+        codes, weights = y_true if isinstance(y_true, WeightedCodes) else (y_true, None)
+        out, target = self._criterion_arguments(first_output(y_pred), codes)
+        if weights is None:
+            return self.criterion_(out, target)
+        check_has_reduction(self.criterion_)
+        return weighted_loss(self.criterion_, out, target, weights)
+
+    def _criterion_arguments(self, out: torch.Tensor, codes: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return outputs and labels in the form that the loss takes."""
+        target = to_tensor(codes, device=self.device).to(out.device)
+        if self.is_single_logit_:
+            return out.reshape(len(out)), target.to(out.dtype)
+        if not isinstance(self.criterion_, nn.NLLLoss):
+            return out, target
+        # Log-probabilities stay what they are.
+        if self.nll_of_logits_:
+            return torch.log_softmax(out, 1), target
+        return torch.log(out + torch.finfo(out.dtype).eps), target
 
     def _set_training(self, training: bool = True) -> None:
         """Set train or eval mode, unless the network is in it: `run_single_epoch` sets it for a whole epoch."""
-        if self.module_.training != training:
+        if any(part.training != training for part in self.parts(self._modules)):
             super()._set_training(training)
 
     def check_batch_norm(self, batches: EpochBatches) -> None:
@@ -250,7 +315,7 @@ class SkorchNet(skorch.NeuralNetClassifier):
 
     def _is_listened_to(self, training: bool) -> bool:
         """Tell whether a callback, or a subclass of this class, acts on single batches."""
-        if overrides_batch_hooks(type(self), SkorchNet):
+        if acts_on_batches(self):
             return True
         return any(listens_to_batches(callback, training) for _, callback in self.callbacks_)
 
@@ -259,7 +324,13 @@ class SkorchNet(skorch.NeuralNetClassifier):
         losses, sizes = [], []
         for batch in iterator:
             losses.append(step_fn(batch, **fit_params)["loss"].detach())
-            sizes.append(len(batch[1]))
+            codes = batch[1].codes if isinstance(batch[1], WeightedCodes) else batch[1]
+            sizes.append(len(codes))
+        if not losses:
+            raise ValueError(
+                f"the iterator of {prefix} batches yields none; with drop_last, give more rows than batch_size="
+                f"{self.batch_size}, or a smaller one"
+            )
         # Reading a loss waits for the device: one stack of all waits once per epoch instead of once per step.
         self.history[-1]["batches"] += [
             {f"{prefix}_loss": loss, f"{prefix}_batch_size": size}
@@ -279,9 +350,8 @@ class SkorchNet(skorch.NeuralNetClassifier):
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Notify callbacks, which see labels as the user knows them, not codes; end the fit if its budget is spent."""
-        if method_name == "on_batch_end" and self.classes_.tolist() != list(range(len(self.classes_))):
-            X, codes = unpack_data(cb_kwargs["batch"])
-            cb_kwargs["batch"] = X, self.classes_[codes.cpu().numpy()]
+        if method_name == "on_batch_end":
+            cb_kwargs["batch"] = self._as_taught(cb_kwargs["batch"])
         super().notify(method_name, **cb_kwargs)
         # Only here have all callbacks seen the epoch: a callback that ends a fit, as skorch's EarlyStopping does, hides
         # its last epoch from the callbacks after it.
@@ -289,3 +359,14 @@ class SkorchNet(skorch.NeuralNetClassifier):
             losses = self.history[-1, "batches", :, "train_loss"]
             if self.budget_.is_spent(losses):
                 raise BudgetSpent
+
+    def _as_taught(self, batch: Any) -> Any:
+        """Return a batch with labels as the user knows them, in place of their codes and weights."""
+        X, codes = unpack_data(batch)
+        if isinstance(codes, WeightedCodes):
+            codes = codes.codes
+            batch = X, codes
+        classes = self.known_classes
+        if classes is None or classes.tolist() == list(range(len(classes))):
+            return batch
+        return X, classes[codes.cpu().numpy()]

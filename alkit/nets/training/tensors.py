@@ -12,6 +12,7 @@ import skorch.dataset
 import torch
 from torch.utils.data import Dataset, Subset
 
+from alkit.nets.training.sample_weight import WeightedCodes
 from alkit.rows import Rows, dense, is_lazy, n_rows, row_shape, take
 from alkit.validation import check_batch, check_rows
 
@@ -146,7 +147,14 @@ class RowDataset(skorch.dataset.Dataset):
         batch.
     codes : int64 tensor of shape (n,), optional
         The labels' positions in ``classes_``.
+
+    Attributes
+    ----------
+    weights : tensor of shape (n,) or None
+        Weights of the rows in the loss, which then come with the codes.
     """
+
+    weights: torch.Tensor | None = None
 
     def __init__(self, X: Rows, y: np.ndarray | None = None, codes: torch.Tensor | None = None):
         self.X = X
@@ -158,7 +166,7 @@ class RowDataset(skorch.dataset.Dataset):
     def __len__(self) -> int:
         return self._len
 
-    def batch(self, rows: torch.Tensor | slice) -> tuple[Tensors, torch.Tensor | None]:
+    def batch(self, rows: torch.Tensor | slice) -> tuple[Tensors, Any]:
         """Return the tensors and the codes of some rows."""
         positions: Any = rows
         # A tensor indexes tensors fastest, but not every other kind of rows takes one.
@@ -166,9 +174,11 @@ class RowDataset(skorch.dataset.Dataset):
             positions = np.asarray(rows)
         batch = to_tensors(take(self.rows, positions))
         codes = None if self.codes is None else self.codes[rows]
+        if codes is not None and self.weights is not None:
+            return batch, WeightedCodes(codes, self.weights[rows])
         return batch, codes
 
-    def __getitem__(self, i: int) -> tuple[Tensors, torch.Tensor]:
+    def __getitem__(self, i: int) -> tuple[Tensors, Any]:
         batch, codes = self.batch(slice(int(i), int(i) + 1))
         row: Tensors
         if isinstance(batch, dict):
@@ -176,8 +186,11 @@ class RowDataset(skorch.dataset.Dataset):
         else:
             row = batch[0]
         # A DataLoader collates codes, and cannot collate None.
-        code = torch.tensor(0) if codes is None else codes[0]
-        return row, code
+        if codes is None:
+            return row, torch.tensor(0)
+        if isinstance(codes, WeightedCodes):
+            return row, WeightedCodes(codes.codes[0], codes.weights[0])
+        return row, codes[0]
 
 
 def in_memory(X: Rows, lazily: bool = False) -> Rows:

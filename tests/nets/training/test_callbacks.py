@@ -1,12 +1,15 @@
 """Callbacks: who listens to single batches, who ended a fit, and a table that nobody reads is not made."""
 
+from unittest.mock import Mock
+
 import pytest
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
+from torch import nn
 
 from alkit.nets.training.callbacks import (
     QuietPrintLog,
+    acts_on_batches,
     listens_to_batches,
-    overrides_batch_hooks,
     raised_by_early_stopping,
 )
 from alkit.nets.training.skorch_net import SkorchNet
@@ -43,8 +46,24 @@ def test_a_network_that_listens_itself():
         def on_grad_computed(self, *args, **kwargs):
             super().on_grad_computed(*args, **kwargs)
 
-    assert overrides_batch_hooks(Listening, SkorchNet)
-    assert not overrides_batch_hooks(type(net()), SkorchNet)
+    class Records(type(net())):
+        def get_loss(self, *args, **kwargs):
+            return super().get_loss(*args, **kwargs)
+
+    own_loss = net()
+    own_loss.get_loss = lambda y_pred, y_true, **kwargs: y_pred.sum()
+    assert all(
+        map(acts_on_batches, [Listening(nn.Linear, criterion=nn.CrossEntropyLoss), Records(nn.Linear), own_loss])
+    )
+    assert not acts_on_batches(net())
+
+
+def test_an_object_that_has_the_hooks_is_a_callback():
+    mock = Mock()
+    mock.on_batch_end.side_effect = lambda net, batch, training, **kwargs: None
+    net(callbacks=[("mock", mock)], max_epochs=2, batch_size=30, batching="fixed").fit(X, Y)
+    assert mock.on_epoch_end.call_count == 2
+    assert mock.on_batch_end.call_count == 6
 
 
 def interrupt(raise_it):

@@ -93,9 +93,19 @@ def test_another_width_or_other_classes_start_fresh(warm_start):
         model.fit(X[:, :2], Y)
     assert model.module_.hidden.in_features == 2
     with pytest.warns(UserWarning, match="starting fresh; declare all labels with classes="):
-        model.fit(X[:, :2], Y % 2)
-    assert model.predict_proba(X[:, :2]).shape == (90, 2)
+        model.fit(X[:, :2], Y + 1)
+    assert model.classes_.tolist() == [0, 1, 2, 3]
+    assert model.predict_proba(X[:, :2]).shape == (90, 4)
     assert len(model.history) == 15
+
+
+@pytest.mark.parametrize("warm_start", [True, "shrink_perturb"])
+def test_a_class_that_is_not_taught_again_stays_known(warm_start):
+    model = net(warm_start=warm_start).fit(X, Y)
+    model.fit(X[Y < 2], Y[Y < 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+    model.fit(X[Y == 1], Y[Y == 1])
+    assert model.predict_proba(X).shape == (90, 3)
 
 
 def test_declared_classes_keep_it_warm():
