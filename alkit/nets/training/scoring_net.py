@@ -287,12 +287,13 @@ class ScoringNet(SkorchNet):
         self.is_flat_ = out.ndim == 1
         self.is_single_logit_ = isinstance(criterion, nn.BCEWithLogitsLoss) and out.numel() == len(out)
         n_outputs = 2 if self.is_single_logit_ else out.shape[-1]
-        is_wrong = n_outputs != len(self.classes_) or (out.ndim != 2 and not self.is_single_logit_)
+        n_classes = np.size(self.known_classes)
+        is_wrong = n_outputs != n_classes or (out.ndim != 2 and not self.is_single_logit_)
         # A fit of no epochs, as skorch's users make one to learn the classes, trains nothing.
         if is_wrong and self.max_epochs != 0:
             raise ValueError(
                 f"{type(self.network).__name__} returns outputs of shape {tuple(out.shape)} for {len(out)} rows, but "
-                f"there are {len(self.classes_)} classes; give it that many outputs, or declare with "
+                f"there are {n_classes} classes; give it that many outputs, or declare with "
                 "classes=[...] the label of every output"
             )
         self.nll_of_logits_ = isinstance(criterion, nn.NLLLoss) and not are_probabilities(out)
