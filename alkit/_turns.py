@@ -88,7 +88,7 @@ def torch_modes_kept() -> Iterator[None]:
     >>> from alkit._turns import torch_modes_kept
     >>> try:
     ...     with torch_modes_kept():
-    ...         torch.set_grad_enabled(False)
+    ...         _ = torch.set_grad_enabled(False)
     ...         raise KeyboardInterrupt
     ... except KeyboardInterrupt:
     ...     torch.is_grad_enabled()

@@ -40,7 +40,8 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     array(['spam', 'ham'], dtype='<U4')
     """
     _refuse_soft_labels(y)
-    y = column_or_1d(as_labels(y), warn=True)
+    # an array keeps its type, objects too, so that predictions have it
+    y = column_or_1d(y if type(y) is np.ndarray else as_labels(y), warn=True)
     if len(y) != n:
         raise ValueError(f"X has {n} rows, but y has {len(y)} labels; give every row one label")
     missing = np.flatnonzero(pd.isna(y))

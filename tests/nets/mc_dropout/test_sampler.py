@@ -276,8 +276,8 @@ def test_too_few_samples(n_samples):
 def test_unsuitable_outputs():
     with pytest.raises(ValueError, match=r"returned shape \(8, 3\) for 4 rows"):
         sample(Lambda(lambda net, x: functional.dropout(torch.cat([x, x]), 0.5)), {"input": torch.ones(4, 3)})
-    with pytest.raises(TypeError, match="returned dict"):
-        sample(Lambda(lambda net, x: {"logits": functional.dropout(x, 0.5)}), {"input": torch.ones(4, 3)})
+    with pytest.raises(TypeError, match=r"returns a dict with \['hidden'\], but no 'logits'"):
+        sample(Lambda(lambda net, x: {"hidden": functional.dropout(x, 0.5)}), {"input": torch.ones(4, 3)})
     with pytest.raises(TypeError, match="at least one tensor"):
         sample(nn.Dropout(), {"input": ["a", "b"]})
 
