@@ -67,7 +67,7 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
 
 def _take_over_numbers(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
     """Give items of a database made by 0.1.0, which read the cells of a table as numbers, the text of the file."""
-    stored: dict[str, str] = {row["key"]: row["content"] for row in store.query("SELECT key, content FROM item")}
+    stored = {row["key"]: row["content"] for row in store.query("SELECT key, content FROM item")}
     same = [(new, key) for key, new in contents if key in stored and _is_as_parsed(stored[key], new)]
     with store.transaction() as db:
         db.executemany("UPDATE item SET content = ? WHERE key = ?", same)

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from alkit.annotate import LabelingSession, cli
-from alkit.annotate.database import store as store_module
+from alkit.annotate.database import database as database_module
 
 TEXTS = [f"text {number} {'word ' * 40}" for number in range(300)]
 CLASSES = ["a", "b"]
@@ -113,7 +113,7 @@ def test_a_lock_of_another_program_stops_labels_not_readers(session, tmp_path, m
 
 def test_a_session_that_cannot_begin_for_a_lock(session, tmp_path, monkeypatch):
     session.close()
-    monkeypatch.setattr(store_module, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(database_module, "_BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(tmp_path / "labels.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OSError, match="locked by another program"):
