@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from alkit.annotate import Items
+from tests.annotate.pictures import hills
 from tests.annotate.web.browser import NEEDS_CHROMIUM, all_saved, labels_of, save_view, served, shown
 
 pytestmark = NEEDS_CHROMIUM
@@ -133,8 +134,9 @@ def test_zoom_by_keyboard(tmp_path, open_page):
 
 
 def test_zoom_by_click(tmp_path, open_page):
-    names, files = photographs(tmp_path)
-    with served(Items(names[:1], image=files[:1]), tmp_path, title="photographs") as (session, address):
+    (tmp_path / "hills.png").write_bytes(hills(1, size=(1200, 900)))
+    items = Items(["photo-0017"], image=[tmp_path / "hills.png"])
+    with served(items, tmp_path, title="photographs") as (session, address):
         page = open_page(address)
         item = shown(page)
         left, top, right, bottom = page.evaluate(RECTANGLES)["picture"]
