@@ -1,10 +1,9 @@
-"""Addresses of 0.1.0 that have moved: its imports and pickles still load, with a `DeprecationWarning`."""
+"""Addresses of 0.1.0 that have moved: its imports and pickles still load."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -63,7 +62,7 @@ _RENAMED = {
 
 
 def resolve(name: str, address: str, homes: Sequence[str], renamed: Mapping[str, str]) -> Any:
-    """Find what 0.1.0 called `name` at `address`, and say where it is now.
+    """Return what 0.1.0 called `name` at `address`.
 
     Parameters
     ----------
@@ -89,8 +88,6 @@ def resolve(name: str, address: str, homes: Sequence[str], renamed: Mapping[str,
     for home in homes:
         module = importlib.import_module(home)
         if not today.startswith("__") and hasattr(module, today):
-            message = f"{address}.{name} has moved to {home}.{today}; this address will go in a later version"
-            warnings.warn(message, DeprecationWarning, stacklevel=3)
             return getattr(module, today)
     raise AttributeError(f"module {address!r} has no attribute {name!r}")
 

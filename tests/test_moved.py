@@ -46,7 +46,6 @@ OF_0_1_0 = {
     "alkit.strategies.selection": ["Picks", "evened_out", "mixed", "per_cost", "stochastic", "top_k", "uniform"],
 }
 NAMES = [(address, name) for address, names in OF_0_1_0.items() for name in names]
-pytestmark = pytest.mark.filterwarnings("ignore:.* has moved to:DeprecationWarning")
 
 
 def test_every_address_that_moved_is_tried():
@@ -62,12 +61,8 @@ def test_what_was_there_loads_by_import_and_by_pickle(address, name):
     assert pickle.loads(f"c{address}\n{name}\n.".encode()) is imported
 
 
-def test_a_moved_name_says_where_it_is():
-    old = importlib.import_module("alkit.strategies.selection")
-    with pytest.warns(
-        DeprecationWarning, match=r"selection.per_cost has moved to alkit.strategies.picks.single.top_k_per_cost"
-    ):
-        assert old.per_cost is picks.top_k_per_cost
+def test_a_pick_that_has_another_name_now():
+    assert importlib.import_module("alkit.strategies.selection").per_cost is picks.top_k_per_cost
 
 
 @pytest.mark.parametrize("address", ["alkit.strategies.selection", "alkit.strategies.picks"])

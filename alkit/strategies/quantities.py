@@ -196,12 +196,19 @@ class Quantities:
         return features
 
     def _check_probabilities(self, values: np.ndarray, source: str) -> None:
-        """Refuse what lies outside [0, 1] by more than rounding."""
+        """Refuse what lies outside [0, 1], or sums to something else than 1, by more than rounding."""
+        asked = f"{source} of {type(levels(self.model)[-1].estimator).__name__}"
         low, high = values.min(), values.max()
         if low < -1e-4 or high > 1 + 1e-4:
             raise ValueError(
-                f"{source} of {type(levels(self.model)[-1].estimator).__name__} returned values from {low:.3g} to "
-                f"{high:.3g}, which are not probabilities; has it a softmax?"
+                f"{asked} returned values from {low:.3g} to {high:.3g}, which are not probabilities; has it a softmax?"
+            )
+        # of posterior samples the first will do
+        sums = (values if values.ndim == 2 else values[:, 0]).sum(-1)
+        if np.abs(sums - 1).max() > 0.01:
+            raise ValueError(
+                f"{asked} returned rows that sum to {sums.min():.3g} to {sums.max():.3g}, not to 1: of several labels "
+                f"per row (multi-label), strategy {self.asked_by} would rank them wrongly; pass one label per row"
             )
 
     def _true_loss(self, proba: np.ndarray, y: Any) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 from modAL.models import ActiveLearner as ModalLearner
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 
 from alkit.strategies import class_balanced, get_strategy
 from tests.fakes import LinearPosterior
@@ -96,3 +97,12 @@ def test_labels_the_model_does_not_know():
     model.X_training, model.y_training = X[:1], np.array([7])
     with pytest.raises(ValueError, match=r"met label 7, but the model knows \[0, 1, 2, 3\]; declare every label"):
         class_balanced("margin").select(model, X, 5)
+
+
+def test_probabilities_of_several_labels_are_refused():
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    model = OneVsRestClassifier(LogisticRegression()).fit(rows, (rows > 0).astype(int))
+    with pytest.raises(
+        ValueError, match="OneVsRestClassifier returned rows that sum to .* multi-label"
+    ):
+        get_strategy("entropy").select(model, rows, 2)

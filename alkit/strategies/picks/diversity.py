@@ -13,6 +13,7 @@ from torch import Tensor
 from alkit.strategies.picks.geometry import (
     check_matrices,
     distance_to,
+    in_range,
     k_means,
     nearest_distance,
     rank_within,
@@ -64,6 +65,7 @@ def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.rando
     array([2, 3])
     """
     check_matrices(k, embedding, train_embedding)
+    (embedding, train_embedding), scale = in_range(embedding, train_embedding)
     nearest = nearest_distance(embedding, train_embedding)
     indices, scores = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
@@ -71,7 +73,7 @@ def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.rando
         indices[t], scores[t] = i, nearest[i]
         torch.minimum(nearest, distance_to(embedding, embedding[i]), out=nearest)
         nearest[i] = -torch.inf
-    return Picks(indices, scores)
+    return Picks(indices, scale * scores)
 
 
 def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
@@ -120,6 +122,7 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     check_matrices(k, embedding)
     if len(proba) != len(embedding):
         raise ValueError(f"proba has {len(proba)} rows, but embedding has {len(embedding)}; pass both of the same rows")
+    (embedding,), scale = in_range(embedding)
     most_probable = proba.argmax(1, keepdim=True)
     error = proba.scatter_add(1, most_probable, -torch.ones_like(proba[:, :1]))
     # the squared length of an outer product is the product of the squared lengths
@@ -138,7 +141,7 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
         distance = _squared_gradient_distance(error, embedding, squares, i)
         nearest = distance if t == 0 else torch.minimum(nearest, distance)
         left[i] = 0
-    return Picks(indices, scores)
+    return Picks(indices, scale**2 * scores)
 
 
 def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
@@ -179,6 +182,7 @@ def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
     array([2, 6])
     """
     check_matrices(k, embedding)
+    (embedding,), scale = in_range(embedding)
     clusters = k_means(embedding, k, rng)
     labels = clusters.labels_.astype(np.intp)
     distance = nearest_distance(embedding, torch.from_numpy(clusters.cluster_centers_)).numpy()
@@ -186,7 +190,7 @@ def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
     sizes = np.bincount(labels)
     # the nearest rows of all clusters before any second nearest; among them the larger clusters first
     indices = np.lexsort((-sizes[labels], ranks))[:k]
-    return Picks(indices, -distance[indices])
+    return Picks(indices, -scale * distance[indices])
 
 
 def diverse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -15,6 +16,8 @@ from alkit.validation import checked_count
 
 _BLOCK_NUMBERS = 2**21
 """Numbers in one block of rows or distances, 16 MB of float64: few blocks, as threads meet after each."""
+_SQUARES_FIT = 2.0**40
+"""Up to here sums and products of squares, too, fit into float32, which ends at 2^128."""
 _MINI_BATCH_FROM = 50_000
 """Rows from which mini-batches stand in for Lloyd's algorithm."""
 
@@ -35,6 +38,26 @@ def check_matrices(k: int, rows: Tensor, labelled: Tensor | None = None) -> None
 def row_blocks(rows: Tensor, width: int) -> tuple[Tensor, ...]:
     """Split rows so that a block by `width` numbers stays small."""
     return rows.split(max(1, _BLOCK_NUMBERS // max(1, width)))
+
+
+def in_range(*matrices: Tensor) -> tuple[list[Tensor], float]:
+    """Divide rows by one power of two where the squares of their numbers might overflow, and tell by which.
+
+    Which row is nearest, and by how many times, stays what it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.picks.geometry import in_range
+    >>> (rows,), scale = in_range(torch.tensor([[1e30], [3e30]]))
+    >>> round(float(rows[1] / rows[0]), 3), rows.square().isfinite().all().item(), scale > 1e30
+    (3.0, True, True)
+    """
+    largest = max((float(rows.abs().max()) for rows in matrices if rows.numel()), default=0.0)
+    if largest < _SQUARES_FIT:
+        return list(matrices), 1.0
+    scale = 2.0 ** math.frexp(largest)[1]
+    return [rows / scale for rows in matrices], scale
 
 
 def distance_to(rows: Tensor, centre: Tensor) -> Tensor:

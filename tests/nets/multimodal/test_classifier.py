@@ -370,9 +370,7 @@ class TestActiveLearning:
         needs = {*strategy.needs, *strategy.pick_needs}
         simulated = {"y_pool": Y} if "true_loss" in needs else {}
         if "features" in needs:
-            with pytest.raises(
-                ValueError, match="20 of 60 rows of the pool hold NaN.* measures distances"
-            ):
+            with pytest.raises(ValueError, match="20 of 60 rows of the pool hold NaN.* measures distances"):
                 strategy.select(net, gappy(), 5, random_state=0)
         else:
             assert len(set(strategy.select(net, gappy(), 5, random_state=0, **simulated).indices)) == 5

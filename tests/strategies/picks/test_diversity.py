@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from alkit.strategies.picks import diversity
+from alkit.strategies.picks import badge, coreset, diversity, kmeans
 
 
 def rng(seed=0):
@@ -240,3 +240,21 @@ def test_diverse_spreads_over_the_best_part():
 def test_wrong_shapes_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("power", [40, 63, 100])
+def test_sizes_whose_squares_overflow_change_no_pick(power):
+    rng = np.random.default_rng(0)
+    small = torch.from_numpy(rng.normal(size=(40, 3)).astype(np.float32))
+    proba = torch.from_numpy(rng.dirichlet(np.ones(4), 40).astype(np.float32))
+    # a power of two rounds nothing
+    large = small * 2.0**power
+    for pick, of in (
+        (badge, lambda rows: (proba, rows)),
+        (coreset, lambda rows: (rows[5:], rows[:5])),
+        (kmeans, lambda rows: (rows,)),
+    ):
+        expected = pick(*of(small), k=6, rng=np.random.default_rng(0))
+        picks = pick(*of(large), k=6, rng=np.random.default_rng(0))
+        assert picks.indices.tolist() == expected.indices.tolist()
+        assert not np.isnan(picks.scores).any()
