@@ -103,6 +103,6 @@ def test_probabilities_of_several_labels_are_refused():
     rows = np.random.default_rng(0).normal(size=(60, 3))
     model = OneVsRestClassifier(LogisticRegression()).fit(rows, (rows > 0).astype(int))
     with pytest.raises(
-        ValueError, match="OneVsRestClassifier returned rows that sum to .* multi-label"
+        ValueError, match="OneVsRestClassifier returned rows that sum to .*multi-label"
     ):
         get_strategy("entropy").select(model, rows, 2)
