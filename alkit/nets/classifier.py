@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 import warnings
 from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -23,7 +20,6 @@ from alkit.nets.training.label_codes import check_labels, class_weights, encode
 from alkit.nets.training.sample_weight import as_tensor, check_weights
 from alkit.nets.training.scoring_net import ScoringNet
 from alkit.nets.training.tensors import labels_of, unwrap
-from alkit.nets.training.warm_start import reinitialised, shrink_perturb
 from alkit.rows import Rows, n_rows
 
 
@@ -34,9 +30,8 @@ class NetClassifier(ScoringNet):
     ----------
     module : class, callable or instance of torch.nn.Module
         Returns logits of shape (n, n_classes), a tuple that starts with them, or anything that has them as ``logits``
-        (attribute or key). A class is built anew at each fit,
-        with ``module__*`` and, where its signature has them, ``n_features`` and ``n_classes``; an instance, e.g. a
-        pretrained network, is copied at each fit.
+        (attribute or key). A class is built anew at each fit, with ``module__*`` and, where its signature has them,
+        ``n_features`` and ``n_classes``; an instance, e.g. a pretrained network, is copied at each fit.
     criterion : class, default=torch.nn.CrossEntropyLoss
         The loss. With :class:`torch.nn.BCEWithLogitsLoss` one logit per row, that of the second of two classes, will
         do. :class:`torch.nn.NLLLoss` takes probabilities, as in skorch, or log-probabilities, as in torch.
@@ -330,57 +325,6 @@ class NetClassifier(ScoringNet):
             return nullcontext()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         return isolated_rng(self.compute_device, (seed + n_epochs) % 2**32)
-
-    def _build(self) -> None:
-        """Build all that is trained, or copy the instances given.
-
-        skorch's `initialize` takes instances as they are: a fit would train the user's own network, and go on from its
-        weights at the next fit.
-        """
-        instances = {name: vars(self)[name] for name in ("module", "criterion")}
-        instances = {name: part for name, part in instances.items() if isinstance(part, nn.Module)}
-        self.__dict__.update(deepcopy(instances))
-        try:
-            self.initialize()
-        finally:
-            self.__dict__.update(instances)
-
-    def initialize_module(self) -> NetClassifier:
-        """Build the network, knowing ``n_features`` and ``n_classes``, or take the instance given."""
-        kwargs = self.get_params_for("module")
-        if not isinstance(self.module, nn.Module):
-            kwargs = self._sizes_taken_by_module() | kwargs
-        self.module_ = self.initialized_instance(self.module, kwargs)
-        return self
-
-    def _sizes_taken_by_module(self) -> dict[str, int]:
-        """Return ``n_features`` and ``n_classes``, as far as they are known and the module's signature has them."""
-        if "classes_inferred_" not in vars(self):
-            return {}
-        sizes = {"n_classes": len(self.classes_inferred_)}
-        if isinstance(self.input_shape_, tuple):
-            sizes["n_features"] = math.prod(self.input_shape_)
-        parameters = inspect.signature(self.module).parameters
-        return {name: size for name, size in sizes.items() if name in parameters}
-
-    def initialize_criterion(self) -> NetClassifier:
-        """Build the loss, or take the instance given, and remember the class weights it came with."""
-        super().initialize_criterion()
-        self.own_weights_ = getattr(self.criterion_, "weight", None)
-        return self
-
-    def _shrink_perturb(self) -> None:
-        """Blend the fitted weights with new ones and start a new optimizer."""
-        fitted = self.module_
-        is_instance = isinstance(self.module, nn.Module)
-        if not is_instance:
-            self._initialize_module(reason="Shrinking and perturbing the module.")
-        # Building draws new weights, but not of an instance, which is only copied, nor of lazy layers, which have none
-        # before their first batch: there, the layers of the fitted network are drawn anew.
-        if is_instance or any(map(nn.parameter.is_lazy, self.module_.parameters())):
-            self.module_ = reinitialised(fitted)
-        shrink_perturb(fitted, self.module_, self.shrink, self.perturb)
-        self._initialize_optimizer(reason="Re-initializing the optimizer.")
 
     def _train(
         self, X: Rows, y: np.ndarray, budget: TrainingBudget, sample_weight: Any = None, **fit_params: Any

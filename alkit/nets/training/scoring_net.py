@@ -17,6 +17,7 @@ from alkit._turns import estimator_lock, torch_modes_kept
 from alkit.nets.embedding import embed_batch
 from alkit.nets.mc_dropout.sampler import DropoutSampler
 from alkit.nets.training import iterators
+from alkit.nets.training.built_net import BuiltNet
 from alkit.nets.training.items import ItemDataset
 from alkit.nets.training.outputs import (
     are_probabilities,
@@ -33,7 +34,7 @@ from alkit.rows import Rows, n_rows, take
 _REFUSALS = (RuntimeError, TypeError, NotImplementedError)
 
 
-class ScoringNet(SkorchNet):
+class ScoringNet(BuiltNet):
     """How rows are scored: in eval mode, in order and in large batches.
 
     Modes and global random states are afterwards as they were.
