@@ -288,7 +288,8 @@ class ScoringNet(BuiltNet):
         self.is_flat_ = out.ndim == 1
         self.is_single_logit_ = isinstance(criterion, nn.BCEWithLogitsLoss) and out.numel() == len(out)
         n_outputs = 2 if self.is_single_logit_ else out.shape[-1]
-        n_classes = np.size(self.known_classes)
+        known = self.known_classes
+        n_classes = 0 if known is None else len(known)
         is_wrong = n_outputs != n_classes or (out.ndim != 2 and not self.is_single_logit_)
         # A fit of no epochs, as skorch's users make one to learn the classes, trains nothing.
         if is_wrong and self.max_epochs != 0:
