@@ -17,7 +17,7 @@ from alkit._turns import fits_alone
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
 from alkit.nets.training.callbacks import raised_by_early_stopping
 from alkit.nets.training.label_codes import check_labels, class_weights, encode
-from alkit.nets.training.sample_weight import as_tensor, check_weights
+from alkit.nets.training.sample_weight import as_tensor, check_weights, scaled_to_classes
 from alkit.nets.training.scoring_net import ScoringNet
 from alkit.nets.training.tensors import labels_of, unwrap
 from alkit.rows import Rows, n_rows
@@ -205,10 +205,12 @@ class NetClassifier(ScoringNet):
             sample_weight = check_weights(sample_weight, n_rows(X))
         n_epochs = len(self.history_ or ()) if warm else 0
         with self.seeded(n_epochs):
-            X, y = self.prepare(X, y, warm, **fit_params)
+            X, y = self.prepare(X, y, warm, sample_weight, **fit_params)
             return self._train(X, y, budget, sample_weight, **fit_params)
 
-    def prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
+    def prepare(
+        self, X: Rows, y: Any, warm: bool = False, sample_weight: np.ndarray | None = None, **fit_params: Any
+    ) -> tuple[Rows, np.ndarray]:
         """Do what comes before the first epoch of a fit; return checked rows and labels."""
         before = self._input_and_classes() if warm else None
         X, y = self._check_rows_and_labels(X, y)
@@ -226,7 +228,7 @@ class NetClassifier(ScoringNet):
         elif self.warm_start == "shrink_perturb":
             self._shrink_perturb()
         self._try_first_rows(X, **fit_params)
-        self._weigh_classes(y)
+        self._weigh_classes(y, sample_weight)
         return X, y
 
     @fits_alone
@@ -270,7 +272,7 @@ class NetClassifier(ScoringNet):
             if not self.initialized_:
                 self._build()
             self._try_first_rows(X, **fit_params)
-            self._weigh_classes(y)
+            self._weigh_classes(y, sample_weight)
             return self._train(X, y, budget, sample_weight, _routing_method="partial_fit", **fit_params)
 
     def fit_loop(self, X: Rows, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NetClassifier:
@@ -348,24 +350,28 @@ class NetClassifier(ScoringNet):
         self.notify("on_train_end", X=X, y=y)
         return self
 
-    def _weighted_rows(self, X: Rows, y: np.ndarray, sample_weight: Any) -> Rows:
+    def _weighted_rows(self, X: Rows, y: np.ndarray, sample_weight: np.ndarray | None) -> Rows:
         """Return rows whose weights come with them, or just rows if they have none."""
-        weights = as_tensor(check_weights(sample_weight, len(y)))
+        weights = as_tensor(sample_weight)
+        if weights is None and not self.is_single_logit_:
+            return X
+        codes = encode(y, self.classes_inferred_)
         if self.is_single_logit_:
             # a loss of single logits has no weights of classes
-            of_classes = class_weights(self.class_weight, self.classes_inferred_, y)
+            of_classes = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
             if of_classes is not None:
-                of_rows = of_classes[encode(y, self.classes_inferred_)]
-                weights = of_rows if weights is None else weights * of_rows
+                weights = of_classes[codes] if weights is None else weights * of_classes[codes]
+        elif weights is not None:
+            weights = scaled_to_classes(weights, codes, getattr(vars(self).get("criterion_"), "weight", None))
         if weights is None:
             return X
         dataset: Any = self.get_dataset(X, y)
         dataset.weights = weights
         return dataset
 
-    def _weigh_classes(self, y: np.ndarray) -> None:
-        """Put class weights into the loss; "balanced" ones change with y."""
-        weights = class_weights(self.class_weight, self.classes_inferred_, y)
+    def _weigh_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Put class weights into the loss; "balanced" ones change with y and the weights of rows."""
+        weights = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
         criterion = vars(self).get("criterion_")
         if not hasattr(criterion, "weight"):
             if weights is None:
