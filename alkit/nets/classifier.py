@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 import warnings
 from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -20,10 +17,9 @@ from alkit._turns import fits_alone
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
 from alkit.nets.training.callbacks import raised_by_early_stopping
 from alkit.nets.training.label_codes import check_labels, class_weights, encode
-from alkit.nets.training.sample_weight import as_tensor, check_weights
+from alkit.nets.training.sample_weight import as_tensor, check_weights, scaled_to_classes
 from alkit.nets.training.scoring_net import ScoringNet
 from alkit.nets.training.tensors import labels_of, unwrap
-from alkit.nets.training.warm_start import reinitialised, shrink_perturb
 from alkit.rows import Rows, n_rows
 
 
@@ -34,9 +30,8 @@ class NetClassifier(ScoringNet):
     ----------
     module : class, callable or instance of torch.nn.Module
         Returns logits of shape (n, n_classes), a tuple that starts with them, or anything that has them as ``logits``
-        (attribute or key). A class is built anew at each fit,
-        with ``module__*`` and, where its signature has them, ``n_features`` and ``n_classes``; an instance, e.g. a
-        pretrained network, is copied at each fit.
+        (attribute or key). A class is built anew at each fit, with ``module__*`` and, where its signature has them,
+        ``n_features`` and ``n_classes``; an instance, e.g. a pretrained network, is copied at each fit.
     criterion : class, default=torch.nn.CrossEntropyLoss
         The loss. With :class:`torch.nn.BCEWithLogitsLoss` one logit per row, that of the second of two classes, will
         do. :class:`torch.nn.NLLLoss` takes probabilities, as in skorch, or log-probabilities, as in torch.
@@ -210,10 +205,12 @@ class NetClassifier(ScoringNet):
             sample_weight = check_weights(sample_weight, n_rows(X))
         n_epochs = len(self.history_ or ()) if warm else 0
         with self.seeded(n_epochs):
-            X, y = self.prepare(X, y, warm, **fit_params)
+            X, y = self.prepare(X, y, warm, sample_weight, **fit_params)
             return self._train(X, y, budget, sample_weight, **fit_params)
 
-    def prepare(self, X: Rows, y: Any, warm: bool = False, **fit_params: Any) -> tuple[Rows, np.ndarray]:
+    def prepare(
+        self, X: Rows, y: Any, warm: bool = False, sample_weight: np.ndarray | None = None, **fit_params: Any
+    ) -> tuple[Rows, np.ndarray]:
         """Do what comes before the first epoch of a fit; return checked rows and labels."""
         before = self._input_and_classes() if warm else None
         X, y = self._check_rows_and_labels(X, y)
@@ -231,7 +228,7 @@ class NetClassifier(ScoringNet):
         elif self.warm_start == "shrink_perturb":
             self._shrink_perturb()
         self._try_first_rows(X, **fit_params)
-        self._weigh_classes(y)
+        self._weigh_classes(y, sample_weight)
         return X, y
 
     @fits_alone
@@ -275,7 +272,7 @@ class NetClassifier(ScoringNet):
             if not self.initialized_:
                 self._build()
             self._try_first_rows(X, **fit_params)
-            self._weigh_classes(y)
+            self._weigh_classes(y, sample_weight)
             return self._train(X, y, budget, sample_weight, _routing_method="partial_fit", **fit_params)
 
     def fit_loop(self, X: Rows, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NetClassifier:
@@ -331,57 +328,6 @@ class NetClassifier(ScoringNet):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         return isolated_rng(self.compute_device, (seed + n_epochs) % 2**32)
 
-    def _build(self) -> None:
-        """Build all that is trained, or copy the instances given.
-
-        skorch's `initialize` takes instances as they are: a fit would train the user's own network, and go on from its
-        weights at the next fit.
-        """
-        instances = {name: vars(self)[name] for name in ("module", "criterion")}
-        instances = {name: part for name, part in instances.items() if isinstance(part, nn.Module)}
-        self.__dict__.update(deepcopy(instances))
-        try:
-            self.initialize()
-        finally:
-            self.__dict__.update(instances)
-
-    def initialize_module(self) -> NetClassifier:
-        """Build the network, knowing ``n_features`` and ``n_classes``, or take the instance given."""
-        kwargs = self.get_params_for("module")
-        if not isinstance(self.module, nn.Module):
-            kwargs = self._sizes_taken_by_module() | kwargs
-        self.module_ = self.initialized_instance(self.module, kwargs)
-        return self
-
-    def _sizes_taken_by_module(self) -> dict[str, int]:
-        """Return ``n_features`` and ``n_classes``, as far as they are known and the module's signature has them."""
-        if "classes_inferred_" not in vars(self):
-            return {}
-        sizes = {"n_classes": len(self.classes_inferred_)}
-        if isinstance(self.input_shape_, tuple):
-            sizes["n_features"] = math.prod(self.input_shape_)
-        parameters = inspect.signature(self.module).parameters
-        return {name: size for name, size in sizes.items() if name in parameters}
-
-    def initialize_criterion(self) -> NetClassifier:
-        """Build the loss, or take the instance given, and remember the class weights it came with."""
-        super().initialize_criterion()
-        self.own_weights_ = getattr(self.criterion_, "weight", None)
-        return self
-
-    def _shrink_perturb(self) -> None:
-        """Blend the fitted weights with new ones and start a new optimizer."""
-        fitted = self.module_
-        is_instance = isinstance(self.module, nn.Module)
-        if not is_instance:
-            self._initialize_module(reason="Shrinking and perturbing the module.")
-        # Building draws new weights, but not of an instance, which is only copied, nor of lazy layers, which have none
-        # before their first batch: there, the layers of the fitted network are drawn anew.
-        if is_instance or any(map(nn.parameter.is_lazy, self.module_.parameters())):
-            self.module_ = reinitialised(fitted)
-        shrink_perturb(fitted, self.module_, self.shrink, self.perturb)
-        self._initialize_optimizer(reason="Re-initializing the optimizer.")
-
     def _train(
         self, X: Rows, y: np.ndarray, budget: TrainingBudget, sample_weight: Any = None, **fit_params: Any
     ) -> NetClassifier:
@@ -404,24 +350,28 @@ class NetClassifier(ScoringNet):
         self.notify("on_train_end", X=X, y=y)
         return self
 
-    def _weighted_rows(self, X: Rows, y: np.ndarray, sample_weight: Any) -> Rows:
+    def _weighted_rows(self, X: Rows, y: np.ndarray, sample_weight: np.ndarray | None) -> Rows:
         """Return rows whose weights come with them, or just rows if they have none."""
-        weights = as_tensor(check_weights(sample_weight, len(y)))
+        weights = as_tensor(sample_weight)
+        if weights is None and not self.is_single_logit_:
+            return X
+        codes = encode(y, self.classes_inferred_)
         if self.is_single_logit_:
             # a loss of single logits has no weights of classes
-            of_classes = class_weights(self.class_weight, self.classes_inferred_, y)
+            of_classes = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
             if of_classes is not None:
-                of_rows = of_classes[encode(y, self.classes_inferred_)]
-                weights = of_rows if weights is None else weights * of_rows
+                weights = of_classes[codes] if weights is None else weights * of_classes[codes]
+        elif weights is not None:
+            weights = scaled_to_classes(weights, codes, getattr(vars(self).get("criterion_"), "weight", None))
         if weights is None:
             return X
         dataset: Any = self.get_dataset(X, y)
         dataset.weights = weights
         return dataset
 
-    def _weigh_classes(self, y: np.ndarray) -> None:
-        """Put class weights into the loss; "balanced" ones change with y."""
-        weights = class_weights(self.class_weight, self.classes_inferred_, y)
+    def _weigh_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Put class weights into the loss; "balanced" ones change with y and the weights of rows."""
+        weights = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
         criterion = vars(self).get("criterion_")
         if not hasattr(criterion, "weight"):
             if weights is None:

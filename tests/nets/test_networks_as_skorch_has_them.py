@@ -134,6 +134,20 @@ def test_no_device():
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
+def test_accelerate():
+    accelerate = pytest.importorskip("accelerate")
+    hf = pytest.importorskip("skorch.hf")
+
+    class Accelerated(hf.AccelerateMixin, NetClassifier):
+        pass
+
+    params = net().get_params(deep=False) | {"accelerator": accelerate.Accelerator(cpu=True)}
+    model = Accelerated(**{name: value for name, value in params.items() if name != "device"}).fit(X, Y)
+    np.testing.assert_allclose(model.predict_proba(X), net().fit(X, Y).predict_proba(X), atol=1e-5)
+    assert model.sample_proba(X, 3, random_state=0).shape == (90, 3, 3)
+    assert model.embed(X).shape == (90, 16)
+
+
 def test_a_trimmed_net_predicts_as_before():
     model = net().fit(X, Y)
     before = model.predict_proba(X)

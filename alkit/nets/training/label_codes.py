@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target
 
 from alkit.labels import as_labels, check_one_type
@@ -105,7 +104,9 @@ def encode(y: np.ndarray, classes: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(codes.astype(np.int64))
 
 
-def class_weights(class_weight: str | dict | None, classes: np.ndarray, y: np.ndarray) -> torch.Tensor | None:
+def class_weights(
+    class_weight: str | dict | None, classes: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None
+) -> torch.Tensor | None:
     """Return the weight of each class in the loss.
 
     Parameters
@@ -116,6 +117,8 @@ def class_weights(class_weight: str | dict | None, classes: np.ndarray, y: np.nd
         Known labels.
     y : ndarray of shape (n,)
         Training labels.
+    sample_weight : ndarray of shape (n,), optional
+        Weights of the rows: "balanced" weighs classes by what their rows weigh together, not by how many they are.
 
     Returns
     -------
@@ -138,9 +141,14 @@ def class_weights(class_weight: str | dict | None, classes: np.ndarray, y: np.nd
     if isinstance(class_weight, dict):
         encode(np.array(list(class_weight)), classes)  # raises where it names an unknown label
         return torch.tensor([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-    # scikit-learn refuses classes without a row, which here may have been declared and not yet seen.
-    seen = np.unique(y)
-    weights_of_seen = compute_class_weight(class_weight, classes=seen, y=y)
-    weights = torch.ones(len(classes))
-    weights[encode(seen, classes)] = torch.from_numpy(weights_of_seen).float()
-    return weights
+    if class_weight != "balanced":
+        raise ValueError(
+            f"class_weight={class_weight!r} is unknown; give 'balanced', a dict of label to weight or None"
+        )
+    codes = encode(y, classes)
+    of_rows = torch.ones(len(y)) if sample_weight is None else torch.from_numpy(sample_weight)
+    totals = torch.bincount(codes, of_rows, minlength=len(classes)).double()
+    seen = totals > 0
+    # as scikit-learn has it, but a class may have been declared and not yet seen
+    balanced = totals.sum() / (seen.sum() * totals)
+    return balanced.where(seen, torch.ones(())).float()

@@ -65,6 +65,37 @@ def check_weights(sample_weight: Any, n: int) -> np.ndarray | None:
     return weights / weights.mean()
 
 
+def scaled_to_classes(weights: Tensor, codes: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Scale weights so that torch's mean over class weights divides by what the rows weigh, not by their number.
+
+    A row of weight two then counts as two rows do, and one of weight zero as none, however heavy its class is.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (n,)
+        Weights of all rows of a fit.
+    codes : Tensor of shape (n,)
+        Their labels.
+    class_weights : Tensor of shape (n_classes,) or None
+        Weights of the classes in the loss.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.nets.training.sample_weight import scaled_to_classes
+    >>> scaled_to_classes(torch.tensor([2.0, 0.0]), torch.tensor([0, 1]), torch.tensor([1.0, 3.0]))
+    tensor([4., 0.])
+    """
+    if class_weights is None:
+        return weights
+    of_rows = class_weights.to(weights)[codes]
+    return weights * of_rows.sum() / (weights * of_rows).sum()
+
+
 def weighted_loss(criterion: nn.Module, out: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
     """Return the loss of a batch whose rows have weights.
 
@@ -78,8 +109,8 @@ def weighted_loss(criterion: nn.Module, out: Tensor, codes: Tensor, weights: Ten
     codes : Tensor of shape (n,)
         Labels.
     weights : Tensor of shape (n,)
-        Weights of the rows, of mean one over all rows of the fit. What the loss is divided by does not depend on them,
-        so that a row counts the same in whatever batch it is.
+        Weights of the rows, scaled over all rows of the fit, see `scaled_to_classes`. What the loss is divided by does
+        not depend on them, so that a row counts the same in whatever batch it is.
 
     Returns
     -------

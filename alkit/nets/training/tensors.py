@@ -36,8 +36,8 @@ def to_tensors(X: Rows) -> Tensors:
 
     Raises
     ------
-    ValueError
-        If the rows are not numbers.
+    ValueError, TypeError
+        If the rows are not numbers; a TypeError if they are neither numbers nor texts.
 
     Examples
     --------
@@ -76,8 +76,8 @@ def _entry(key: str, values: Rows) -> Tensors:
     """Convert one entry of a dict; an error names its key."""
     try:
         return to_tensors(values)
-    except ValueError as error:
-        raise ValueError(f"{key!r}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{key!r}: {error}") from error
 
 
 def _as_numbers(values: np.ndarray) -> np.ndarray:
@@ -85,7 +85,8 @@ def _as_numbers(values: np.ndarray) -> np.ndarray:
     try:
         return np.where(pd.isna(values), np.nan, values).astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(
+        # as numpy tells texts from what is neither text nor number, such as a dict
+        raise type(error)(
             f"X has dtype object and holds something that is no number ({error}); "
             "turn text or categories into numbers first, or pass a dict of arrays"
         ) from error
