@@ -102,7 +102,5 @@ def test_labels_the_model_does_not_know():
 def test_probabilities_of_several_labels_are_refused():
     rows = np.random.default_rng(0).normal(size=(60, 3))
     model = OneVsRestClassifier(LogisticRegression()).fit(rows, (rows > 0).astype(int))
-    with pytest.raises(
-        ValueError, match="OneVsRestClassifier returned rows that sum to .*multi-label"
-    ):
+    with pytest.raises(ValueError, match="OneVsRestClassifier returned rows that sum to .*multi-label"):
         get_strategy("entropy").select(model, rows, 2)
