@@ -21,6 +21,7 @@ from alkit.annotate import LabelingSession
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 playwright = pytest.importorskip("playwright.sync_api")
+playwright.expect.set_options(timeout=20_000)  # as much as pages are given for anything else
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 NEEDS_CHROMIUM = [
