@@ -83,7 +83,7 @@ def by_modality(X: Rows, modalities: Modalities) -> Rows:
     """
     if isinstance(X, Dataset):
         return X if isinstance(X, ModalityDataset) else ModalityDataset(X, modalities)
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not sp.issparse(X):  # one of scipy's formats is a dict
         columns: Mapping[str, Any] = X
     elif not modalities.keys().isdisjoint(column_names(X) or ()):
         columns = {name: kind_of(X).column(X, name) for name in column_names(X) or ()}
@@ -117,10 +117,13 @@ def _declared_shape(size: int | Shape | slice) -> Shape | None:
 
 def _columns_of_matrix(X: Rows, modalities: Modalities) -> dict[str, Any]:
     """Cut one matrix that holds all modalities side by side."""
+    if not hasattr(X, "shape"):  # lists, and whatever else numpy makes an array of
+        X = dense(X)
     if len(getattr(X, "shape", ())) != 2:
         raise ValueError(
             f"X is a {type(X).__name__} of shape {getattr(X, 'shape', 'unknown')}; pass a dict of arrays, a DataFrame "
-            f"with the columns {', '.join(map(repr, modalities))}, a Dataset of dicts, or one matrix"
+            f"with the columns {', '.join(map(repr, modalities))}, a Dataset of dicts, or one matrix. "
+            "Reshape your data with X.reshape(1, -1) if it is one row"
         )
     columns_of = _checked_slices(modalities, width=X.shape[1])
     X = X if column_names(X) is None else dense(X)

@@ -50,7 +50,9 @@ def check_labels(y: Any, n: int) -> np.ndarray:
             "drop rows without label"
         )
     check_one_type(y)
-    kind = type_of_target(y, input_name="y")
+    # scikit-learn casts infinity to int before it refuses it, of which numpy warns
+    with np.errstate(invalid="ignore"):
+        kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"Unknown label type: {kind}. A classifier takes classes, such as ints or strings")
     return y
