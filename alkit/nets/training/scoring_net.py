@@ -17,6 +17,7 @@ from alkit._turns import estimator_lock, torch_modes_kept
 from alkit.nets.embedding import embed_batch
 from alkit.nets.mc_dropout.sampler import DropoutSampler
 from alkit.nets.training import iterators
+from alkit.nets.training.built_net import BuiltNet
 from alkit.nets.training.items import ItemDataset
 from alkit.nets.training.outputs import (
     are_probabilities,
@@ -33,7 +34,7 @@ from alkit.rows import Rows, n_rows, take
 _REFUSALS = (RuntimeError, TypeError, NotImplementedError)
 
 
-class ScoringNet(SkorchNet):
+class ScoringNet(BuiltNet):
     """How rows are scored: in eval mode, in order and in large batches.
 
     Modes and global random states are afterwards as they were.
@@ -287,7 +288,8 @@ class ScoringNet(SkorchNet):
         self.is_flat_ = out.ndim == 1
         self.is_single_logit_ = isinstance(criterion, nn.BCEWithLogitsLoss) and out.numel() == len(out)
         n_outputs = 2 if self.is_single_logit_ else out.shape[-1]
-        n_classes = 0 if self.known_classes is None else len(self.known_classes)
+        known = self.known_classes
+        n_classes = 0 if known is None else len(known)
         is_wrong = n_outputs != n_classes or (out.ndim != 2 and not self.is_single_logit_)
         # A fit of no epochs, as skorch's users make one to learn the classes, trains nothing.
         if is_wrong and self.max_epochs != 0:
