@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path
@@ -58,11 +59,12 @@ class Items:
     def __post_init__(self, looked_at: bool) -> None:
         if not self.ids:
             raise ValueError("there are 0 items; there is nothing to label")
-        counts = pd.Series(self.ids).value_counts()
-        if counts.iloc[0] > 1:
+        counts = Counter(self.ids)
+        ((most_frequent, n_times),) = counts.most_common(1)
+        if n_times > 1:
             raise ValueError(
-                f"{len(self.ids)} items have only {len(counts)} different ids; {counts.index[0]!r} occurs "
-                f"{counts.iloc[0]} times: drop the copies, or take the ids from another column"
+                f"{len(self.ids)} items have only {len(counts)} different ids; {most_frequent!r} occurs "
+                f"{n_times} times: drop the copies, or take the ids from another column"
             )
         self._check_parts()
         self._check_texts()

@@ -408,7 +408,7 @@ class TestErrors:
             (
                 WIDTHS,
                 [1, 2],
-                "X is a list of shape unknown; pass a dict of arrays, a DataFrame with the columns 'text'",
+                r"X is a \w+ of shape \(2,\); pass a dict of arrays, a DataFrame with the columns 'text'",
             ),
             (SLICES, MATRIX[:, :8], "modality 'image' ends with column 10, but X has 8 columns"),
             (SLICES, np.hstack([MATRIX, TEXT]), "modality 'image' ends with column 10, but X has 14 columns"),
