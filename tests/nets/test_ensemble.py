@@ -19,8 +19,8 @@ from alkit import (
     EnsembleClassifier,
     NetClassifier,
 )
+from tests.nets.checks import rounded
 from tests.nets.networks import blobs, net, rng_states
-from tests.nets.test_estimator_checks import rounded
 
 X, Y = blobs()
 

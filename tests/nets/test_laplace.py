@@ -14,8 +14,8 @@ from torch import nn
 
 from alkit import ActiveLearner, DropoutMLPClassifier, LaplaceClassifier, NetClassifier
 from alkit.nets.laplace import log_evidence
+from tests.nets.checks import rounded
 from tests.nets.networks import MLP, blobs, net, rng_states
-from tests.nets.test_estimator_checks import rounded
 
 X, Y = blobs()
 

@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from alkit.nets import DropoutMLPClassifier
+from tests.nets.checks import rounded
 from tests.nets.networks import blobs
-from tests.nets.test_estimator_checks import rounded
 
 X, Y = blobs()
 
