@@ -39,8 +39,10 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     array(['spam', 'ham'], dtype='<U4')
     """
     _refuse_soft_labels(y)
-    # an array keeps its type, objects too, so that predictions have it
-    y = column_or_1d(y if type(y) is np.ndarray else as_labels(y), warn=True)
+    labels = as_labels(y)
+    # an array of texts keeps its type, objects too, so that predictions have it
+    is_text = type(y) is np.ndarray and labels.dtype.kind == "U"
+    y = column_or_1d(y if is_text else labels, warn=True)
     if len(y) != n:
         raise ValueError(f"X has {n} rows, but y has {len(y)} labels; give every row one label")
     missing = np.flatnonzero(pd.isna(y))
