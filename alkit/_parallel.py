@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing.context
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 import joblib
+import torch
 from joblib.parallel import get_active_backend
+from threadpoolctl import threadpool_limits
 
 _JOBS_PER_WORKER = 4
 """Jobs handed to each worker at once by backends that return lists: so many results are held in memory together."""
+# where processes are never forked, there is no such class
+_FORKED: Any = getattr(multiprocessing.context, "ForkProcess", ())
 
 
 def results_of(
@@ -56,3 +61,13 @@ def results_of(
     with parallel(n_jobs=n_jobs) as run:
         while some := list(islice(waiting, n_at_once)):
             yield from run(some)
+
+
+def keep_forks_to_one_thread() -> None:
+    """Let a forked process compute on one thread from now on; any other process is left as it is.
+
+    It has the OpenMP of its parent without the threads that its parent had started, for which it would wait for ever.
+    """
+    if isinstance(multiprocessing.current_process(), _FORKED):
+        torch.set_num_threads(1)
+        threadpool_limits(1)

@@ -46,8 +46,17 @@ def models():
     return {"margin": LogisticRegression(), "badge": DropoutMLPClassifier(max_epochs=2, random_state=0)}
 
 
+@pytest.fixture
+def two_threads():
+    """A process that computes on several threads, which those forked from it do not have."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("strategy", ["margin", "badge"])
-def test_multiprocessing_picks_the_same_rows(strategy):
+def test_multiprocessing_picks_the_same_rows(strategy, two_threads):
     serial = picks_of(models()[strategy], strategy)
     with joblib.parallel_config("multiprocessing", n_jobs=2):
         assert picks_of(models()[strategy], strategy) == serial

@@ -14,7 +14,7 @@ from joblib import delayed
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from alkit._parallel import results_of
+from alkit._parallel import keep_forks_to_one_thread, results_of
 from alkit.protocols import Score
 from alkit.rows import Rows, fetched, n_rows, row_bytes, slices, take
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
@@ -201,6 +201,7 @@ def _read_chunk(
     costs: Any,
 ) -> tuple[slice, np.ndarray, list[np.ndarray]]:
     """Score a chunk, in whichever process or machine, and return what is kept of it."""
+    keep_forks_to_one_thread()
     # whatever is asked of the model, rows that are made on demand are made here, once
     X = fetched(X)
     names = _of_scored_rows((*needs, *keep))
