@@ -32,7 +32,7 @@ def arrivals(texts, labels, seed):
 
 
 def stream_by(X, y, manager, budget, seed):
-    """Predict each batch before it is asked about, ask, and learn from the answers; return what was right, and asked."""
+    """Predict each batch, ask about some of it and learn; return which predictions were right, and the share asked."""
     model = SGDClassifier(loss="log_loss", random_state=seed).partial_fit(X[:N_START], y[:N_START], classes=[0, 1])
     sampler = StreamSampler("margin", budget=budget, manager=manager, random_state=seed)
     is_right = []
@@ -57,7 +57,7 @@ def plot(rights, path):
         totals = np.cumsum(np.pad(right.mean(0), (1, 0)))
         latest = (totals[500:] - totals[:-500]) / 500
         ax.plot(np.arange(500, 500 + len(latest)), latest, label=manager)
-    ax.set(xlabel="mails that arrived", ylabel="right among the last 500", title="A stream of mail, one in ten asked about")
+    ax.set(xlabel="mails that arrived", ylabel="right among the last 500", title="A stream of mail, some asked about")
     ax.legend()
     ax.figure.savefig(path, dpi=120)
 
