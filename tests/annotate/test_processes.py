@@ -76,6 +76,7 @@ def test_copies_at_random_moments_are_complete_or_refused(tmp_path):
         else:
             subprocess.run(f"cp ../{how} .", shell=True, cwd=folder, check=True)
         n_complete[how] += is_complete(folder, before)
+        assert is_complete(tmp_path, before)  # the original, at any moment
     stopped.set()
     server.kill(threads)
     subprocess.run("mkdir killed; cp labels.db killed", shell=True, cwd=tmp_path, check=True)
