@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -262,7 +263,7 @@ for k in range(300):
         break
 """
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    done = subprocess.run(["python", "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert "nothing was saved" in done.stderr
     kept = {k for (k,) in rows_of(tmp_path, "SELECT i.position FROM event e JOIN item i ON i.id = e.item")}
     assert kept == set(map(int, done.stdout.split()))
