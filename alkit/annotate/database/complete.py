@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from alkit.annotate.database.connect import has_log, index_of
+from alkit.annotate.database.connect import has_index, has_log
 from alkit.annotate.database.errors import damaged
 from alkit.annotate.database.store import LabelStore
 
 _QUIET_SECONDS = 1.0
+_MOVE_SECONDS = 1.0
 _POLL_SECONDS = 0.25
 
 
@@ -62,6 +63,9 @@ def mark_settled(db: sqlite3.Connection, path: Path) -> None:
 class Settler:
     """A thread that settles a database whenever nobody has labelled for a second.
 
+    While people label, it moves what is in the log once a second, by a connection of its own, so that no label has to
+    wait until all that gathered there is moved.
+
     Parameters
     ----------
     store : LabelStore
@@ -74,7 +78,7 @@ class Settler:
             settle(store)
         self._stopping = threading.Event()
         # A weak reference: a session that is dropped without being closed takes its thread with it.
-        arguments = (weakref.ref(store), self._stopping)
+        arguments = (weakref.ref(store), LabelStore(store.path), self._stopping)
         self._thread = threading.Thread(target=_settle_when_quiet, args=arguments, daemon=True)
         self._thread.start()
 
@@ -86,18 +90,25 @@ class Settler:
             settle(self._store)
 
 
-def _settle_when_quiet(reference: weakref.ref[LabelStore], stopping: threading.Event) -> None:
+def _settle_when_quiet(reference: weakref.ref[LabelStore], own: LabelStore, stopping: threading.Event) -> None:
     settled = None  # the last event that it was done after
-    while not stopping.wait(_POLL_SECONDS):
-        store = reference()
-        if store is None:
-            return
-        last = store.last_recorded
-        if last != settled and time.monotonic() - last >= _QUIET_SECONDS:
+    moved_at = time.monotonic()
+    with closing(own):
+        while not stopping.wait(_POLL_SECONDS):
+            store = reference()
+            if store is None:
+                return
+            last, now = store.last_recorded, time.monotonic()
+            del store  # not held while waiting
+            if last == settled:
+                continue
             with suppress(OSError):
-                if settle(store):
-                    settled = last
-        del store  # not held while waiting
+                if now - last >= _QUIET_SECONDS:
+                    if settle(own):
+                        settled = last
+                elif now - moved_at >= _MOVE_SECONDS:
+                    moved_at = now
+                    own.checkpoint()
 
 
 def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None:
@@ -177,7 +188,7 @@ def reading(path: Path, *, incomplete: bool = False) -> Iterator[LabelStore]:
 
 def _unused(path: Path) -> tuple[int, int] | None:
     """Return size and time of a file, None while a session may be at work on it, or where there is none."""
-    if index_of(path).exists() or not path.exists():
+    if has_index(path) or not path.exists():
         return None
     state = path.stat()
     return state.st_size, state.st_mtime_ns

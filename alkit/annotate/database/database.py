@@ -11,6 +11,7 @@ from typing import Any
 
 from alkit.annotate.database.connect import connect_to_read, connect_to_write
 from alkit.annotate.database.errors import locked, translated
+from alkit.annotate.database.lock import is_locked
 from alkit.annotate.database.schema import needs_upgrade, upgrade
 
 # How long a label waits for a lock before the annotator is told, and how long a trainer, whom nobody waits for, does.
@@ -73,7 +74,7 @@ class Database:
 
     def _open_to_read(self, opened: ExitStack) -> None:
         """Open the file as it is; tables of an older alkit are brought up to date in memory."""
-        self._db = connect_to_read(self.path, self._seconds, opened)
+        self._db = connect_to_read(self.path, self._seconds, opened, in_use=is_locked(self.path))
         if needs_upgrade(self._db, self.path):
             memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             opened.callback(memory.close)

@@ -12,6 +12,7 @@ from alkit.annotate import LabelingSession
 from alkit.annotate.database import schema
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.complete import reading, settle
+from alkit.annotate.database.lock import is_locked
 from alkit.annotate.database.store import LabelStore
 from tests.annotate.database.stores import record
 
@@ -110,6 +111,24 @@ def test_a_reader_of_another_program_delays_neither_labels_nor_copies_for_long(f
             assert not settle(store)
         assert settle(store)
     assert n_read(copied(store, tmp_path / "copy", "labels.db")) == 3
+
+
+def test_a_link_to_a_database_leads_to_its_log_too(filled, tmp_path):
+    store = filled(3)
+    settle(store)
+    label_all(store, range(3))
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(store.path)
+    assert n_read(link) == 3
+
+
+def test_whether_a_session_is_at_work(tmp_path):
+    path = tmp_path / "labels.db"
+    assert not is_locked(path)
+    with LabelingSession(["x", "y"], ["a", "b"], path):
+        assert is_locked(path)
+    assert not is_locked(path)
 
 
 def test_reading_again_and_again_while_somebody_labels(filled):
