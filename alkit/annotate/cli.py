@@ -16,12 +16,12 @@ from alkit._version import __version__
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.tokens import remove_tokens
-from alkit.annotate.default_models import default_model
-from alkit.annotate.exports import export
 from alkit.annotate.formats import FORMATS
+from alkit.annotate.formats.export import export
 from alkit.annotate.items import printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
+from alkit.annotate.training.default_models import default_model
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham

@@ -33,6 +33,20 @@ def beside(path: Path, ending: str) -> Path:
     return Path(os.path.realpath(path) + ending)
 
 
+def model_path(database: Path) -> Path:
+    """Return where the model is kept that was fitted on the labels of a database.
+
+    Parameters
+    ----------
+    database : Path
+
+    Returns
+    -------
+    Path
+    """
+    return beside(database, ".model")
+
+
 def has_index(path: Path) -> bool:
     """Return whether a session may be at work on a database, or was killed.
 

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from alkit.annotate.pictures import (
+from alkit.annotate.training.pictures import (
     Thumbnails,
     UnreadablePicture,
     UnreadableRows,

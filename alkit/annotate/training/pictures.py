@@ -81,7 +81,7 @@ def read_picture(path: str | Path, side: int | None = None) -> Any:
     --------
     >>> import tempfile
     >>> from PIL import Image
-    >>> from alkit.annotate.pictures import read_picture
+    >>> from alkit.annotate.training.pictures import read_picture
     >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
     ...     Image.new("RGBA", (40, 30)).save(file.name)  # fully transparent
     ...     read_picture(file.name).getpixel((0, 0))
@@ -178,7 +178,7 @@ class Thumbnails(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from alkit.annotate.pictures import Thumbnails
+    >>> from alkit.annotate.training.pictures import Thumbnails
     >>> Thumbnails().fit_transform([]).shape
     (0, 3072)
     """

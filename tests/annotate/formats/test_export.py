@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from alkit.annotate import LabelingSession
-from alkit.annotate.exports import export
 from alkit.annotate.formats import read_csv, read_jsonl
+from alkit.annotate.formats.export import export
 from tests.annotate.pictures import hills
 
 TEXTS = ["=1+1", "+49 30 1", "-x", "@me", "\tx", "\rx", "plain", "a=b"]
