@@ -109,8 +109,8 @@ def _add_export_arguments(export: argparse.ArgumentParser) -> None:
     export.add_argument("--aggregate", choices=("majority", "dawid-skene"), help="one label per item, made of all "
                         "annotators'")  # fmt: skip
     export.add_argument("--excel-safe", action="store_true", help="of csv: write an apostrophe before texts that a "
-                        "spreadsheet would run as a formula: those that begin with = + - @, tab or carriage "
-                        "return")  # fmt: skip
+                        "spreadsheet would run as a formula: those that begin with = + - @, tab or a line "
+                        "break")  # fmt: skip
     export.add_argument("--output", type=Path, required=True, metavar="FILE", help="replaced once all is written; must "
                         "not be a database or the data")  # fmt: skip
 
@@ -151,7 +151,6 @@ def _label(chosen: argparse.Namespace) -> None:
         overlap=chosen.overlap, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
     )  # fmt: skip
-    session.store.put_meta(data=str(chosen.data.resolve()))  # which exports do not replace
     try:
         _serve(session, chosen)
     except KeyboardInterrupt:

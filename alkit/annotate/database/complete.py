@@ -4,11 +4,14 @@ Labels are first written to the write-ahead log beside the database. The setting
 the number of all events where it has everything, None from the first event on that only the log has. The file is marked
 None before that event is acknowledged, and marked with the number once nobody has labelled for a second. So a copy of
 the file alone knows whether labels are missing in it. A session that was killed leaves the file marked None, too, and
-other programs may then move the log into it; so the mark counts only in a copy, which has another ``inode``.
+other programs may then move the log into it; so the mark counts only in a file that is not in the ``place`` where it
+was written: in a copy, and in a file that was moved, or linked to, without the log beside it.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
 import threading
 import time
@@ -57,7 +60,13 @@ def mark_settled(db: sqlite3.Connection, path: Path) -> None:
     """
     # Events are numbered without gaps, because none is ever deleted.
     db.execute("INSERT OR REPLACE INTO meta SELECT 'settled', CAST(COALESCE(MAX(seq), 0) AS TEXT) FROM event")
-    db.execute("INSERT OR REPLACE INTO meta VALUES ('inode', ?)", (str(path.stat().st_ino),))
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('place', ?)", (json.dumps(_place(path)),))
+
+
+def _place(path: Path) -> list[int | str]:
+    """Return what tells a file from its copies and hard links, and changes when it is moved; folders may be renamed."""
+    real = Path(os.path.realpath(path))
+    return [real.stat().st_ino, real.parent.stat().st_ino, real.name]
 
 
 class Settler:
@@ -139,13 +148,14 @@ def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None
     if n_events != n_numbered:
         raise damaged(store.path, f"{n_numbered} events were recorded, {n_events} are there")
     settled = store.meta("settled", n_events)  # databases of alkit 0.1.0 do not say
-    in_place = store.meta("inode") == store.path.stat().st_ino
+    in_place = store.meta("place") == _place(store.path)
     if had_log or in_place or settled == n_events:
         return
     raise ValueError(
-        f"{store.path} is a copy that lacks labels: it was made while they were in the file beside the original that "
-        "ends in -wal; copy with 'alkit backup --db labels.db --output copy.db', also while a server runs. If the "
-        "original is lost, 'alkit backup --incomplete' makes a database of what there is"
+        f"{store.path} is a copy that lacks labels, or was moved without them: they are in the file beside the "
+        "original that ends in -wal. Copy with 'alkit backup --db labels.db --output copy.db', also while a server "
+        "runs; move all files that begin with labels.db together. If the original is lost, 'alkit backup --incomplete' "
+        "makes a database of what there is"
     )
 
 

@@ -108,7 +108,7 @@ def connect_to_write(path: Path, seconds: float) -> sqlite3.Connection:
     """
     if not path.is_dir():  # SQLite says what is wrong with a folder
         make_private(path)
-    return _connect(path, "rw", seconds)
+    return connect(path, "rw", seconds)
 
 
 def connect_to_read(path: Path, seconds: float, opened: ExitStack, *, in_use: bool) -> sqlite3.Connection:
@@ -133,14 +133,14 @@ def connect_to_read(path: Path, seconds: float, opened: ExitStack, *, in_use: bo
     Connection
     """
     if has_index(path) and beside(path, "-wal").exists():
-        connection = _connect(path, "ro" if in_use else "ro&readonly_shm=1", seconds)
+        connection = connect(path, "ro" if in_use else "ro&readonly_shm=1", seconds)
     elif has_log(path):
         copy = Path(opened.enter_context(TemporaryDirectory())) / "copy.db"
         shutil.copyfile(path, copy)
         shutil.copyfile(beside(path, "-wal"), beside(copy, "-wal"))
-        connection = _connect(copy, "rw", seconds)
+        connection = connect(copy, "rw", seconds)
     else:
-        connection = _connect(path, "ro&immutable=1", seconds)
+        connection = connect(path, "ro&immutable=1", seconds)
     opened.callback(connection.close)
     return connection
 
@@ -161,7 +161,21 @@ def uri_of(path: Path, mode: str) -> str:
     return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
 
 
-def _connect(path: Path, mode: str, seconds: float) -> sqlite3.Connection:
+def connect(path: Path, mode: str, seconds: float) -> sqlite3.Connection:
+    """Open a file that exists.
+
+    Parameters
+    ----------
+    path : Path
+    mode : str
+        As for `uri_of`.
+    seconds : float
+        How long statements wait for locks.
+
+    Returns
+    -------
+    Connection
+    """
     connection = sqlite3.connect(
         uri_of(path, mode), uri=True, timeout=seconds, isolation_level=None, check_same_thread=False,
         cached_statements=256,

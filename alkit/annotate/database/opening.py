@@ -10,6 +10,7 @@ import numpy as np
 
 from alkit.annotate.database.complete import Settler, check
 from alkit.annotate.database.connect import has_log, model_path
+from alkit.annotate.database.database import refuse_other_files
 from alkit.annotate.database.lock import lock
 from alkit.annotate.database.setup import is_empty, prepare
 from alkit.annotate.database.store import LabelStore
@@ -41,6 +42,7 @@ def open_to_label(
     OSError
         If another session is using it, it is damaged, or it cannot be written.
     """
+    refuse_other_files(path)
     opened.callback(lock(path).close)
     had_log = has_log(path)
     store = LabelStore(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ def check_settings(
     ------
     ValueError
     """
-    names = all(isinstance(name, str) and name for name in classes)
+    names = all(isinstance(name, str) and name.strip() for name in classes)
     if not names or len(set(classes)) != len(classes) or len(classes) < 2:
         raise ValueError(f"classes are {list(classes)}; pass two or more different names")
     if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 1:
@@ -89,6 +90,8 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
         add_items(store, contents, fingerprint, rng)
     _check_classes(store, classes)
     store.put_meta(classes=list(classes))
+    if items.source is not None:
+        store.put_meta(data=os.path.realpath(items.source))
     if store.meta("overlap") != overlap:
         store.set_overlap(overlap)
 

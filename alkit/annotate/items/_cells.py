@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+MAX_ID = 1000  # characters; pages send several ids in an address, and servers limit its length
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # control and format characters, and spaces of all kinds
 
 
