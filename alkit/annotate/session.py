@@ -19,6 +19,7 @@ from alkit.annotate.database.opening import open_to_label
 from alkit.annotate.database.progress import count_progress
 from alkit.annotate.database.setup import check_settings
 from alkit.annotate.database.tokens import new_token
+from alkit.annotate.files import check_regular
 from alkit.annotate.items import Items
 from alkit.annotate.pages import Pages
 from alkit.annotate.quality.curve import live_curve
@@ -334,9 +335,12 @@ class LabelingSession(EventRecorder):
         ------
         UnknownItem
             If there is no such item, or it has no picture.
+        OSError
+            If its file cannot be read.
         """
         if item not in self._pictures:
             raise UnknownItem(f"there is no item {item!r} with a picture")
+        check_regular(self._pictures[item])  # it was one when it was listed
         return self._pictures[item].read_bytes()
 
     def new_token(self, annotator: str | None) -> str:

@@ -142,6 +142,7 @@ EMPTY = "have no text in column 'body'; the first is row 3, where it is empty"
         ('body\na\n""\n', {"text": "body"}, EMPTY),
         ("id,body\n1,a\n2,   \n", {"text": "body"}, EMPTY),
         ("id,body\n1,a\n2,\u200b\u00a0\n", {"text": "body"}, EMPTY),
+        ("id,body\n1,a\n2,\u3164\u2800\ufe0f\n", {"text": "body"}, EMPTY),
         ("id,body\n1.0,a\n,b\n3,c\n", {"id": "id"}, "have no id in column 'id'; the first is row 3, where it is empty"),
         (f"id,body\n1,a\n{'2' * 1001},b\n", {"id": "id"}, "row 3: the id in column 'id' has 1001 characters"),
         ("id,body\n1,a\n\n\n1,b\n", {"id": "id"}, "'1' occurs 2 times in column 'id', first in row 2 and row 5"),

@@ -1,6 +1,7 @@
 """HTTP: who is let in, what is answered, and what no request gets at."""
 
 import json
+import os
 import sqlite3
 import uuid
 from contextlib import closing
@@ -203,6 +204,9 @@ def test_pictures_by_id(client, session):
     answer = client.get("/api/image/b")
     assert answer.status_code == 404
     assert str(path) not in answer.text
+    path.rmdir()
+    os.mkfifo(path)
+    assert client.get("/api/image/b").status_code == 404
 
 
 @pytest.mark.parametrize(
