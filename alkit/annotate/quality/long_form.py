@@ -63,7 +63,8 @@ def read_labels(labels: Any) -> EncodedLabels:
     array([[ 1,  0],
            [-1,  0]])
     """
-    names = [str(name) for name in getattr(labels, "columns", ())]
+    # the columns of a pyarrow table are their values, not their names
+    names = [str(name) for name in getattr(labels, "column_names", getattr(labels, "columns", ()))]
     for columns in _LONG:
         if set(columns) <= set(names):
             return _read_long(*(np.asarray(labels[name], dtype=object) for name in columns))

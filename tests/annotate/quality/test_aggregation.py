@@ -189,6 +189,15 @@ def test_other_long_forms_are_refused(aggregate, labels, message):
         aggregate(labels)
 
 
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_long_frames_of_other_libraries(library):
+    frame = pytest.importorskip(library)
+    make = frame.DataFrame if library == "polars" else frame.table
+    assert dawid_skene(make(long_frame().to_dict("list"))).labels.tolist() == ["ham", "spam", "spam"]
+    wide = dawid_skene(make({"ann": ["a", "b", "a"], "bob": ["a", "b", "b"]}))
+    assert wide.annotators.tolist() == ["ann", "bob"]
+
+
 @pytest.mark.parametrize("n_classes", [2, 5, 40])
 @pytest.mark.parametrize("accuracy", [0.5, 0.9])
 def test_three_people_are_not_a_long_form(n_classes, accuracy):
