@@ -10,12 +10,15 @@ from alkit.experiment import ActiveLearningClassifier, compare_strategies  # noq
 from alkit.learners import ActiveLearner, BayesianOptimizer, Committee, CommitteeRegressor  # noqa: E402
 from alkit.nets import (  # noqa: E402
     DropoutMLPClassifier,
+    DropoutMLPRegressor,
     EnsembleClassifier,
+    EnsembleRegressor,
     LaplaceClassifier,
     LearningLossClassifier,
     MultimodalClassifier,
     MultimodalLearningLossClassifier,
     NetClassifier,
+    NetRegressor,
 )
 from alkit.strategies import get_strategy, get_strategy_names  # noqa: E402
 
@@ -26,12 +29,15 @@ __all__ = [
     "Committee",
     "CommitteeRegressor",
     "DropoutMLPClassifier",
+    "DropoutMLPRegressor",
     "EnsembleClassifier",
+    "EnsembleRegressor",
     "LaplaceClassifier",
     "LearningLossClassifier",
     "MultimodalClassifier",
     "MultimodalLearningLossClassifier",
     "NetClassifier",
+    "NetRegressor",
     "__version__",
     "compare_strategies",
     "get_strategy",
