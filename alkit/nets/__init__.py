@@ -1,4 +1,4 @@
-"""Networks as scikit-learn classifiers and regressors. What is not in ``__all__`` is private, whole folders among it."""
+"""Networks as scikit-learn classifiers and regressors. What is not in ``__all__`` is private, whole folders too."""
 
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.ensemble import EnsembleClassifier, EnsembleRegressor

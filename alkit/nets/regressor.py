@@ -14,7 +14,7 @@ from alkit.nets.training.target_scale import TargetScale, check_numbers
 from alkit.nets.training.training_net import TrainingNet
 from alkit.rows import Rows
 
-# Draws for the standard deviation of a prediction, which are always the same, so that a row has one whatever the others.
+# Draws for the standard deviation of a prediction: always the same, so that other rows do not change that of a row.
 _STD_DRAWS, _STD_SEED = 20, 0
 
 
@@ -59,7 +59,8 @@ class NetRegressor(TrainingNet, skorch.NeuralNetRegressor):
     >>> from torch import nn
     >>> X, y = load_diabetes(return_X_y=True, scaled=False)
     >>> X = (X - X.mean(0)) / X.std(0)
-    >>> net = NetRegressor(nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 1)), random_state=0)
+    >>> layers = nn.Linear(10, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 1)
+    >>> net = NetRegressor(nn.Sequential(*layers), max_epochs=30, random_state=0)
     >>> mean, std = net.fit(X, y).predict(X, return_std=True)
     >>> mean.shape, std.shape, net.sample_y(X, n_samples=5, random_state=0).shape
     ((442,), (442,), (442, 5))

@@ -13,6 +13,6 @@ def rounded(estimator):
 
 
 SUBSET = {
-    "check_methods_subset_invariance": "a batch of another size rounds in another way: equal to 1e-6 in float32, given in "
-    "the float64 of y, of which the check asks 1e-7"
+    "check_methods_subset_invariance": "a batch of another size rounds in another way: equal to 1e-6 in float32, given "
+    "in the float64 of y, of which the check asks 1e-7"
 }

@@ -37,7 +37,7 @@ class BuiltNet(SkorchNet):
             self.__dict__.update(instances)
 
     def initialize_module(self) -> Self:
-        """Build the network, knowing ``n_features`` and ``n_classes`` (or ``n_outputs``), or take the instance given."""
+        """Build the network, knowing ``n_features``, ``n_classes`` and ``n_outputs``, or take the instance given."""
         kwargs = self.get_params_for("module")
         if not isinstance(self.module, nn.Module):
             kwargs = self._sizes_taken_by_module() | kwargs
@@ -45,7 +45,7 @@ class BuiltNet(SkorchNet):
         return self
 
     def _sizes_taken_by_module(self) -> dict[str, int]:
-        """Return the numbers of inputs and outputs, as far as they are known and the module's signature has them."""
+        """Return how many inputs and outputs there are, where that is known and the module's signature has it."""
         sizes = self._output_sizes()
         if sizes and isinstance(self.input_shape_, tuple):
             sizes["n_features"] = math.prod(self.input_shape_)
