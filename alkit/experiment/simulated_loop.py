@@ -282,6 +282,6 @@ def is_missing(y: np.ndarray, missing_label: Any) -> np.ndarray:
     """Return a mask of the rows that nobody can label."""
     if missing_label is None:
         return np.zeros(len(y), dtype=bool)
-    missing = np.asarray(pd.isna(y) if pd.isna(missing_label) else y == missing_label)
+    missing: np.ndarray = np.asarray(pd.isna(y) if pd.isna(missing_label) else y == missing_label)
     # of several numbers per row all are needed
-    return missing.reshape(len(y), -1).any(axis=1)
+    return np.any(missing.reshape(len(y), -1), axis=1)

@@ -165,9 +165,11 @@ def _of_regressors(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], 
 def _std(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
     if tells_std(estimator):
         return "predict", lambda X: one_output_flat(estimator.predict(X, return_std=True)[1], 1)
-    answers = (way(estimator, draws) for way in (_sample_y, _of_regressors))
-    source, ask = next((answer for answer in answers if answer is not None), (None, None))
-    return None if ask is None else (source, lambda X: np.std(ask(X), axis=1))
+    values = _sample_y(estimator, draws) or _of_regressors(estimator, draws)
+    if values is None:
+        return None
+    source, ask = values
+    return source, lambda X: np.std(ask(X), axis=1)
 
 
 def _normal_values(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
