@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,63 @@ def check_same_labels(y: Any, taught: Any) -> None:
 def _type_of(y: np.ndarray) -> str:
     """Return "number" or "bool", and "other" for texts and objects."""
     return "number" if y.dtype.kind in "iuf" else "bool" if y.dtype.kind == "b" else "other"
+
+
+def as_numbers(y: Any) -> np.ndarray:
+    """Return what a regressor is to predict as floats, or refuse it by name.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, T)
+        One number per row, or T of them.
+
+    Returns
+    -------
+    array (n,) or (n, T), float64
+
+    Raises
+    ------
+    ValueError
+        If y holds anything but finite numbers.
+
+    Examples
+    --------
+    >>> from alkit.labels import as_numbers
+    >>> as_numbers([1, 2])
+    array([1., 2.])
+    """
+    values = np.asarray(as_labels(y))
+    if values.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: y holds {values.flat[0]!r}; a regressor predicts real numbers")
+    if values.dtype.kind == "O":
+        values = _numbers_of_objects(values)
+    if values.dtype.kind not in "biuf":
+        raise _no_number(values.ravel().tolist()[0])
+    if values.ndim > 2 or 0 in values.shape[1:]:
+        raise ValueError(f"y has shape {values.shape}; give one number per row, (n,), or several, (n, n_outputs)")
+    values = values.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    if bad.size:
+        what = "NaN" if np.isnan(values).any() else "infinity"
+        raise ValueError(
+            f"Input y contains {what} in {bad.size} of {len(values)} rows (first: row {bad[0]}); leave out rows "
+            "without a number"
+        )
+    return values
+
+
+def _numbers_of_objects(values: np.ndarray) -> np.ndarray:
+    """Return numbers that are held as objects, such as decimals, with NaN for what is missing."""
+    missing = pd.isna(values)
+    refused = next((value for value in values[~missing] if not isinstance(value, Number)), None)
+    if refused is not None:
+        raise _no_number(refused)
+    return np.where(missing, np.nan, values).astype(np.float64)
+
+
+def _no_number(value: Any) -> ValueError:
+    """Return the error for a label where a number is to be predicted."""
+    return ValueError(
+        f"y holds {value!r}, but a regressor predicts numbers; pass numbers, or take a classifier for labels, such as "
+        "alkit.NetClassifier"
+    )

@@ -117,7 +117,8 @@ class Comparison:
         Parameters
         ----------
         target : float, optional
-            The score to reach; by default the baseline's mean score at the end.
+            The score to reach, as the scorer has it (of ``"neg_root_mean_squared_error"`` minus the error); by default
+            the baseline's mean score at the end.
         confidence : float, default=0.95
             Of the intervals ``*_low`` to ``*_high``, over seeds.
 

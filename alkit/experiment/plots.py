@@ -76,7 +76,7 @@ class LearningCurveDisplay:
         ax: Any = None,
         time_ax: Any = None,
         band: str = "interval",
-        score_name: str = "score",
+        score_name: str | None = None,
     ) -> Self:
         """Draw a comparison: one colour per strategy and one line style per estimator.
 
@@ -90,18 +90,23 @@ class LearningCurveDisplay:
             `ax` alone, only the curves are drawn.
         band : {"interval", "std"}, default="interval"
             A 95 % confidence interval of the mean, or a standard deviation between seeds to either side.
-        score_name : str, default="score"
-            Label of the axis.
+        score_name : str, optional
+            Label of the axis, by default "score". Of a scorer such as ``"neg_root_mean_squared_error"`` the error is
+            drawn, and the label is its name.
 
         Returns
         -------
         LearningCurveDisplay
         """
+        curves, name = comparison.curves(), "score"
+        if isinstance(comparison.scoring, str) and comparison.scoring.startswith("neg_"):
+            curves = {key: (n_labels, -score) for key, (n_labels, score) in curves.items()}
+            name = comparison.scoring.removeprefix("neg_").replace("_", " ")
         display = cls(
-            comparison.curves(),
+            curves,
             fit_seconds=comparison.fit_seconds(),
             baseline=comparison.baseline,
-            score_name=score_name,
+            score_name=score_name or name,
         )
         return display.plot(ax=ax, time_ax=time_ax, band=band)
 
@@ -121,7 +126,7 @@ class LearningCurveDisplay:
 
         Parameters
         ----------
-        estimator : fitted ActiveLearningClassifier
+        estimator : fitted ActiveLearningClassifier or ActiveLearningRegressor
         X, y : rows and labels
             To score each round's model on.
         scoring : str or callable, optional
@@ -199,7 +204,7 @@ class LearningCurveDisplay:
     def _label_axes(self) -> None:
         """Label the axes."""
         self.ax_.set(xlabel="labels acquired", ylabel=self.score_name)
-        self.ax_.legend(loc="lower right")
+        self.ax_.legend(loc="best")
         self.ax_.grid(alpha=0.3)
         if self.time_ax_ is not None:
             self.time_ax_.set(xlabel="labels acquired", ylabel="seconds\nper fit")

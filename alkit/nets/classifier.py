@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
+import skorch
 import torch
-from sklearn.utils import check_random_state
 from torch import nn
-from torch.utils.data import Dataset
 
-from alkit._random import isolated_rng
 from alkit._turns import fits_alone
-from alkit.nets.training.budget import BudgetSpent, TrainingBudget
-from alkit.nets.training.callbacks import raised_by_early_stopping
-from alkit.nets.training.label_codes import check_labels, class_weights, encode
-from alkit.nets.training.sample_weight import as_tensor, check_weights, scaled_to_classes
-from alkit.nets.training.scoring_net import ScoringNet
-from alkit.nets.training.tensors import labels_of, unwrap
-from alkit.rows import Rows, n_rows
+from alkit.nets.training.label_codes import class_weights, encode
+from alkit.nets.training.sample_weight import as_tensor, scaled_to_classes
+from alkit.nets.training.training_net import TrainingNet
+from alkit.rows import Rows
 
 
-class NetClassifier(ScoringNet):
+class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
     """A torch network as a scikit-learn classifier: skorch's, made for small, growing label sets.
 
     Parameters
@@ -112,6 +105,9 @@ class NetClassifier(ScoringNet):
     (150, 3)
     """
 
+    _targets_named = "the classes"
+    _remedy = "; declare all labels with classes=[...] to avoid it"
+
     def __init__(
         self,
         module: Any,
@@ -164,73 +160,6 @@ class NetClassifier(ScoringNet):
             raise AttributeError(f"{type(self).__name__} has no attribute 'classes_'")
         return self.known_classes
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self.row_adapter.allow_nan
-        return tags
-
-    @fits_alone
-    def fit(self, X: Rows, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> NetClassifier:
-        """Fit the network.
-
-        Parameters
-        ----------
-        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
-            The rows.
-        y : array-like of shape (n,), optional
-            Labels; may be left out if X is a Dataset that yields (x, y).
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows in the loss, multiplied with those of their classes. The criterion must have a
-            ``reduction``, as torch's have.
-        **fit_params : dict
-            Passed to the network's ``forward``, and to `train_split`.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            On bad input (the message names cause and remedy), and if the loss is not finite.
-        """
-        if self.warm_start not in (False, True, "shrink_perturb"):
-            raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
-        self.check_training_readiness()
-        warm = bool(self.warm_start) and self.initialized_
-        # refused before anything of an earlier fit is lost
-        budget = TrainingBudget(self.max_epochs, self.min_steps)
-        if sample_weight is not None:
-            sample_weight = check_weights(sample_weight, n_rows(X))
-        n_epochs = len(self.history_ or ()) if warm else 0
-        with self.seeded(n_epochs):
-            X, y = self.prepare(X, y, warm, sample_weight, **fit_params)
-            return self._train(X, y, budget, sample_weight, **fit_params)
-
-    def prepare(
-        self, X: Rows, y: Any, warm: bool = False, sample_weight: np.ndarray | None = None, **fit_params: Any
-    ) -> tuple[Rows, np.ndarray]:
-        """Do what comes before the first epoch of a fit; return checked rows and labels."""
-        before = self._input_and_classes() if warm else None
-        X, y = self._check_rows_and_labels(X, y)
-        self._learn_classes(X, y, self._classes_with_those_known(y) if warm else self.classes, reset=True)
-        if warm and before != self._input_and_classes():
-            warnings.warn(
-                f"warm_start={self.warm_start!r}, but the shape of rows or the classes have changed from {before} "
-                f"to {self._input_and_classes()}: starting fresh; declare all labels with classes=[...] to avoid it",
-                UserWarning,
-                stacklevel=3,
-            )
-            warm = False
-        if not warm:
-            self._build()
-        elif self.warm_start == "shrink_perturb":
-            self._shrink_perturb()
-        self._try_first_rows(X, **fit_params)
-        self._weigh_classes(y, sample_weight)
-        return X, y
-
     @fits_alone
     def partial_fit(
         self,
@@ -256,12 +185,8 @@ class NetClassifier(ScoringNet):
         -------
         self
         """
-        self.check_training_readiness()
-        budget = TrainingBudget(self.max_epochs if epochs is None else epochs, min_steps=0)
-        if sample_weight is not None:
-            sample_weight = check_weights(sample_weight, n_rows(X))
-        with self.seeded(len(self.history_ or ())):
-            X, y = self._check_rows_and_labels(X, y)
+
+        def learn(X: Rows, y: np.ndarray) -> None:
             # A network that skorch's `initialize` built knows no classes yet.
             is_first_call = not self.initialized_ or "classes_inferred_" not in vars(self)
             if is_first_call:
@@ -269,31 +194,11 @@ class NetClassifier(ScoringNet):
                 self._learn_classes(X, y, declared, reset=True)
             else:
                 self._learn_classes(X, y, self.known_classes)
-            if not self.initialized_:
-                self._build()
-            self._try_first_rows(X, **fit_params)
-            self._weigh_classes(y, sample_weight)
-            return self._train(X, y, budget, sample_weight, _routing_method="partial_fit", **fit_params)
 
-    def fit_loop(self, X: Rows, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NetClassifier:
-        """Run skorch's loop over epochs: by default `max_epochs` of them (20 where it is None)."""
-        if epochs is None:
-            epochs = TrainingBudget(self.max_epochs, min_steps=0).most_epochs
-        return super().fit_loop(X, y, epochs=epochs, **fit_params)
+        return self._fit_more(X, y, learn, sample_weight, epochs, **fit_params)
 
-    def _check_rows_and_labels(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
-        """Return checked rows, and y, or the labels that X yields, as an array."""
-        X, y = unwrap(X, y)
-        X = self.row_adapter.arrange(X)
-        n = self._count_checked(X)
-        if y is None and isinstance(X, Dataset):
-            y = labels_of(X)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; pass y, "
-                "or a Dataset whose items are (x, y)"
-            )
-        return X, check_labels(y, n)
+    def _learn_targets(self, X: Rows, y: np.ndarray, warm: bool) -> None:
+        self._learn_classes(X, y, self._classes_with_those_known(y) if warm else self.classes, reset=True)
 
     def _learn_classes(self, X: Rows, y: np.ndarray, declared: Any, reset: bool = False) -> None:
         """Remember the classes, those declared or else those in y, and the shape of rows (checked, unless reset)."""
@@ -315,46 +220,13 @@ class NetClassifier(ScoringNet):
             return self.classes
         return np.union1d(known, y)
 
-    def _input_and_classes(self) -> tuple:
-        """Return what must stay the same for weights to be kept: the shape of a row, where it counts, and classes."""
-        is_sized = self.row_adapter.is_sized(self.integer_inputs_)
-        shape = getattr(self, "input_shape_", None) if is_sized else None
-        return shape, [] if self.known_classes is None else self.known_classes.tolist()
+    def _input_and_targets(self) -> tuple:
+        return self._sized_row(), [] if self.known_classes is None else self.known_classes.tolist()
 
-    def seeded(self, n_epochs: int) -> AbstractContextManager[None]:
-        """Isolate and seed global random states, unless random_state is None; later epochs draw other numbers."""
-        if self.random_state is None:
-            return nullcontext()
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return isolated_rng(self.compute_device, (seed + n_epochs) % 2**32)
-
-    def _train(
-        self, X: Rows, y: np.ndarray, budget: TrainingBudget, sample_weight: Any = None, **fit_params: Any
-    ) -> NetClassifier:
-        """Run the epochs; of KeyboardInterrupts, only that of skorch's EarlyStopping may end them."""
-        self.notify("on_train_begin", X=X, y=y)
-        self.budget_ = budget
-        try:
-            rows = self._weighted_rows(X, y, sample_weight)
-            self.fit_loop(rows, y, epochs=budget.most_epochs, **fit_params)
-        except BudgetSpent:
-            pass
-        except KeyboardInterrupt as interrupt:
-            if not raised_by_early_stopping(interrupt):
-                raise
-        finally:
-            self.budget_ = None
-            for part in self.parts(self._modules):
-                _detach_stored_tensors(part)
-            self._set_training(False)
-        self.notify("on_train_end", X=X, y=y)
-        return self
-
-    def _weighted_rows(self, X: Rows, y: np.ndarray, sample_weight: np.ndarray | None) -> Rows:
-        """Return rows whose weights come with them, or just rows if they have none."""
+    def _loss_weights(self, y: np.ndarray, sample_weight: np.ndarray | None) -> torch.Tensor | None:
         weights = as_tensor(sample_weight)
         if weights is None and not self.is_single_logit_:
-            return X
+            return None
         codes = encode(y, self.classes_inferred_)
         if self.is_single_logit_:
             # a loss of single logits has no weights of classes
@@ -363,11 +235,7 @@ class NetClassifier(ScoringNet):
                 weights = of_classes[codes] if weights is None else weights * of_classes[codes]
         elif weights is not None:
             weights = scaled_to_classes(weights, codes, getattr(vars(self).get("criterion_"), "weight", None))
-        if weights is None:
-            return X
-        dataset: Any = self.get_dataset(X, y)
-        dataset.weights = weights
-        return dataset
+        return weights
 
     def _weigh_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Put class weights into the loss; "balanced" ones change with y and the weights of rows."""
@@ -388,11 +256,3 @@ class NetClassifier(ScoringNet):
         if weights is not None:
             weights = weights.to(self.compute_device, self.dtype_)
         setattr(criterion, "weight", weights)  # noqa: B010
-
-
-def _detach_stored_tensors(module: nn.Module) -> None:
-    """Detach activations that layers have stored: tensors with a graph can be neither copied nor pickled."""
-    for layer in module.modules():
-        for name, value in vars(layer).items():
-            if isinstance(value, torch.Tensor) and value.grad_fn is not None:
-                vars(layer)[name] = value.detach()

@@ -73,7 +73,7 @@ def member_proba(model: Any, X: Rows) -> np.ndarray:
     members = members_of(model)
     samples = np.zeros((n_rows(X), len(members), len(model.classes_)), dtype=np.float32)
     for k, (member, columns) in enumerate(zip(members, _columns(model, members), strict=True)):
-        samples[:, k, columns] = member.predict_proba(_rows_for(model, k, X))
+        samples[:, k, columns] = member.predict_proba(rows_for_member(model, k, X))
     return samples
 
 
@@ -82,7 +82,7 @@ def member_votes(model: Any, X: Rows) -> np.ndarray:
     members = members_of(model)
     votes = np.zeros((n_rows(X), len(members), len(model.classes_)), dtype=np.float32)
     for k, (member, columns) in enumerate(zip(members, _columns(model, members), strict=True)):
-        predicted = np.asarray(member.predict(_rows_for(model, k, X)))
+        predicted = np.asarray(member.predict(rows_for_member(model, k, X)))
         votes[:, k, columns] = predicted[:, None] == np.asarray(member.classes_)
     return votes
 
@@ -107,7 +107,7 @@ def _columns(model: Any, members: list[Any]) -> list[np.ndarray]:
     return [np.array([position[label] if labels else int(label) for label in of]) for of in known]
 
 
-def _rows_for(model: Any, k: int, X: Rows) -> Rows:
+def rows_for_member(model: Any, k: int, X: Rows) -> Rows:
     """Return rows as the ensemble hands them to a member: its own features, of a table without names."""
     if isinstance(model, BaseEnsemble):
         # the ensemble has seen to names and width, and its members know of none

@@ -129,8 +129,8 @@ class PoolPass:
             # no labelled rows, (0, D): one row of the pool tells the width D
             return self._in_chunks(_OF_TRAINING[name], self._first_row())[:0]
         if name == "y_train":
-            y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
-            return torch.as_tensor(np.asarray(y, dtype=np.int64))
+            y = np.empty(0, np.int64) if self.y_training is None else self.quantities.taught(self.y_training)
+            return torch.as_tensor(y)
         if name == "target_samples":
             return self._in_chunks("samples", *self._targets())
         return self._in_chunks(_OF_TRAINING[name], self.X_training)
@@ -158,9 +158,9 @@ class PoolPass:
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
         per_row = row_bytes(self._first_row() if self._reader.lazy else self.X)
-        if not {"samples", "votes"}.isdisjoint(names):
-            probabilities = self.quantities.n_posterior_samples() * self.quantities.n_classes()
-            per_row += 8 * probabilities
+        if not {"samples", "votes", "values"}.isdisjoint(names):
+            numbers = self.quantities.n_posterior_samples() * max(1, self.quantities.n_classes())
+            per_row += 8 * numbers
         n_fitting = self.chunk_bytes // max(1, per_row)
         return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
 

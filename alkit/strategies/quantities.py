@@ -13,17 +13,32 @@ from torch import Tensor
 
 from alkit._finite import sums_to_finite
 from alkit._turns import estimator_lock
-from alkit.labels import check_same_labels
-from alkit.rows import Rows, dense, n_rows, readable
+from alkit.labels import as_numbers, check_same_labels
+from alkit.rows import Rows, n_rows
 from alkit.strategies.ensembles import members_of
+from alkit.strategies.features import dense_features
 from alkit.strategies.levels import has_steps, iter_members, levels, transformed
+from alkit.strategies.regressors import predicts_numbers, regressors_of
 from alkit.strategies.skorch_networks import unchanged
 from alkit.strategies.views import WAYS, Draws, View, views_of
 from alkit.validation import checked, is_known_finite, let_through, naming_rows, position_of
 
 OF_ROWS = (*WAYS, "features", "cost")
 """Quantities of the rows that are scored."""
-_DIMENSIONS = {"proba": 2, "class_scores": 2, "samples": 3, "votes": 3, "embedding": 2, "true_loss": 2}
+_DIMENSIONS = {
+    "proba": (2,),
+    "class_scores": (2,),
+    "samples": (3,),
+    "votes": (3,),
+    "embedding": (2,),
+    "last_layer": (2,),
+    # of classes; of one number, and of several
+    "true_loss": (2, 1),
+    "prediction": (1, 2),
+    "std": (1, 2),
+    "values": (2, 3),
+}
+"""How many dimensions an answer may have; 1 where nothing is said."""
 
 Positions = slice | np.ndarray | None
 """Where rows are in the pool; None for others, which are numbered from 0."""
@@ -76,7 +91,7 @@ class Quantities:
     def n_posterior_samples(self) -> int:
         """Return how many posterior samples there are: as many as an ensemble has members, or as are drawn."""
         for _, estimator in levels(self.model):
-            members = list(iter_members(estimator)) or members_of(estimator)
+            members = list(iter_members(estimator)) or members_of(estimator) or regressors_of(estimator)
             if members:
                 return len(members)
         return self.n_samples
@@ -90,6 +105,10 @@ class Quantities:
         """Return how the model answers for those quantities that are asked of it."""
         asked = [name for name in names if name in WAYS]
         return views_of(self.model, asked, self.asked_by, Draws(self.n_samples, self.seed, self.joint))
+
+    def taught(self, y: Any) -> np.ndarray:
+        """Return labels as strategies read them: columns of what is predicted (M,), or numbers (M,) or (M, T)."""
+        return as_numbers(y) if predicts_numbers(self._estimator) else self.class_positions(y)
 
     def class_positions(self, y: Any) -> np.ndarray:
         """Return the columns of labels in what the model predicts."""
@@ -141,7 +160,7 @@ class Quantities:
                 refuse_non_finite(values, source, positions, allow_inf=name != "embedding")
             if source in ("predict_proba", "sample_proba", "vote_proba") and values.size:
                 self._check_probabilities(values, source)
-            tensors[name] = torch.from_numpy(self._true_loss(values, y) if name == "true_loss" else values)
+            tensors[name] = torch.from_numpy(self._true_loss(values, source, y) if name == "true_loss" else values)
         return tensors
 
     def _ask(self, views: dict[str, View], X: Rows, positions: Positions) -> dict[str, tuple[Any, str]]:
@@ -172,7 +191,7 @@ class Quantities:
     def _networks(self) -> list[Any]:
         """Return what answers in the end: the innermost estimator, or that of each member."""
         _, innermost = levels(self.model)[-1]
-        members = list(iter_members(innermost)) or members_of(innermost) or [innermost]
+        members = list(iter_members(innermost)) or members_of(innermost) or regressors_of(innermost) or [innermost]
         return [levels(member)[-1].estimator for member in members]
 
     def _features(self, X: Rows, positions: Positions) -> np.ndarray:
@@ -211,13 +230,16 @@ class Quantities:
                 f"per row (multi-label), strategy {self.asked_by} would rank them wrongly; pass one label per row"
             )
 
-    def _true_loss(self, proba: np.ndarray, y: Any) -> np.ndarray:
-        """Return -log of the probability of each row's hidden label, (n,)."""
+    def _true_loss(self, answer: np.ndarray, source: str, y: Any) -> np.ndarray:
+        """Return -log of the probability of each row's hidden label, or the squared error of a number, (n,)."""
         if y is None:
             raise ValueError(
                 f"strategy {self.asked_by} needs the labels of the pool, which only a simulation has; pass y_pool="
             )
-        y, classes = np.asarray(y), self._estimator.classes_
+        if source == "predict":
+            errors = answer - as_numbers(y).reshape(answer.shape)
+            return np.square(errors).reshape(len(errors), -1).mean(axis=1)
+        proba, y, classes = answer, np.asarray(y), self._estimator.classes_
         check_same_labels(y, classes)
         seen = np.isin(y, classes)
         # a class that the model has not met has probability 0
@@ -235,35 +257,15 @@ class Quantities:
 
 def _checked_shape(values: Any, name: str, source: str, n: int, asked_by: str) -> np.ndarray:
     """Return an answer as torch takes it, refusing one of another shape: its scores would mean nothing."""
-    n_dimensions = _DIMENSIONS.get(name, 1)
+    n_dimensions = _DIMENSIONS.get(name, (1,))
     values = np.asarray(values)
-    if values.ndim != n_dimensions or len(values) != n:
+    if values.ndim not in n_dimensions or len(values) != n:
         raise ValueError(
             f"strategy {asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
-            f"{n_dimensions} dimensions, the first of length {n}, are needed"
+            f"{' or '.join(map(str, n_dimensions))} dimensions, the first of length {n}, are needed"
         )
     # without a copy where that can be; integers and half precision become float
     return np.require(values, np.result_type(values, np.float32), ["C", "W"])
-
-
-def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
-    """Return rows as one float matrix, (n, D), after a transformer where there is one."""
-    if embed is not None:
-        X = embed.transform(X)
-    X = dense(readable(X))
-    if isinstance(X, dict):
-        entries = [dense_features(value, None, asked_by) for value in X.values()]
-        return np.concatenate(entries, axis=1)
-    values = np.asarray(X.cpu() if isinstance(X, Tensor) else X)
-    if values.dtype.kind not in "biuf":
-        raise TypeError(
-            f"strategy {asked_by} measures distances between rows, but X holds {values.dtype}; pass "
-            "embed=a transformer that makes numbers of them, such as make_pipeline(TfidfVectorizer(), TruncatedSVD())"
-        )
-    # what float32 cannot hold becomes infinity, which is refused later
-    with np.errstate(over="ignore"):
-        matrix = values.reshape(len(values), -1)
-        return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def refuse_non_finite(values: np.ndarray, source: str, positions: Positions, *, allow_inf: bool = True) -> None:

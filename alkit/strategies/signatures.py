@@ -27,6 +27,7 @@ GIVEN_BY_NEEDS = {
     "samples": "n_samples",
     "target_samples": "n_samples",
     "votes": "n_samples",
+    "values": "n_samples",
     "features": "embed",
     "cost": "cost",
 }

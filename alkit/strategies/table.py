@@ -33,6 +33,18 @@ TABLE = (
     Strategy("kmeans", pick=picks.kmeans, pick_needs=("embedding",)),
     Strategy("information_density", scores.entropy, ("proba",), picks.information_density, ("features",)),
     Strategy("ranked_batch", scores.least_confident, ("proba",), picks.ranked_batch, ("features", "train_features")),
+    # numbers: how far predictions spread, and how far rows are from those labelled
+    Strategy("std", scores.predictive_std, needs=("std",)),
+    Strategy("qbc", scores.committee_spread, needs=("values",)),
+    Strategy("emcm", scores.expected_model_change, needs=("prediction", "values", "last_layer")),
+    Strategy("gsx", pick=picks.gsx, pick_needs=("features", "train_features")),
+    Strategy("gsy", pick=picks.gsy, pick_needs=("prediction", "y_train")),
+    Strategy("igs", pick=picks.igs, pick_needs=("features", "train_features", "prediction", "y_train")),
+    Strategy("lcmd", pick=picks.lcmd, pick_needs=("embedding", "train_embedding")),
+    # where a function may have its maximum
+    Strategy("max_EI", scores.expected_improvement, needs=("prediction", "std", "y_train")),
+    Strategy("max_PI", scores.probability_of_improvement, needs=("prediction", "std", "y_train")),
+    Strategy("max_UCB", scores.upper_confidence_bound, needs=("prediction", "std")),
     # before there is a model
     Strategy("typiclust", pick=picks.typiclust, pick_needs=("features", "train_features")),
     Strategy("probcover", pick=picks.probcover, pick_needs=("features", "train_features")),

@@ -8,9 +8,9 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
-from alkit import LearningLossClassifier, MultimodalClassifier, NetClassifier
+from alkit import LearningLossClassifier, MultimodalClassifier, NetClassifier, NetRegressor
 from alkit.nets.multimodal import MultimodalLearningLossClassifier
-from tests.nets.checks import EQUIVALENCE
+from tests.nets.checks import EQUIVALENCE, SUBSET
 
 EXPECTED = {
     "check_no_attributes_set_in_init": "skorch's __init__ sets history_, initialized_ and virtual_params_",
@@ -33,14 +33,15 @@ def expected_failures(estimator):
     """Name the checks that an estimator fails, and why."""
     pairs = NOT_EQUIVALENT if isinstance(estimator, LearningLossClassifier) else {}
     modalities = MODALITIES if isinstance(estimator, MultimodalClassifier) else {}
-    return EXPECTED | pairs | modalities
+    rounding = SUBSET if isinstance(estimator, NetRegressor) else {}
+    return EXPECTED | pairs | modalities | rounding
 
 
 class Net(nn.Sequential):
-    """A hidden layer; its sizes come from the classifier."""
+    """A hidden layer; its sizes come from the estimator."""
 
-    def __init__(self, n_features, n_classes):
-        super().__init__(nn.Linear(n_features, 32), nn.ReLU(), nn.Linear(32, n_classes))
+    def __init__(self, n_features, n_outputs):
+        super().__init__(nn.Linear(n_features, 32), nn.ReLU(), nn.Linear(32, n_outputs))
 
 
 BRIEF = {"lr": 0.02, "max_epochs": 30, "batch_size": 64, "random_state": 0}
@@ -54,6 +55,7 @@ WHOLE = {"all": slice(0, None)}
 @parametrize_with_checks(
     [
         NetClassifier(Net, **BRIEF),
+        NetRegressor(Net, **BRIEF),
         LearningLossClassifier(Net, ["1"], **BRIEF),
         MultimodalClassifier(WHOLE, width=16, dropout=0.0, **BRIEF),
         MultimodalLearningLossClassifier(WHOLE, width=16, dropout=0.0, **BRIEF),

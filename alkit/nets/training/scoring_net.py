@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,15 +64,18 @@ class ScoringNet(BuiltNet):
         ValueError
             If X is not like the rows fitted, or the network returns NaN.
         """
-        nonlinearity = self._get_predict_nonlinearity()
+        return self._scored(X, self._get_predict_nonlinearity())
+
+    def _scored(self, X: Rows, transform: Callable[[Any], Any]) -> np.ndarray:
+        """Return what becomes of the network's outputs (n, ...)."""
         with self.scoring():
             # left where they are: skorch can move no outputs but tensors, and tuples and mappings of tensors
             outputs: Iterator[Any] = self.forward_iter(X, device=None)
-            probas = (torch.as_tensor(nonlinearity(first_output(out))) for out in outputs)
+            scored = (torch.as_tensor(transform(first_output(out))) for out in outputs)
             # A scoring callback's cache of training batches: upsampling makes it longer than X.
             if isinstance(root(X), RowDataset):
-                return torch.cat(list(probas)).cpu().numpy()
-            return self.gather(n_rows(X), probas)
+                return torch.cat(list(scored)).cpu().numpy()
+            return self.gather(n_rows(X), scored)
 
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row, of the dtype fitted.
@@ -116,13 +119,19 @@ class ScoringNet(BuiltNet):
         .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
         """
         nonlinearity = self._get_predict_nonlinearity()
+        return self._sampled(X, nonlinearity, n_samples, random_state, consistent)
+
+    def _sampled(
+        self, X: Rows, transform: Callable[[Any], Any], n_samples: int, random_state: Any, consistent: bool | None
+    ) -> np.ndarray:
+        """Return what becomes of the network's outputs (n, K, ...) under draws of its dropout."""
         seed = sampling_seed(random_state)
         with (
             self.scoring(),
             DropoutSampler(self.network, n_samples=n_samples, seed=seed, consistent=consistent) as sampler,
         ):
             outputs = (sampler(*args, **kwargs) for args, kwargs in self.batches(X))
-            return self.gather(n_rows(X), (nonlinearity(first_output(out)) for out in outputs))
+            return self.gather(n_rows(X), (transform(first_output(out)) for out in outputs))
 
     def embed(self, X: Rows, layer: str | None = None) -> np.ndarray:
         """Return an embedding of each row: the input of the last linear layer.

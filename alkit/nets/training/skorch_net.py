@@ -37,8 +37,8 @@ from alkit.rows import Rows, n_rows
 from alkit.validation import check_shape
 
 
-class SkorchNet(skorch.NeuralNetClassifier):
-    """skorch's classifier with its iterators, casts and bookkeeping replaced: how rows reach a network, and train it.
+class SkorchNet(skorch.NeuralNet):
+    """A network of skorch with its iterators, casts and bookkeeping replaced: how rows reach a network, and train it.
 
     Training takes whole batches by index instead of collating rows, and records no single batches unless a callback
     listens to them.
@@ -125,6 +125,14 @@ class SkorchNet(skorch.NeuralNetClassifier):
         """Whether a function of the user's own makes batches of rows, which only it can read then."""
         return any(iterators.COLLATE in self.get_params_for(prefix) for prefix in iterators.PREFIXES)
 
+    def checked_targets(self, y: Any, n: int) -> np.ndarray:
+        """Return y of n rows as an array, or refuse what the network does not predict."""
+        return check_labels(y, n)
+
+    def encoded(self, y: np.ndarray) -> torch.Tensor | None:
+        """Return y as the loss takes it; None where no fit has learnt yet what y holds."""
+        return None if self.known_classes is None else encode(y, self.known_classes)
+
     # Rows: datasets, iterators and what a batch becomes
 
     def check_data(self, X: Rows, y: Any) -> None:
@@ -142,9 +150,7 @@ class SkorchNet(skorch.NeuralNetClassifier):
         # A dataset class of the user's own is given X and y, and is itself what batches are fetched from.
         if self.dataset is not skorch.dataset.Dataset:
             X = super().get_dataset(X, y)
-        codes = None
-        if y is not None and self.known_classes is not None:
-            codes = encode(np.asarray(y), self.known_classes)
+        codes = None if y is None else self.encoded(np.asarray(y))
         return ItemDataset(X, y, codes) if self.collates else RowDataset(X, y, codes)
 
     def get_split_datasets(self, X: Rows, y: Any = None, **fit_params: Any) -> tuple[Dataset, Dataset | None]:
@@ -155,7 +161,7 @@ class SkorchNet(skorch.NeuralNetClassifier):
             X, y = unwrap(valid)
             X = self.row_adapter.arrange(X)
             y = labels_of(X) if y is None else y
-            y = check_labels(y, self._count_checked(X))
+            y = self.checked_targets(y, self._count_checked(X))
             valid = self.get_dataset(X, y)
         return train, valid
 

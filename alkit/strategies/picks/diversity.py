@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -67,13 +69,42 @@ def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.rando
     check_matrices(k, embedding, train_embedding)
     (embedding, train_embedding), scale = in_range(embedding, train_embedding)
     nearest = nearest_distance(embedding, train_embedding)
+    picks = farthest_first(nearest, lambda i: distance_to(embedding, embedding[i]), k, rng)
+    return picks._replace(scores=scale * picks.scores)
+
+
+def farthest_first(
+    nearest: Tensor,
+    distance_to_row: Callable[[int], Tensor],
+    k: int,
+    rng: np.random.Generator,
+    first: int | None = None,
+) -> Picks:
+    """Pick the row farthest from all centres k times; a picked row is a centre for those after it.
+
+    Parameters
+    ----------
+    nearest : Tensor (N,)
+        Distance of each row to its nearest centre; changed in place.
+    distance_to_row : callable
+        Returns the distances (N,) of all rows to one of them.
+    k, rng
+        As for a pick.
+    first : int, optional
+        The row to pick first; by default the farthest.
+
+    Returns
+    -------
+    Picks
+        Scored by the distance to the nearest centre when picked.
+    """
     indices, scores = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
-        i = seeded_argmax(nearest, rng)
+        i = seeded_argmax(nearest, rng) if t or first is None else first
         indices[t], scores[t] = i, nearest[i]
-        torch.minimum(nearest, distance_to(embedding, embedding[i]), out=nearest)
+        torch.minimum(nearest, distance_to_row(i), out=nearest)
         nearest[i] = -torch.inf
-    return Picks(indices, scale * scores)
+    return Picks(indices, scores)
 
 
 def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:

@@ -71,8 +71,14 @@ def distance_to(rows: Tensor, centre: Tensor) -> Tensor:
 
 def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
     """Euclidean distance of each row to its nearest centre, (N, D), (M, D) -> (N,); infinite where M = 0."""
+    return nearest_centre(rows, centres)[0]
+
+
+def nearest_centre(rows: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance of each row to its nearest centre, see `nearest_distance`, and which it is, (N,) of int (0 if M = 0)."""
+    which = torch.zeros(len(rows), dtype=torch.int64)
     if len(centres) == 0:
-        return rows.new_full((len(rows),), torch.inf)
+        return rows.new_full((len(rows),), torch.inf), which
     centres = centres.to(rows)
     # |x - c|^2 = |x|^2 + 2 (|c|^2 / 2 - x.c): the nearest centre has the smallest bracket, which one product gives.
     # Far from the origin it would lose its digits, so rows and centres are shifted there first.
@@ -81,12 +87,13 @@ def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
     half_squares = shifted.square().sum(1) / 2
     distance = rows.new_empty(len(rows))
     width = len(centres)
-    for block, out in zip(row_blocks(rows, width), row_blocks(distance, width), strict=True):
+    parts = (row_blocks(values, width) for values in (rows, distance, which))
+    for block, out, nearest in zip(*parts, strict=True):
         brackets = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1)
-        nearest = brackets.argmin(1)
+        torch.argmin(brackets, 1, out=nearest)
         # the distance itself is taken of the difference, so that duplicates of a centre are at exactly 0
         torch.linalg.vector_norm(block - centres[nearest], dim=1, out=out)
-    return distance
+    return distance, which
 
 
 def k_means(rows: Tensor, n_clusters: int, rng: np.random.Generator) -> KMeans | MiniBatchKMeans:
