@@ -370,9 +370,10 @@ class Voting(Querying):
 
         Returns
         -------
-        array (n, K)
+        array (n, K), or (n, K, L) of several labels
             Labels or values, in the learners' own type.
         """
+        predicted = [np.asarray(learner.predict(X, **predict_kwargs)) for learner in self.learner_list]
         # some regressors predict a column, (n, 1)
-        votes = [np.ravel(learner.predict(X, **predict_kwargs)) for learner in self.learner_list]
-        return np.column_stack(votes)
+        votes = [np.ravel(values) if values.shape[1:] == (1,) else values for values in predicted]
+        return np.stack(votes, axis=1)

@@ -215,7 +215,9 @@ def _repetition(
         X_test, y_test = take(X, rest), y[rest]
     rows = []
     with one_thread():
-        model = tell_classes(seeded(estimator, seed), np.unique(y))
+        model = seeded(estimator, seed)
+        if np.ndim(y) == 1:
+            model = tell_classes(model, np.unique(y))
         model = model.fit(take(X, train), y[train])
         model, X_pool, X_test = _last_step_on(model, take(X, pool), X_test)
         score = check_scoring(model, scoring)

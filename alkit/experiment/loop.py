@@ -10,10 +10,9 @@ from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import assert_all_finite, check_scalar, column_or_1d
+from sklearn.utils import assert_all_finite, check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -26,10 +25,12 @@ from sklearn.utils.validation import (
 
 from alkit._inner import take_over_tags, tell_classes
 from alkit._random import RandomState, draw_seed, generator, isolated_rng, seed_estimator
-from alkit.labels import as_labels, check_one_type
+from alkit.experiment.hidden_labels import first_other_row, first_rows_of_classes, is_missing, label_array
+from alkit.labels import check_one_type
 from alkit.learners import ActiveLearner, QueryStrategy
 from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
+from alkit.strategies.answers import has_several_labels
 from alkit.validation import check_label_a_row
 
 _MAX_WATCHED = 1000  # rows that a stopping rule predicts in each round
@@ -144,8 +145,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         ----------
         X : rows of any kind
             Initial rows and pool together.
-        y : labels
-            The label of every row, hidden until it is acquired.
+        y : labels (n,), 0/1 matrix (n, L) of several per row, or labels of positions (n, *S)
+            The labels of every row, hidden until they are acquired.
         **params : dict
             Metadata that `estimator` asks for in ``fit``, such as ``sample_weight``, with one entry per row of X; needs
             ``sklearn.set_config(enable_metadata_routing=True)``.
@@ -188,12 +189,14 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         X, y = self._validate(X, y)
         rng = generator(self.random_state)
         estimator, seed = self._seeded_clone(rng), draw_seed(rng)
+        if y.ndim == 1:
+            estimator = tell_classes(estimator, self.classes_)
         learner = ActiveLearner(estimator, self.query_strategy, random_state=seed)
         self.estimator_, self.estimators_ = learner.estimator, []
         self.n_labels_ = np.empty(0, int)
         self.query_seconds_ = np.empty(0)
         self.fit_seconds_ = np.empty(0)
-        labelable = ~_is_missing(y, self.missing_label)
+        labelable = ~is_missing(y, self.missing_label)
         started = perf_counter()
         if purchases is None:
             initial = self._acquire_initial(X, y, labelable, rng)
@@ -285,6 +288,25 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
+    def score(self, X: Rows, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; of several answers per row, what the estimator's ``score`` is.
+
+        Parameters
+        ----------
+        X : rows of the kind fitted
+        y : labels
+        sample_weight : array (n,), optional
+
+        Returns
+        -------
+        float
+        """
+        if np.ndim(y) < 2:
+            return super().score(X, y, sample_weight)
+        check_is_fitted(self)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.estimator_.score(X, y, **weights)
+
     @available_if(_gives_proba)
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Predict probabilities by the model fitted on all labels acquired.
@@ -338,25 +360,27 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             check_scalar(getattr(self, name), name, Integral, min_val=least)
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None; the loop acquires its labels from y")
-        y = column_or_1d(as_labels(y), warn=True)
+        y = label_array(y)
         check_label_a_row(X, y)
-        known = y[~_is_missing(y, self.missing_label)]
+        known = y[~is_missing(y, self.missing_label)]
         assert_all_finite(known, input_name="y")
         check_one_type(known)
-        check_classification_targets(known)
-        self.classes_ = np.unique(known)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y has {len(self.classes_)} class: {self.classes_.tolist()}; a classifier needs two")
+        if y.ndim < 3:
+            check_classification_targets(known)
+        # of several labels, their numbers
+        self.classes_ = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(known)
+        if len(known) and first_other_row(known) == len(known):
+            raise ValueError(f"y has 1 class: {known[0].tolist()!r} for each row; a classifier needs two")
         if isinstance(row_shape(X), tuple):
             _check_feature_names(self, X, reset=True)
             _check_n_features(self, X, reset=True)
         return X, y
 
     def _seeded_clone(self, rng: np.random.Generator) -> Any:
-        """Clone the estimator, seed it, and declare all classes where it has such a parameter."""
+        """Clone the estimator, and seed it."""
         estimator = clone(self.estimator)
         seed_estimator(estimator, rng)
-        return tell_classes(estimator, self.classes_)
+        return estimator
 
     def _acquire_initial(self, X: Rows, y: np.ndarray, labelable: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the first rows to label."""
@@ -366,12 +390,10 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             warnings.warn(f"n_initial={self.n_initial}, but only {n} rows can be labelled; took them all", stacklevel=3)
         if self.initial == "random":
             # classifiers cannot be fitted on one class
-            second_class = np.flatnonzero(y[pool] != y[pool[0]])[0]
-            return pool[: max(n, second_class + 1)]
+            return pool[: max(n, first_other_row(y[pool]) + 1)]
         if self.initial == "stratified":
             # the first row of each class in the shuffled pool, in its order
-            _, first_of_class = np.unique(y[pool], return_index=True)
-            firsts = np.sort(first_of_class)
+            firsts = first_rows_of_classes(y[pool])
             return np.concatenate([pool[firsts], np.delete(pool, firsts)])[:n]
         strategy = as_strategy(self.initial)
         remedy = "pass 'random', 'stratified', or a strategy that needs none, such as 'typiclust'"
@@ -383,18 +405,11 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             raise ValueError(f"initial is {strategy}, which needs a model, but there is none yet; {remedy}") from error
 
     def _proba(self, estimator: Any, X: Rows) -> np.ndarray:
-        """Return an estimator's probabilities with one column for each of all classes."""
+        """Return an estimator's probabilities with one column for each of all classes; of several labels as it does."""
         known = estimator.predict_proba(X)
+        if has_several_labels(estimator) or np.ndim(known) > 2:
+            return known
         # its dtype is kept: rows sum to one within its precision, which scorers check
         proba = np.zeros((len(known), len(self.classes_)), known.dtype)
         proba[:, np.searchsorted(self.classes_, estimator.classes_)] = known
         return proba
-
-
-def _is_missing(y: np.ndarray, missing_label: Any) -> np.ndarray:
-    """Return a mask of the rows that nobody can label."""
-    if missing_label is None:
-        return np.zeros(len(y), dtype=bool)
-    if pd.isna(missing_label):
-        return pd.isna(y)
-    return y == missing_label

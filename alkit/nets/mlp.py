@@ -76,7 +76,9 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
     net_ : NetClassifier
         The fitted network.
     classes_ : ndarray of shape (n_classes,)
-        Known labels, sorted.
+        Known labels, sorted; of several labels per row, the numbers of columns.
+    multilabel_ : bool
+        Whether the network was fitted to several labels per row.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn.
 
@@ -132,6 +134,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
         tags.input_tags.sparse = True
         return tags
 
@@ -142,8 +145,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : array, sparse matrix or DataFrame of shape (n, n_features)
             Numbers, best of similar scale.
-        y : array-like of shape (n,)
-            Labels.
+        y : array-like of shape (n,), or 0/1 matrix (n, L)
+            Labels; several per row, on or off, in a matrix.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows in the loss, multiplied with those of their classes.
 
@@ -163,11 +166,14 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
             )
         must_check = not was_checked(X)
         X = _as_rows(X)
-        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=must_check)
+        several = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        accepted = ["csr", "csc", "coo"]
+        _, y = validate_data(self, X, y, accept_sparse=accepted, ensure_all_finite=must_check, multi_output=several)
         net = self._net_to_fit()
         with checked(X):
             self.net_ = net.fit(X, y, sample_weight)
         self.classes_ = net.classes_
+        self.multilabel_ = net.multilabel_
         return self
 
     def _net_to_fit(self) -> NetClassifier:
@@ -191,12 +197,13 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, n_classes), float32
+            Of several labels, the probability that each is on.
         """
         net, X = self.network_for(X)
         return net.predict_proba(X)
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the most probable label of each row; of several labels, those that are on.
 
         Parameters
         ----------
@@ -205,7 +212,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or 0/1 (n, L)
         """
         net, X = self.network_for(X)
         return net.predict(X)

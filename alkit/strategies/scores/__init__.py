@@ -3,8 +3,9 @@
 Public is what a file names in its ``__all__``.
 """
 
-from alkit.strategies.scores import by_row
+from alkit.strategies.scores import by_row, multi_label
 from alkit.strategies.scores.by_row import *  # noqa: F403
 from alkit.strategies.scores.epig import epig
+from alkit.strategies.scores.multi_label import *  # noqa: F403
 
-__all__ = [*by_row.__all__, "epig"]
+__all__ = [*by_row.__all__, "epig", *multi_label.__all__]
