@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 from sklearn.ensemble import BaseEnsemble, StackingClassifier, VotingClassifier
 from sklearn.utils.validation import check_is_fitted
 
