@@ -238,7 +238,8 @@ class Committee(Voting, modal.Committee):
         Returns
         -------
         array (n, K, C)
-            Columns in the order of `classes_`; of several labels (n, K, L), the probability that each is on.
+            Columns in the order of `classes_`; of several labels (n, K, L), the probability that each is on; of
+            positions (n, K, C, *S).
 
         Raises
         ------
@@ -251,11 +252,13 @@ class Committee(Voting, modal.Committee):
         if has_several_labels(self):
             of_learners = [label_proba_of(learner, X, **predict_proba_kwargs) for learner in self.learner_list]
             return np.stack(of_learners, axis=1)
-        proba = np.zeros((n_rows(X), len(self), self.n_classes_))
+        of_learners = [learner.predict_proba(X, **predict_proba_kwargs) for learner in self.learner_list]
+        positions = np.shape(of_learners[0])[2:]
+        proba = np.zeros((n_rows(X), len(self), self.n_classes_, *positions))
         for k, learner in enumerate(self.learner_list):
             # a member may know fewer classes, or have them in another order
             columns = np.searchsorted(self.classes_, learner.estimator.classes_)
-            proba[:, k, columns] = learner.predict_proba(X, **predict_proba_kwargs)
+            proba[:, k, columns] = of_learners[k]
         return proba
 
 

@@ -129,8 +129,8 @@ class Quantities:
 
     def _may_answer_positions(self) -> bool:
         """Tell whether the model is a network that may answer for each position of a row."""
-        innermost = levels(self.model)[-1].estimator
-        return is_plain_network(innermost) or getattr(innermost, "task", None) == "positions"
+        network = self._networks()[0]
+        return is_plain_network(network) or getattr(network, "task", None) == "positions"
 
     def n_posterior_samples(self) -> int:
         """Return how many posterior samples there are: as many as an ensemble has members, or as are drawn."""
