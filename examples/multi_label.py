@@ -1,7 +1,7 @@
 """Several labels per row: which emoji should be tagged next? Micro-F1 of the 50 most frequent tags, 5 seeds.
 
-Run it with ``python examples/multi_label.py --data FOLDER``, where FOLDER is what ``alkit.datasets.load_emoji`` reads: one
-into which ``npm install --prefix FOLDER emoji-datasource-google@16.0.0 emojibase-data@17.0.0`` was run. It needs
+Run it with ``python examples/multi_label.py --data FOLDER``, where FOLDER is what ``alkit.datasets.load_emoji`` reads:
+one into which ``npm install --prefix FOLDER emoji-datasource-google@16.0.0 emojibase-data@17.0.0`` was run. It needs
 ``pip install alkit[encoders,plot]``, takes about ten minutes on 2 cores and saves ``multi_label.png`` beside itself.
 """
 
@@ -35,9 +35,7 @@ class TagNet(nn.Sequential):
     """The embedding of a name in, one logit per tag out."""
 
     def __init__(self, n_features, n_classes):
-        super().__init__(
-            nn.Linear(n_features, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, n_classes)
-        )  # fmt: skip
+        super().__init__(nn.Linear(n_features, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, n_classes))
 
 
 def names_and_tags(folder, n_tags=50):
@@ -62,7 +60,9 @@ def main(X, y, strategies=STRATEGIES, **sizes):
     )
     pd.set_option("display.width", 160, "display.max_columns", 20, "display.precision", 3)
     summary = comparison.summary()
-    print("\nmean micro-F1 on held-out emoji over the labels acquired, and its gain against random with a 95 % interval\n")
+    print(
+        "\nmean micro-F1 on held-out emoji over the labels acquired, and its gain against random with a 95 % interval\n"
+    )
     print(summary[["area", "gain", "gain_low", "gain_high", "p_value", "final", "saved", "saved_low", "saved_high"]])
     best = summary["gain"].idxmax()
     low, high = summary.loc[best, ["gain_low", "gain_high"]]

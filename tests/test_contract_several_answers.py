@@ -115,7 +115,9 @@ def test_strategies_of_several_labels_refuse_models_of_one(strategy):
         learner.query(X)
 
 
-@pytest.mark.parametrize("strategy", [s for s in TABLE if s.score and s.pick is top_k and "loss" not in s.needs], ids=str)
+@pytest.mark.parametrize(
+    "strategy", [s for s in TABLE if s.score and s.pick is top_k and "loss" not in s.needs], ids=str
+)
 def test_chunks_precision_and_order_do_not_matter(strategy):
     pool = X[:20]
 

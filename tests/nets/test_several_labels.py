@@ -97,8 +97,7 @@ def test_weights_of_rows_are_repetitions():
     weights = np.arange(90) % 3
     repeated = np.repeat(np.arange(90), weights)
     for class_weight in (None, "balanced"):
-        params = {"class_weight": class_weight, "module__dropout": None} | one
-        params.pop("module__dropout")
+        params = {"class_weight": class_weight} | one
         weighted = NetClassifier(nn.Linear, module__in_features=6, module__out_features=4, **params)
         plain = NetClassifier(nn.Linear, module__in_features=6, module__out_features=4, **params)
         weighted.fit(X, Y, sample_weight=weights)
@@ -130,8 +129,8 @@ def test_constant_labels_are_learnt_as_such():
         (np.where(np.arange(90)[:, None] == 3, np.nan, Y), "Input y contains NaN in 1 of 90 rows .first: row 3"),
         (Y * 2, "y should be a 1d array"),
         (Y * 0.9, "such as probabilities of the classes"),
-        ([{"a", "b"}, {"c"}] * 45, "make a 0/1 matrix .* MultiLabelBinarizer"),
-        ([["a", "b"], ["c"]] * 45, "make a 0/1 matrix .* MultiLabelBinarizer"),
+        ([{"a", "b"}, {"c"}] * 45, "make a 0/1 matrix .*MultiLabelBinarizer"),
+        ([["a", "b"], ["c"]] * 45, "make a 0/1 matrix .*MultiLabelBinarizer"),
     ],
 )
 def test_labels_that_are_refused(y, message):

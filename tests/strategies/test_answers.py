@@ -49,7 +49,11 @@ def on(model, rows):
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_scikit_learns_models_rank_rows_by_how_unsure_their_labels_are(model, reduce):
     p = on(model.fit(X, Y), X)
-    expected = {"margin": 1 - np.abs(2 * p - 1), "entropy": shannon([p, 1 - p]), "least_confident": np.minimum(p, 1 - p)}
+    expected = {
+        "margin": 1 - np.abs(2 * p - 1),
+        "entropy": shannon([p, 1 - p]),
+        "least_confident": np.minimum(p, 1 - p),
+    }
     for name, of_labels in expected.items():
         found = scores_in_order(get_strategy(name, reduce=reduce), model, X)
         np.testing.assert_allclose(found, REDUCED[reduce](of_labels, axis=1), atol=1e-5)
@@ -150,9 +154,7 @@ def test_hidden_labels_of_each_answer():
     model = OneVsRestClassifier(LogisticRegression()).fit(X, Y)
     p = on(model, X)
     loss = -np.log(np.where(Y == 1, p, 1 - p))
-    np.testing.assert_allclose(
-        scores_in_order(get_strategy("ideal_loss"), model, X, y_pool=Y), loss.mean(1), atol=1e-5
-    )
+    np.testing.assert_allclose(scores_in_order(get_strategy("ideal_loss"), model, X, y_pool=Y), loss.mean(1), atol=1e-5)
     # a class that an output has not met is the largest loss, and a masked position none
     assert positions_of_labels([[5, 0]], [np.array([4, 5]), np.array([1])]).tolist() == [[1, 1]]
     assert positions_of_labels([[[0, -100], [255, 2]]], None, 3).tolist() == [[0, -1, -1, 2]]

@@ -77,9 +77,7 @@ def test_batch_bald_of_several_answers_adds_up_their_gains():
     picks = batch_bald(samples, k=3, rng=rng())
     gains = np.zeros(3)
     for answer in range(3):
-        alone = [
-            batch_bald(samples[picks.indices[: t + 1], answer], k=t + 1, rng=rng()).scores.sum() for t in range(3)
-        ]
+        alone = [batch_bald(samples[picks.indices[: t + 1], answer], k=t + 1, rng=rng()).scores.sum() for t in range(3)]
         gains += alone
     np.testing.assert_allclose(np.cumsum(picks.scores), gains, atol=1e-9)
     one = batch_bald(samples[:, :1], k=3, rng=rng())

@@ -1,4 +1,4 @@
-"""Scores of rows with several labels, against loops over their definitions, and against modAL's where it follows them."""
+"""Scores of rows with several labels, against loops over their definitions, and modAL's where it follows them."""
 
 import numpy as np
 import pytest
