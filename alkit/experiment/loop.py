@@ -301,7 +301,7 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
         -------
         float
         """
-        if np.ndim(y) < 2:
+        if np.asarray(y).ndim < 2:
             return super().score(X, y, sample_weight)
         check_is_fitted(self)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}

@@ -11,7 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from alkit.labels import as_labels
 from alkit.nets.classifier import NetClassifier
+from alkit.nets.training.tasks import is_label_matrix
 from alkit.rows import Rows, dense, readable
 from alkit.validation import check_shape, checked, was_checked
 
@@ -166,7 +168,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
             )
         must_check = not was_checked(X)
         X = _as_rows(X)
-        several = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        several = y is not None and is_label_matrix(as_labels(y))
         accepted = ["csr", "csc", "coo"]
         _, y = validate_data(self, X, y, accept_sparse=accepted, ensure_all_finite=must_check, multi_output=several)
         net = self._net_to_fit()

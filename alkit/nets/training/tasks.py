@@ -73,7 +73,7 @@ def task_of(name: str | None, y: Any, ignore_index: int = IGNORE_INDEX) -> Task:
     if name not in (None, "positions"):
         raise ValueError(f"task={name!r} is unknown; choose 'positions', or None, which leaves it to y")
     if name == "positions":
-        return Positions(ignore_index, n_axes=max(1, np.ndim(y) - 1))
+        return Positions(ignore_index, n_axes=max(1, np.asarray(y).ndim - 1))
     return SeveralLabels() if is_label_matrix(as_labels(y)) else OneLabel()
 
 
