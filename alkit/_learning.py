@@ -373,7 +373,7 @@ class Voting(Querying):
 
         Returns
         -------
-        array (n, K), or (n, K, T) of T numbers per row
+        array (n, K), or (n, K, T) of T numbers, or as many labels, per row
             Labels or values, in the learners' own type.
         """
         # some regressors predict a column, (n, 1)

@@ -85,7 +85,9 @@ class Estimator(Protocol):
         Returns
         -------
         array (N, C)
-            Between 0 and 1, one row per row of X, in its order.
+            Between 0 and 1, one row per row of X, in its order. Of several answers per row: (N, L), the probability
+            that each of L labels is on, with ``multilabel_ = True`` on the estimator; a list of an array per output; or
+            (N, C, *S) of positions (`alkit.strategies.answers`).
 
         Raises
         ------
@@ -136,7 +138,7 @@ class Posterior(Protocol):
         Returns
         -------
         array (N, K, C)
-            Between 0 and 1.
+            Between 0 and 1. Of several labels (N, K, L), of positions (N, K, C, *S).
 
         Raises
         ------
@@ -313,11 +315,12 @@ class Score(Protocol):
         *needs : Tensor (n, ...)
             Quantities of a chunk of rows: ``proba (n, C)``, ``class_scores (n, C)`` (probabilities, or decision values
             in (-1, 0]), ``samples (n, K, C)``, ``votes (n, K, C)``, ``embedding (n, D)``, ``features (n, D)``, ``loss
-            (n,)``, ``true_loss (n,)``, ``cost (n,)``; of regressors ``prediction (n,)``, ``std (n,)``, ``values (n,
-            K)``, with T outputs ``(n, T)`` and ``(n, K, T)``; ``last_layer (n, D)``, the embedding, or else the
-            features; or of a set of its own, which is the same for every chunk:
-            ``target_samples (M, K, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``, ``y_train (M,)``. They
-            must not be changed in place.
+            (n,)``, ``true_loss (n,)``, ``cost (n,)``, ``label_proba (n, L)`` of several labels; of regressors
+            ``prediction (n,)``, ``std (n,)``, ``values (n, K)``, with T outputs ``(n, T)`` and ``(n, K, T)``;
+            ``last_layer (n, D)``, the embedding, or else the features; or of a set of its own, which is the same for
+            every chunk: ``target_samples (M, K, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``, ``y_train
+            (M,)``. They must not be changed in place. Where rows have several answers, each answer is scored as a row,
+            and the scores are reduced to one per row.
         **params
             Parameters of the strategy.
 

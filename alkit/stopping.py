@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import cohen_kappa_score
 
 from alkit.rows import Rows
+from alkit.strategies.answers import are_per_output, distributions, has_several_labels
 from alkit.strategies.regressors import predicts_numbers
 from alkit.strategies.scores import entropy
 
@@ -86,7 +87,8 @@ class StabilizingPredictions(BaseEstimator):
         elif predicts_numbers(getattr(model, "estimator", model)):
             agreement = _concordance(before, predicted)
         else:
-            agreement = float(cohen_kappa_score(before, predicted))
+            # of several answers per row, each counts
+            agreement = float(cohen_kappa_score(before.ravel(), predicted.ravel()))
         self.agreements_.append(agreement)
         latest = self.agreements_[-self.window :]
         return len(latest) == self.window and float(np.mean(latest)) >= self.threshold
@@ -145,8 +147,10 @@ class OverallUncertainty(BaseEstimator):
         -------
         bool
         """
-        proba = torch.as_tensor(np.asarray(model.predict_proba(X)))
-        highest = math.log(proba.shape[1]) or math.nan  # NaN for one class, whose entropy is 0 of 0
+        answer = model.predict_proba(X)
+        answer = answer if are_per_output(answer, 2) else np.asarray(answer)
+        proba = torch.as_tensor(distributions(answer, 2, bool(has_several_labels(model))))
+        highest = math.log(proba.shape[-1]) or math.nan  # NaN for one class, whose entropy is 0 of 0
         uncertainty = float(entropy(proba).mean()) / highest
         self.uncertainties_ = [*getattr(self, "uncertainties_", []), uncertainty]
         return uncertainty < self.threshold

@@ -217,7 +217,7 @@ def _repetition(
     rows = []
     with one_thread():
         model = seeded(estimator, seed)
-        if not predicts_numbers(model):
+        if np.ndim(y) == 1 and not predicts_numbers(model):
             model = tell_classes(model, np.unique(y))
         model = model.fit(take(X, train), y[train])
         model, X_pool, X_test = _last_step_on(model, take(X, pool), X_test)

@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import assert_all_finite
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from alkit._inner import tell_classes
 from alkit._random import RandomState
-from alkit.experiment.simulated_loop import SimulatedLoop, is_missing
+from alkit.experiment.hidden_labels import first_other_row, first_rows_of_classes, is_missing, label_array
+from alkit.experiment.simulated_loop import SimulatedLoop
 from alkit.labels import as_labels, as_numbers, check_one_type
 from alkit.learners import QueryStrategy
 from alkit.rows import Rows
 from alkit.strategies import Strategy
+from alkit.strategies.answers import has_several_labels
 from alkit.strategies.regressors import predicts_numbers
 from alkit.validation import check_label_a_row
 
@@ -115,6 +117,25 @@ class ActiveLearningClassifier(ClassifierMixin, SimulatedLoop):
             random_state=random_state,
         )
 
+    def score(self, X: Rows, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; of several answers per row, what the estimator's ``score`` is.
+
+        Parameters
+        ----------
+        X : rows of the kind fitted
+        y : labels
+        sample_weight : array (n,), optional
+
+        Returns
+        -------
+        float
+        """
+        if np.asarray(y).ndim < 2:
+            return super().score(X, y, sample_weight)
+        check_is_fitted(self)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.estimator_.score(X, y, **weights)
+
     @available_if(_gives_proba)
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Predict probabilities by the model fitted on all labels acquired.
@@ -148,28 +169,33 @@ class ActiveLearningClassifier(ClassifierMixin, SimulatedLoop):
             yield self._proba(estimator, X)
 
     def _checked_labels(self, X: Rows, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        y = column_or_1d(as_labels(y), warn=True)
+        y = label_array(y)
         check_label_a_row(X, y)
         labelable = ~is_missing(y, self.missing_label)
         known = y[labelable]
         assert_all_finite(known, input_name="y")
         check_one_type(known)
-        check_classification_targets(known)
-        self.classes_ = np.unique(known)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y has {len(self.classes_)} class: {self.classes_.tolist()}; a classifier needs two")
+        if y.ndim < 3:
+            check_classification_targets(known)
+        # of several labels, their numbers
+        self.classes_ = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(known)
+        if len(known) and first_other_row(known) == len(known):
+            raise ValueError(f"y has 1 class: {known[0].tolist()!r} for each row; a classifier needs two")
         return y, labelable
 
-    def _seeded_clone(self, rng: np.random.Generator) -> Any:
+    def _seeded_clone(self, y: np.ndarray, rng: np.random.Generator) -> Any:
         """Clone the estimator, seed it, and declare all classes where it has such a parameter."""
-        return tell_classes(super()._seeded_clone(rng), self.classes_)
+        estimator = super()._seeded_clone(y, rng)
+        return tell_classes(estimator, self.classes_) if y.ndim == 1 else estimator
 
     def _starts(self) -> dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]]:
         return {"random": _until_two_classes, "stratified": _of_all_classes}
 
     def _proba(self, estimator: Any, X: Rows) -> np.ndarray:
-        """Return an estimator's probabilities with one column for each of all classes."""
+        """Return an estimator's probabilities with one column for each of all classes; of several labels as it does."""
         known = estimator.predict_proba(X)
+        if has_several_labels(estimator) or np.ndim(known) > 2:
+            return known
         # its dtype is kept: rows sum to one within its precision, which scorers check
         proba = np.zeros((len(known), len(self.classes_)), known.dtype)
         proba[:, np.searchsorted(self.classes_, estimator.classes_)] = known
@@ -178,14 +204,12 @@ class ActiveLearningClassifier(ClassifierMixin, SimulatedLoop):
 
 def _until_two_classes(y: np.ndarray, pool: np.ndarray, n: int) -> np.ndarray:
     """Return the first n rows of a pool, or more: classifiers cannot be fitted on one class."""
-    second_class = np.flatnonzero(y[pool] != y[pool[0]])[0]
-    return pool[: max(n, second_class + 1)]
+    return pool[: max(n, first_other_row(y[pool]) + 1)]
 
 
 def _of_all_classes(y: np.ndarray, pool: np.ndarray, n: int) -> np.ndarray:
     """Return n rows, of as many classes as there can be: first the first row of each, in the order of the pool."""
-    _, first_of_class = np.unique(y[pool], return_index=True)
-    firsts = np.sort(first_of_class)
+    firsts = first_rows_of_classes(y[pool])
     return np.concatenate([pool[firsts], np.delete(pool, firsts)])[:n]
 
 

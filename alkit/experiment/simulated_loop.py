@@ -11,7 +11,6 @@ from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_scalar
@@ -77,8 +76,8 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
         ----------
         X : rows of any kind
             Initial rows and pool together.
-        y : labels
-            The label of every row, hidden until it is acquired.
+        y : labels or numbers (n,), 0/1 matrix (n, L) of several labels, numbers (n, T), or labels of positions (n, *S)
+            What every row has, hidden until it is acquired.
         **params : dict
             Metadata that `estimator` asks for in ``fit``, such as ``sample_weight``, with one entry per row of X; needs
             ``sklearn.set_config(enable_metadata_routing=True)``.
@@ -120,7 +119,7 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
         """
         X, y, labelable = self._validate(X, y)
         rng = generator(self.random_state)
-        estimator, seed = self._seeded_clone(rng), draw_seed(rng)
+        estimator, seed = self._seeded_clone(y, rng), draw_seed(rng)
         learner = ActiveLearner(estimator, self.query_strategy, random_state=seed)
         self.estimator_, self.estimators_ = learner.estimator, []
         self.n_labels_ = np.empty(0, int)
@@ -252,7 +251,7 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
     def _starts(self) -> dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]]:
         """Return the ways to start, ``start(y, pool, n) -> rows``, by name; `pool` is shuffled."""
 
-    def _seeded_clone(self, rng: np.random.Generator) -> Any:
+    def _seeded_clone(self, y: np.ndarray, rng: np.random.Generator) -> Any:
         """Clone the estimator and seed it."""
         estimator = clone(self.estimator)
         seed_estimator(estimator, rng)
@@ -276,12 +275,3 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
             return strategy.select(self.estimator, X, n, candidates=labelable, random_state=rng).indices
         except NotFittedError as error:
             raise ValueError(f"initial is {strategy}, which needs a model, but there is none yet; {remedy}") from error
-
-
-def is_missing(y: np.ndarray, missing_label: Any) -> np.ndarray:
-    """Return a mask of the rows that nobody can label."""
-    if missing_label is None:
-        return np.zeros(len(y), dtype=bool)
-    missing: np.ndarray = np.asarray(pd.isna(y) if pd.isna(missing_label) else y == missing_label)
-    # of several numbers per row all are needed
-    return np.any(missing.reshape(len(y), -1), axis=1)

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from alkit._turns import fits_alone
-from alkit.nets.training.label_codes import class_weights, encode
 from alkit.nets.training.sample_weight import as_tensor, scaled_to_classes
+from alkit.nets.training.tasks import OneLabel, Positions
 from alkit.nets.training.training_net import TrainingNet
 from alkit.rows import Rows
 
@@ -26,8 +26,9 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
         (attribute or key). A class is built anew at each fit, with ``module__*`` and, where its signature has them,
         ``n_features`` and ``n_classes``; an instance, e.g. a pretrained network, is copied at each fit.
     criterion : class, default=torch.nn.CrossEntropyLoss
-        The loss. With :class:`torch.nn.BCEWithLogitsLoss` one logit per row, that of the second of two classes, will
-        do. :class:`torch.nn.NLLLoss` takes probabilities, as in skorch, or log-probabilities, as in torch.
+        The loss. Of several labels, cross-entropy is that of each, :class:`torch.nn.BCEWithLogitsLoss`. With that, one
+        logit per row, that of the second of two classes, will do for one label. :class:`torch.nn.NLLLoss` takes
+        probabilities, as in skorch, or log-probabilities, as in torch.
     optimizer : class, default=torch.optim.Adam
         The optimizer. Adam and AdamW run fused unless ``optimizer__fused`` or ``optimizer__foreach`` says otherwise.
     lr : float, default=0.001
@@ -43,10 +44,16 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
         ``iterator_valid__batch_size``.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
         What becomes of the rest that fills no batch, see :func:`alkit.nets.training.batches.batch_sizes`.
+    task : {"positions"}, optional
+        "positions" has the network answer for each position of a row, such as a pixel or a step of a sequence: logits
+        (n, n_classes, *S), and y (n, *S) of ints, each the number of the output that is right or the loss's
+        ``ignore_index``, -100 by default, where there is no label. Otherwise y tells: one label per row, or a matrix
+        (n, L) of zeros and ones, of several labels per row, as scikit-learn's ``MLPClassifier`` takes it.
     classes : array-like, optional
         Every label there may be, where some may not be seen yet. Sorted, as scikit-learn does.
     class_weight : "balanced" or dict of label to weight, optional
-        Weights of the classes in the loss.
+        Weights of the classes in the loss. Of several labels, how much more a label counts where it is on than where it
+        is off; the dict names columns.
     warm_start : bool or "shrink_perturb", default=False
         Whether a fit goes on from the last one's weights: as they are, with its optimizer (True), or shrunk and blended
         with new ones [1]_. If the width of X or the classes have changed, a fit starts fresh and warns.
@@ -67,7 +74,9 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Known labels, sorted.
+        Known labels, sorted; of several labels per row and of positions, numbers of outputs.
+    multilabel_ : bool
+        Whether the network was fitted to several labels per row.
     module_ : torch.nn.Module
         The fitted network, in eval mode.
     history_ : skorch.history.History
@@ -119,6 +128,7 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
         min_steps: int | None = None,
         batch_size: int = 32,
         batching: str = "flexible",
+        task: str | None = None,
         classes: Any = None,
         class_weight: Any = None,
         warm_start: bool | str = False,
@@ -144,6 +154,7 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
             **kwargs,
         )
         self.min_steps = min_steps
+        self.task = task
         self.batching = batching
         self.class_weight = class_weight
         self.shrink = shrink
@@ -159,6 +170,11 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
         if is_hidden or self.known_classes is None:
             raise AttributeError(f"{type(self).__name__} has no attribute 'classes_'")
         return self.known_classes
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     @fits_alone
     def partial_fit(
@@ -202,15 +218,21 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
 
     def _learn_classes(self, X: Rows, y: np.ndarray, declared: Any, reset: bool = False) -> None:
         """Remember the classes, those declared or else those in y, and the shape of rows (checked, unless reset)."""
-        classes = np.unique(y if declared is None or not len(declared) else declared)
-        encode(y, classes)  # raises where y holds a label that is none of them
+        task = self.task_for(y)
+        if not reset and task != self.task_:
+            raise ValueError(
+                f"y has shape {y.shape}, which is of another task than the network was fitted to ({self.task_}); fit "
+                "it again"
+            )
+        classes = task.classes(y, None if declared is None or not len(declared) else declared)
+        task.encode(y, classes)  # raises where y holds a label that is none of them
         if len(classes) < 2:
             raise ValueError(
                 f"y holds one class, {classes.tolist()}, but a classifier needs two or more; label rows of another "
                 "class, or declare every label there may be with classes=[...]"
             )
         self._check_row_shape(X, reset=reset)
-        self.classes_inferred_ = classes
+        self.task_, self.classes_inferred_ = task, classes
 
     def _classes_with_those_known(self, y: np.ndarray) -> Any:
         """Return the classes of a warm start: those declared, or else those known and those in y."""
@@ -218,30 +240,37 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
         # Labels of another kind are no further classes of the same task.
         if self.classes is not None or known is None or known.dtype.kind != y.dtype.kind:
             return self.classes
-        return np.union1d(known, y)
+        task = self.task_for(y)
+        if task != self.task_:
+            return None
+        if isinstance(task, Positions):
+            return max(known, task.classes(y, None), key=len)
+        return np.union1d(known, y) if isinstance(task, OneLabel) else None
 
     def _input_and_targets(self) -> tuple:
-        return self._sized_row(), [] if self.known_classes is None else self.known_classes.tolist()
+        classes = [] if self.known_classes is None else self.known_classes.tolist()
+        return self._sized_row(), classes, self.multilabel_
 
     def _loss_weights(self, y: np.ndarray, sample_weight: np.ndarray | None) -> torch.Tensor | None:
         weights = as_tensor(sample_weight)
         if weights is None and not self.is_single_logit_:
             return None
-        codes = encode(y, self.classes_inferred_)
+        codes = self.task_.encode(y, self.classes_inferred_)
         if self.is_single_logit_:
             # a loss of single logits has no weights of classes
-            of_classes = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
+            of_classes = self.task_.class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
             if of_classes is not None:
                 weights = of_classes[codes] if weights is None else weights * of_classes[codes]
-        elif weights is not None:
+        elif weights is not None and isinstance(self.task_, OneLabel):
             weights = scaled_to_classes(weights, codes, getattr(vars(self).get("criterion_"), "weight", None))
         return weights
 
     def _weigh_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Put class weights into the loss; "balanced" ones change with y and the weights of rows."""
-        weights = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
+        name = self.task_.weight_name
+        weights = self.task_.class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
         criterion = vars(self).get("criterion_")
-        if not hasattr(criterion, "weight"):
+        if not hasattr(criterion, name):
             if weights is None:
                 return
             raise TypeError(
@@ -255,4 +284,4 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
             weights = vars(self).get("own_weights_")
         if weights is not None:
             weights = weights.to(self.compute_device, self.dtype_)
-        setattr(criterion, "weight", weights)  # noqa: B010
+        setattr(criterion, name, weights)

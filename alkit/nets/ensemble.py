@@ -13,6 +13,7 @@ from torch import nn
 
 from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
+from alkit.labels import most_probable
 from alkit.nets._together import fit_together
 from alkit.nets.training.training_net import TrainingNet
 from alkit.rows import Rows
@@ -99,6 +100,8 @@ class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
         The fitted members.
     classes_ : array (C,)
         Known labels.
+    multilabel_ : bool
+        Whether the members were fitted to several labels per row.
     n_features_in_, feature_names_in_
         As in scikit-learn, where the members have them.
 
@@ -126,8 +129,8 @@ class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
         ----------
         X : rows of any kind the estimator takes
             The rows.
-        y : array-like of shape (n,)
-            Labels.
+        y : array-like of shape (n,), or what else the estimator takes
+            Labels; a 0/1 matrix (n, L) of several per row.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows, for members whose `fit` takes them.
 
@@ -137,6 +140,7 @@ class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
         """
         self._fit_members(X, y, sample_weight)
         self.classes_ = self.estimators_[0].classes_
+        self.multilabel_ = bool(getattr(self.estimators_[0], "multilabel_", False))
         return self
 
     def sample_proba(
@@ -154,14 +158,25 @@ class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
         Returns
         -------
         ndarray of shape (n, K, C), float32
+            Of several labels (n, K, L).
+
+        Raises
+        ------
+        TypeError
+            If members predict several outputs, an array for each.
         """
         check_is_fitted(self)
         samples = np.empty(0)
         for k, member in enumerate(self.estimators_):
             proba = member.predict_proba(X)
+            if isinstance(proba, list):
+                raise TypeError(
+                    f"{type(member).__name__} predicts an array for each of {len(proba)} outputs, which are no samples "
+                    "of one posterior; make an ensemble of alkit.DropoutMLPClassifier or alkit.NetClassifier"
+                )
             if k == 0:
-                n, n_classes = proba.shape
-                samples = np.empty((n, len(self.estimators_), n_classes), dtype=np.float32)
+                shape = len(proba), len(self.estimators_), *proba.shape[1:]
+                samples = np.empty(shape, dtype=np.float32)
             samples[:, k] = proba
         return samples
 
@@ -180,7 +195,7 @@ class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
         return self.sample_proba(X).mean(1)
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the most probable label of each row; of several labels, those that are on.
 
         Parameters
         ----------
@@ -189,10 +204,9 @@ class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or 0/1 (n, L)
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        return most_probable(self.predict_proba(X), self.classes_, self.multilabel_)
 
 
 class EnsembleRegressor(RegressorMixin, DeepEnsemble):

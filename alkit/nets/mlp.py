@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 
-from alkit.labels import as_numbers
+from alkit.labels import as_labels, as_numbers
 from alkit.nets._mlp import DropoutMLP, DropoutMLPEstimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.regressor import NetRegressor
+from alkit.nets.training.tasks import is_label_matrix
 from alkit.rows import Rows
 
 __all__ = ["DropoutMLP", "DropoutMLPClassifier", "DropoutMLPRegressor"]
@@ -53,7 +54,9 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
     net_ : NetClassifier
         The fitted network.
     classes_ : ndarray of shape (n_classes,)
-        Known labels, sorted.
+        Known labels, sorted; of several labels per row, the numbers of columns.
+    multilabel_ : bool
+        Whether the network was fitted to several labels per row.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn.
 
@@ -105,6 +108,11 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
         self.device = device
         self.min_steps = min_steps
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def fit(self, X: Rows, y: Any, sample_weight: Any = None) -> DropoutMLPClassifier:
         """Fit the network.
 
@@ -112,8 +120,8 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
         ----------
         X : array, sparse matrix or DataFrame of shape (n, n_features)
             Numbers, best of similar scale.
-        y : array-like of shape (n,)
-            Labels.
+        y : array-like of shape (n,), or 0/1 matrix (n, L)
+            Labels; several per row, on or off, in a matrix.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows in the loss, multiplied with those of their classes.
 
@@ -126,8 +134,10 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
         ValueError
             On bad input (the message names cause and remedy), and if the loss is not finite.
         """
-        self._fit_network(X, y, sample_weight)
+        several = y is not None and is_label_matrix(as_labels(y))
+        self._fit_network(X, y, sample_weight, multi_output=several)
         self.classes_ = self.net_.classes_
+        self.multilabel_ = self.net_.multilabel_
         return self
 
     def predict_proba(self, X: Rows) -> np.ndarray:
@@ -141,12 +151,13 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
         Returns
         -------
         ndarray of shape (n, n_classes), float32
+            Of several labels, the probability that each is on.
         """
         net, X = self.network_for(X)
         return net.predict_proba(X)
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the most probable label of each row; of several labels, those that are on.
 
         Parameters
         ----------
@@ -155,7 +166,7 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or 0/1 (n, L)
         """
         net, X = self.network_for(X)
         return net.predict(X)

@@ -45,6 +45,14 @@ TABLE = (
     Strategy("max_EI", scores.expected_improvement, needs=("prediction", "std", "y_train")),
     Strategy("max_PI", scores.probability_of_improvement, needs=("prediction", "std", "y_train")),
     Strategy("max_UCB", scores.upper_confidence_bound, needs=("prediction", "std")),
+    # several labels per row
+    Strategy("min_confidence", scores.min_confidence, needs=("label_proba",)),
+    Strategy("avg_confidence", scores.avg_confidence, needs=("label_proba",)),
+    Strategy("max_loss", scores.max_loss, needs=("label_proba",)),
+    Strategy("mean_max_loss", scores.mean_max_loss, needs=("label_proba",)),
+    Strategy("max_score", scores.max_score, needs=("label_proba",)),
+    Strategy("avg_score", scores.avg_score, needs=("label_proba",)),
+    Strategy("cvirs", pick=picks.cvirs, pick_needs=("label_proba", "y_train")),
     # before there is a model
     Strategy("typiclust", pick=picks.typiclust, pick_needs=("features", "train_features")),
     Strategy("probcover", pick=picks.probcover, pick_needs=("features", "train_features")),

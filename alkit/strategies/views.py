@@ -120,21 +120,13 @@ def _decision_function(estimator: Any, draws: Draws) -> tuple[str, Callable[[Row
             return None
         estimator = copy.copy(estimator)
         estimator.decision_function_shape = "ovr"
-    return "decision_function", lambda X: _class_scores(estimator.decision_function(X))
+    return "decision_function", estimator.decision_function
 
 
-def _class_scores(decisions: Any) -> np.ndarray:
-    """Return decision values as one score per class in (-1, 0], the best being 0; two classes may have one value.
-
-    The lead g of the best over the second becomes g / (1 + g), below 1, so that a margin ranks rows by g.
-    """
-    decisions = np.asarray(decisions, dtype=float)
-    if decisions.ndim == 1:
-        decisions = np.stack([np.zeros_like(decisions), decisions], axis=1)
-    # of an infinite value NaN remains, which is refused later
-    with np.errstate(invalid="ignore"):
-        behind = decisions.max(axis=1, keepdims=True) - decisions
-        return -behind / (1 + behind)
+def _proba_of_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
+    if not skorch_networks.has_softmax_of_skorch(estimator):
+        return None
+    return "predict_proba", partial(skorch_networks.predict_proba, estimator)
 
 
 def _embed_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
@@ -178,24 +170,25 @@ def _normal_values(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], 
     return "predict", partial(normal_values, estimator, n_samples=draws.n_samples, seed=draws.seed)
 
 
-_PROBA = _method("predict_proba")
+_PROBA = (_proba_of_plain_network, _method("predict_proba"))
 _SAMPLES = (_sample_proba, _method("vote_proba"), _of_ensemble, _of_plain_network)
 _EMBEDDING = (_method("embed"), _embed_plain_network)
 WAYS: dict[str, tuple[Way, ...]] = {
-    "proba": (_PROBA,),
+    "proba": _PROBA,
+    "label_proba": _PROBA,
     "samples": _SAMPLES,
     "embedding": _EMBEDDING,
     "last_layer": _EMBEDDING,
     "loss": (_method("predict_loss"),),
-    "true_loss": (_PROBA, _prediction),
+    "true_loss": (*_PROBA, _prediction),
     "prediction": (_prediction,),
     "std": (_std,),
     "values": (_sample_y, _of_regressors, _normal_values),
-    "class_scores": (_PROBA, _decision_function),
+    "class_scores": (*_PROBA, _decision_function),
     "votes": (*_SAMPLES, _hard_votes),
 }
 """Quantities that a model is asked for, and the ways in which it may answer."""
-_PREDICTIONS = ("proba", "class_scores", "true_loss", "prediction")
+_PREDICTIONS = ("proba", "label_proba", "class_scores", "true_loss", "prediction")
 _POSTERIORS = (
     "alkit.NetClassifier or skorch's NeuralNetClassifier around a network with dropout, alkit.DropoutMLPClassifier, "
     "alkit.EnsembleClassifier, alkit.LaplaceClassifier, a forest, a bagging or voting ensemble, or a Committee"
@@ -207,6 +200,7 @@ _UNSURE_REGRESSORS = (
 # the method named in the error where a model has none, and classes that have it
 _LACKING = {
     "proba": ("predict_proba", "alkit.NetClassifier, or any classifier with probabilities"),
+    "label_proba": ("predict_proba", "alkit.NetClassifier, or any classifier with probabilities of several labels"),
     "class_scores": (
         "predict_proba",
         "alkit.NetClassifier, any classifier with probabilities, or one with a decision_function",

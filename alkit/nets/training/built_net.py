@@ -60,9 +60,21 @@ class BuiltNet(SkorchNet):
         return {"n_classes": n_classes, "n_outputs": n_classes}
 
     def initialize_criterion(self) -> Self:
-        """Build the loss, or take the instance given, and remember the class weights it came with."""
-        super().initialize_criterion()
-        self.own_weights_ = getattr(self.criterion_, "weight", None)
+        """Build the loss, or take the instance given, and remember the class weights it came with.
+
+        Of several labels per row, the cross-entropy is that of each label.
+        """
+        if self.multilabel_ and self.criterion is nn.CrossEntropyLoss:
+            parameters = self.get_params_for("criterion")
+            self.criterion_ = self.initialized_instance(nn.BCEWithLogitsLoss, parameters)
+        else:
+            super().initialize_criterion()
+        if self.multilabel_ and isinstance(self.criterion_, nn.CrossEntropyLoss):
+            raise ValueError(
+                "criterion is a CrossEntropyLoss, of one label per row, but y is a 0/1 matrix of several; leave "
+                "criterion out, or pass BCEWithLogitsLoss"
+            )
+        self.own_weights_ = getattr(self.criterion_, self.task_.weight_name, None)
         return self
 
     def _shrink_perturb(self) -> None:

@@ -117,8 +117,8 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
 
     Parameters
     ----------
-    proba : Tensor (N, C)
-        Class probabilities.
+    proba : Tensor (N, C), or (N, A, C) of several answers per row
+        Class probabilities. A row's gradient then has a part for each answer.
     embedding : Tensor (N, D)
         What the last layer reads.
     k : int
@@ -149,13 +149,13 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     >>> badge(proba, embedding, k=2, rng=np.random.default_rng(0)).indices
     array([1, 2])
     """
-    check_matrices(k, proba)
+    check_matrices(k, proba.flatten(1))
     check_matrices(k, embedding)
     if len(proba) != len(embedding):
         raise ValueError(f"proba has {len(proba)} rows, but embedding has {len(embedding)}; pass both of the same rows")
     (embedding,), scale = in_range(embedding)
-    most_probable = proba.argmax(1, keepdim=True)
-    error = proba.scatter_add(1, most_probable, -torch.ones_like(proba[:, :1]))
+    most_probable = proba.argmax(-1, keepdim=True)
+    error = proba.scatter_add(-1, most_probable, -torch.ones_like(proba[..., :1])).flatten(1)
     # the squared length of an outer product is the product of the squared lengths
     squares = error.square().sum(1) * embedding.square().sum(1)
     nearest = squares
