@@ -15,7 +15,7 @@ from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from alkit._parallel import results_of
