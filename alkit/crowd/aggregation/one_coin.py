@@ -49,7 +49,7 @@ def one_coin(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> OneCoin:
     """Estimate true classes and one accuracy per person together, by expectation maximisation.
 
     A person who errs gives each of the other classes equally often. So there is one number to learn of each person,
-    where `dawid_skene` has C times C. One right and one wrong answer are added to everybody's, so that nobody with few
+    where `dawid_skene` has C times C. Two right and one wrong answer are added to everybody's, so that nobody with few
     answers is taken to be infallible.
 
     Parameters
@@ -118,7 +118,7 @@ def _accuracy(answers: Answers, proba_N_C: np.ndarray) -> np.ndarray:
     """Return how often each person is expected to be right, (A,)."""
     n_annotators = len(answers.annotators)
     right_A = np.bincount(answers.annotator, proba_N_C[answers.item, answers.label], n_annotators)
-    return (right_A + 1) / (np.bincount(answers.annotator, minlength=n_annotators) + 2)
+    return (right_A + 2) / (np.bincount(answers.annotator, minlength=n_annotators) + 3)
 
 
 def _coin_matrices(accuracy_A: np.ndarray, n_classes: int) -> np.ndarray:
