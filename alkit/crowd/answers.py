@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import assert_all_finite
 
 _LONG = (("item", "annotator", "label"), ("task", "worker", "label"))  # the latter are crowd-kit's names
 _NOT_ANNOTATORS = {"item", "task", "annotator", "worker", "label"}
@@ -89,7 +90,8 @@ def read_answers(labels: Any, classes: Any = None) -> Answers:
     names = _column_names(labels)
     for columns in _LONG:
         if set(columns) <= set(names):
-            return _read_long(*(np.asarray(labels[name], dtype=object) for name in columns), classes)
+            item, annotator, label = (np.asarray(labels[name], dtype=object) for name in columns)
+            return _read_long(item, annotator, label, classes)
     _refuse_mixed_columns(names)
     table = _as_table(labels)
     if table.ndim != 2:
@@ -99,10 +101,10 @@ def read_answers(labels: Any, classes: Any = None) -> Answers:
         )
     given = ~pd.isna(table)
     _refuse_unnamed_long(table, given)
-    item, annotator = np.nonzero(given)
-    label, known = _encoded_labels(table[item, annotator], classes)
+    rows, people = np.nonzero(given)
+    codes, known = _encoded_labels(table[rows, people], classes)
     items = labels.index.to_numpy() if hasattr(labels, "index") and names else np.arange(len(table))
-    return Answers(item, annotator, label, known, items, np.array(names or range(table.shape[1])))
+    return Answers(rows, people, codes, known, items, np.array(names or range(table.shape[1])))
 
 
 def is_long(labels: Any) -> bool:
@@ -133,6 +135,7 @@ def _encode(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _encoded_labels(values: np.ndarray, classes: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return labels that were given as positions in `classes`, and the classes, sorted."""
     codes, found = _encode(values)
+    assert_all_finite(found, input_name="y")
     if found.dtype.kind == "f" and (found == np.floor(found)).all():
         # NaN, for "not asked", makes floats of numbered classes
         found = found.astype(int)

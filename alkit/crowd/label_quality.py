@@ -64,7 +64,7 @@ def label_quality(proba: Any, labels: Any, classes: Any = None) -> np.ndarray:
     _check_classes(proba_N_C, answers)
     if several:
         log_proba_N_C = np.log(np.maximum(proba_N_C, _LEAST))
-        truth_N_C = estimate_truth(answers, proba_N_C, log_proba_N_C).proba
+        truth_N_C = estimate_truth(answers, _first_guess(proba_N_C, answers), log_proba_N_C).proba
     else:
         truth_N_C = _balanced(proba_N_C, answers)
     quality_M = _against_others(truth_N_C[answers.item], answers.label)
@@ -94,6 +94,12 @@ def _check_classes(proba_N_C: np.ndarray, answers: Answers) -> None:
             f"proba has {proba_N_C.shape[1]} columns, but labels are of {len(answers.classes)} classes: "
             f"{answers.classes.tolist()[:10]}; pass classes=model.classes_"
         )
+
+
+def _first_guess(proba_N_C: np.ndarray, answers: Answers) -> np.ndarray:
+    """Return the mean of what the model and each person say, (N, C): people are right more often than not."""
+    said_N_C = proba_N_C + answers.votes()
+    return said_N_C / said_N_C.sum(1, keepdims=True)
 
 
 def _balanced(proba_N_C: np.ndarray, answers: Answers) -> np.ndarray:

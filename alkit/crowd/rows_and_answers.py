@@ -34,10 +34,12 @@ def answers_by_row(X: Rows, annotations: Any, classes: Any = None) -> Answers:
     ValueError
         If annotations do not fit the rows, if there is no answer, or fewer than two classes.
     """
+    if annotations is None:
+        raise ValueError("requires y to be passed, but the target y is None: pass what people said of the rows")
     if is_long(annotations):
         answers = _placed(X, read_answers(annotations, classes))
     else:
-        table = annotations if getattr(annotations, "ndim", 2) == 2 else _one_person(annotations)
+        table = annotations if _n_dimensions(annotations) == 2 else _one_person(annotations)
         check_label_a_row(X, table)
         answers = read_answers(table, classes)
     if not len(answers.label):
@@ -53,6 +55,12 @@ def answers_by_row(X: Rows, annotations: Any, classes: Any = None) -> Answers:
 def row_names(X: Rows) -> np.ndarray:
     """Return what a long form calls the rows: labels of a pandas index, else positions, (n,)."""
     return X.index.to_numpy() if isinstance(X, (pd.DataFrame, pd.Series)) else np.arange(n_rows(X))
+
+
+def _n_dimensions(annotations: Any) -> int:
+    """Return 1 for one person's labels, 2 for a table, whatever they are held in."""
+    known = getattr(annotations, "ndim", None)
+    return np.asarray(annotations, dtype=object).ndim if known is None else known
 
 
 def _one_person(labels: Any) -> np.ndarray:

@@ -84,7 +84,7 @@ def one_coin(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> OneCoin:
     >>> from alkit.crowd import one_coin
     >>> found = one_coin([["a", "a", "b"], ["b", "b", "a"], ["a", "a", "a"], ["b", "b", "a"]])
     >>> found.labels.tolist(), found.accuracy.round(1).tolist()
-    (['a', 'b', 'a', 'b'], [0.8, 0.8, 0.3])
+    (['a', 'b', 'a', 'b'], [0.8, 0.8, 0.4])
     """
     check_max_iter(max_iter)
     answers = read_answers(labels)
