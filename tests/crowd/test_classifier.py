@@ -193,6 +193,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [CrowdClassifier(LogisticRegression(max_iter=1000), cv=2, max_iter=2, random_state=0)],
     expected_failed_checks=lambda estimator: EXPECTED,
