@@ -369,8 +369,8 @@ class ActiveLearningClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimato
             check_classification_targets(known)
         # of several labels, their numbers
         self.classes_ = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(known)
-        if len(known) and first_other_row(known) == len(known):
-            raise ValueError(f"y has 1 class: {known[0].tolist()!r} for each row; a classifier needs two")
+        if not len(known) or first_other_row(known) == len(known):
+            raise ValueError(f"y has {len(known[:1])} class: {known[:1].tolist()}; a classifier needs two")
         if isinstance(row_shape(X), tuple):
             _check_feature_names(self, X, reset=True)
             _check_n_features(self, X, reset=True)
