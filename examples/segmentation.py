@@ -70,7 +70,7 @@ def draw(comparison, X, y, network, path):
     shown = np.concatenate([indices[:3], np.arange(10, 13)])
     right.suptitle("asked for first by BALD, and three at random")
     for ax, index in zip(right.subplots(2, 3).flat, shown, strict=True):
-        ax.imshow(X[index, 0], cmap="gray_r")
+        ax.imshow(X[index, 0], cmap="gray_r", vmin=0, vmax=1)
         ax.set_axis_off()
     print(f"nats of information per pixel of the pictures asked for first: {scores.round(4)}")
     figure.savefig(path, dpi=110)

@@ -179,8 +179,8 @@ class ActiveLearningClassifier(ClassifierMixin, SimulatedLoop):
             check_classification_targets(known)
         # of several labels, their numbers
         self.classes_ = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(known)
-        if len(known) and first_other_row(known) == len(known):
-            raise ValueError(f"y has 1 class: {known[0].tolist()!r} for each row; a classifier needs two")
+        if not len(known) or first_other_row(known) == len(known):
+            raise ValueError(f"y has {len(known[:1])} class: {known[:1].tolist()}; a classifier needs two")
         return y, labelable
 
     def _seeded_clone(self, y: np.ndarray, rng: np.random.Generator) -> Any:
