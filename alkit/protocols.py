@@ -242,8 +242,8 @@ class Score(Protocol):
             Quantities of a chunk of rows: ``proba (n, C)``, ``class_scores (n, C)`` (probabilities, or decision values
             in (-1, 0]), ``samples (n, K, C)``, ``votes (n, K, C)``, ``embedding (n, D)``, ``features (n, D)``, ``loss
             (n,)``, ``true_loss (n,)``, ``cost (n,)``; or of a set of its own, which is the same for every chunk:
-            ``target_samples (M, K, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``, ``y_train (M,)``. They
-            must not be changed in place.
+            ``target_samples (M, K, C)``, ``train_proba (M, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``,
+            ``y_train (M,)``. They must not be changed in place.
         **params
             Parameters of the strategy.
 
