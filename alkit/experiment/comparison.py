@@ -270,7 +270,7 @@ def _gain(curves: _Curves, base: _Curves, confidence: float) -> dict[str, Any]:
 
 
 def _verdict(row: pd.Series, confidence: float) -> str:
-    """Return whether a strategy is better or worse than the baseline, of which both p-value and interval must be sure."""
+    """Return whether a strategy is better or worse than the baseline: p-value and interval must both say so."""
     # all comparisons with NaN, of one seed or of the baseline itself, are false
     if row["p_value"] < 1 - confidence and row["gain_low"] > 0:
         return "better"

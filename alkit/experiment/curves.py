@@ -107,10 +107,10 @@ def paired_savings(
     their final levels, and `target` if that is lower still. Saved is the difference of the labels with which they
     reach it, as a share of the larger number.
 
-    Exchanging the two curves changes the sign and nothing else. So a strategy against itself saves 0 in the mean, whatever
-    the noise, and Student's interval over seeds holds its level; noise makes the saving of a better strategy look
-    smaller, not larger. `labels_saved` of mean curves has neither: the baseline reaches its own final score with its
-    last labels by definition, which another curve of the same height does by chance before.
+    Exchanging the two curves changes the sign and nothing else. So a strategy against itself saves 0 in the mean,
+    whatever the noise, and Student's interval over seeds holds its level; noise makes the saving of a better strategy
+    look smaller, not larger. `labels_saved` of mean curves has neither: the baseline reaches its own final score with
+    its last labels by definition, which another curve of the same height does by chance before.
 
     Parameters
     ----------
