@@ -318,9 +318,9 @@ class Score(Protocol):
             (n,)``, ``true_loss (n,)``, ``cost (n,)``, ``label_proba (n, L)`` of several labels; of regressors
             ``prediction (n,)``, ``std (n,)``, ``values (n, K)``, with T outputs ``(n, T)`` and ``(n, K, T)``;
             ``last_layer (n, D)``, the embedding, or else the features; or of a set of its own, which is the same for
-            every chunk: ``target_samples (M, K, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``, ``y_train
-            (M,)``. They must not be changed in place. Where rows have several answers, each answer is scored as a row,
-            and the scores are reduced to one per row.
+            every chunk: ``target_samples (M, K, C)``, ``train_proba (M, C)``, ``train_embedding (M, D)``,
+            ``train_features (M, D)``, ``y_train (M,)``. They must not be changed in place. Where rows have several
+            answers, each answer is scored as a row, and the scores are reduced to one per row.
         **params
             Parameters of the strategy.
 

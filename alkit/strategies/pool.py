@@ -25,7 +25,7 @@ _MAX_CHUNK_ROWS = 16_384
 """Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
 _MAX_TARGETS = 500
 """Rows of the pool that stand for all of it where no `X_target` is given: EPIG takes time for each."""
-_OF_TRAINING = {"train_embedding": "embedding", "train_features": "features"}
+_OF_TRAINING = {"train_embedding": "embedding", "train_features": "features", "train_proba": "proba"}
 _SETS = (*_OF_TRAINING, "y_train", "target_samples")
 """Quantities of rows other than those scored: as long as their own set, and handed whole to each chunk."""
 QUANTITIES = (*OF_ROWS, *_SETS)
@@ -106,7 +106,7 @@ class PoolPass:
         """
         by_row, kept_by_row = _of_scored_rows((*needs, *keep)), _of_scored_rows(keep)
         # what the model lacks is refused before anything is read, for labelled rows too
-        of_labelled = [_OF_TRAINING.get(name, "") for name in keep]
+        of_labelled = [_OF_TRAINING.get(name, "") for name in (*needs, *keep)]
         self.quantities.check((*by_row, *of_labelled))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
         scores = np.zeros(len(self))

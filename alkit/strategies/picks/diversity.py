@@ -165,9 +165,9 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
         if t == 0:
             i = seeded_argmax(squares, rng)
         elif nearest.any():
-            i = _draw_by_weight(nearest, rng)
+            i = draw_by_weight(nearest, rng)
         else:
-            i = _draw_by_weight(left, rng)
+            i = draw_by_weight(left, rng)
         indices[t], scores[t] = i, nearest[i]
         distance = _squared_gradient_distance(error, embedding, squares, i)
         nearest = distance if t == 0 else torch.minimum(nearest, distance)
@@ -212,9 +212,14 @@ def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
     >>> kmeans(pool, k=2, rng=np.random.default_rng(0)).indices
     array([2, 6])
     """
+    return nearest_to_centres(embedding, k, rng)
+
+
+def nearest_to_centres(embedding: Tensor, k: int, rng: np.random.Generator, weights: np.ndarray | None = None) -> Picks:
+    """Pick from each of k clusters, of rows that may be weighted, the row nearest its centre: see `kmeans`."""
     check_matrices(k, embedding)
     (embedding,), scale = in_range(embedding)
-    clusters = k_means(embedding, k, rng)
+    clusters = k_means(embedding, k, rng, weights)
     labels = clusters.labels_.astype(np.intp)
     distance = nearest_distance(embedding, torch.from_numpy(clusters.cluster_centers_)).numpy()
     ranks = rank_within(labels, distance, rng)
@@ -294,7 +299,7 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
     return distance.clamp_min_(0)
 
 
-def _draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
+def draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
     """Draw a position with probability proportional to its weight, never one of weight zero."""
     cumulative = np.cumsum(weights.numpy(), dtype=np.float64)
     drawn = rng.random() * cumulative[-1]

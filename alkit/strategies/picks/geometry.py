@@ -60,6 +60,26 @@ def in_range(*matrices: Tensor) -> tuple[list[Tensor], float]:
     return [rows / scale for rows in matrices], scale
 
 
+def unit_rows(rows: Tensor) -> Tensor:
+    """Scale each row to length 1, whatever the size of its numbers; rows of zeros stay.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.picks.geometry import unit_rows
+    >>> unit_rows(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    if not rows.shape[1]:
+        return rows
+    # squares of very large or small numbers would overflow or vanish
+    largest = rows.abs().amax(1, keepdim=True)
+    scaled = rows / largest.masked_fill(largest == 0, 1)
+    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    return scaled / length.masked_fill(length == 0, 1)
+
+
 def distance_to(rows: Tensor, centre: Tensor) -> Tensor:
     """Euclidean distance of each row to one centre, (N, D), (D,) -> (N,); exactly 0 for its duplicates."""
     distance = rows.new_empty(len(rows))
@@ -96,13 +116,15 @@ def nearest_centre(rows: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     return distance, which
 
 
-def k_means(rows: Tensor, n_clusters: int, rng: np.random.Generator) -> KMeans | MiniBatchKMeans:
-    """Fit k-means: Lloyd's algorithm, or mini-batches from 50,000 rows on."""
+def k_means(
+    rows: Tensor, n_clusters: int, rng: np.random.Generator, weights: np.ndarray | None = None
+) -> KMeans | MiniBatchKMeans:
+    """Fit k-means: Lloyd's algorithm, or mini-batches from 50,000 rows on; rows may be weighted."""
     algorithm = KMeans if len(rows) < _MINI_BATCH_FROM else MiniBatchKMeans
     with warnings.catch_warnings():
         # fewer distinct rows than clusters leave clusters empty, which callers expect
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return algorithm(n_clusters, random_state=draw_seed(rng)).fit(rows.numpy())
+        return algorithm(n_clusters, random_state=draw_seed(rng)).fit(rows.numpy(), sample_weight=weights)
 
 
 def rank_within(groups: np.ndarray, cost: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -341,6 +341,14 @@ def _affordable(order: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarra
     return np.array(chosen)
 
 
+def check_scores(scores: ArrayLike, n: int) -> np.ndarray:
+    """Return the scores as an array, one for each of n rows."""
+    scores = np.asarray(scores, dtype=float)
+    if scores.shape != (n,):
+        raise ValueError(f"scores have shape {scores.shape}, but features {n} rows; score each row")
+    return scores
+
+
 def check_utilities(scores: np.ndarray, use: str) -> None:
     """Refuse negative scores where they are multiplied or divided: that would turn their order around."""
     if (scores < 0).any():
