@@ -105,13 +105,15 @@ def test_estimators_with_one_strategy_have_a_colour_each():
 
 def test_fifteen_strategies_can_be_told_apart():
     names = ["random", *(f"strategy {i}" for i in range(15))]
-    display = LearningCurveDisplay.from_comparison(synthetic(dict.fromkeys(names, [[0.1, 0.2, 0.3, 0.4]] * 2)))
+    display = LearningCurveDisplay.from_comparison(
+        synthetic(dict.fromkeys(names, [[0.1, 0.2, 0.3, 0.4]] * 2), scoring="balanced_accuracy")
+    )
     looks = [(to_hex(line.get_color()), line.get_marker()) for line in display.lines_]
     assert len(set(looks)) == 16
     assert [name for name, (color, _) in zip(names, looks, strict=True) if color in ("#808080", "#7f7f7f")] == [
         "random"
     ]
-    assert display.ax_.get_ylabel() == "accuracy"
+    assert display.ax_.get_ylabel() == "balanced accuracy"
     # beside the curves, not on them
     assert display.ax_.get_legend().get_bbox_to_anchor().x0 > display.ax_.bbox.x1 - 1
 
