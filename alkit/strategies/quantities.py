@@ -83,6 +83,8 @@ class Quantities:
         Whether networks are told to let NaN and infinity through.
     reduce : {"mean", "max", "sum"}
         How the scores of a row's answers become one, where it has several.
+    one_answer : bool
+        Whether the strategy is defined for one label per row alone.
     several_labels : bool, optional
         Whether the labels taught are several per row; None where there are none, and the model has to tell.
     """
@@ -97,6 +99,7 @@ class Quantities:
     on_transformed: bool = False
     any_values: bool = False
     reduce: str = "mean"
+    one_answer: bool = False
     several_labels: bool | None = None
 
     def check(self, names: Iterable[str]) -> None:
@@ -250,6 +253,12 @@ class Quantities:
             # the model says that it can be fitted to several labels, and what it answers are none of one
             several_labels = may_have_several_labels(self.model) and not sum_to_one(answer, n_axes)
         values = distributions(answer, n_axes, several_labels)
+        if self.one_answer and np.ndim(values) > n_axes:
+            model = type(self._networks()[0]).__name__
+            raise TypeError(
+                f"strategy {self.asked_by} needs one label per row, which {model} does not have; use "
+                "alkit.NetClassifier fitted to one label per row, or another strategy, such as 'margin'"
+            )
         if name != "label_proba":
             return values, source
         self._check_probabilities(values, source)
@@ -352,10 +361,9 @@ def _checked_shape(values: Any, name: str, source: str, n: int, asked_by: str) -
     """Return an answer as torch takes it, refusing one of another shape: its scores would mean nothing."""
     n_dimensions = _DIMENSIONS.get(name, (1,))
     values = np.asarray(values)
-    if name in ANSWERED:
-        # an axis of answers, behind that of rows
-        n_dimensions = tuple({*n_dimensions, *(n + 1 for n in n_dimensions)})
-    if values.ndim not in n_dimensions or len(values) != n:
+    # where a row has several answers, there is an axis of them behind that of rows
+    with_answers = [n + 1 for n in n_dimensions] if name in ANSWERED else []
+    if values.ndim not in (*n_dimensions, *with_answers) or len(values) != n:
         raise ValueError(
             f"strategy {asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
             f"{' or '.join(map(str, n_dimensions))} dimensions, the first of length {n}, are needed"

@@ -61,6 +61,8 @@ class Strategy:
         The strategy this one is made from, see `alkit.strategies.wrappers`.
     part : int, optional
         Score only this many rows, drawn at random.
+    one_answer : bool
+        Whether it is defined for one label per row alone: models of several labels or of positions are then refused.
 
     Raises
     ------
@@ -85,6 +87,7 @@ class Strategy:
     params: dict[str, Any] = field(default_factory=dict)
     of: Strategy | None = None
     part: int | None = None
+    one_answer: bool = False
 
     def __post_init__(self) -> None:
         unknown = [need for need in (*self.needs, *self.pick_needs) if need not in QUANTITIES]
@@ -335,6 +338,7 @@ class Strategy:
             cost=settings.get("cost"),
             joint="target_samples" in self.needs or "samples" in self.pick_needs,
             on_transformed=getattr(model, "on_transformed", False),
+            one_answer=self.one_answer,
             any_values=not all(getattr(learner, "force_all_finite", True) for learner in _learners(model)),
             reduce=reduce,
             several_labels=several_labels_in(_known_to(model)["y_training"]),
