@@ -145,14 +145,14 @@ def most_probable(proba: np.ndarray, classes: np.ndarray | None, several_labels:
 
     Parameters
     ----------
-    proba : array (n, C), (n, C, *S) of positions, or (n, L) of several labels
+    proba : array (n, C), ``(n, C, *S)`` of positions, or (n, L) of several labels
     classes : array (C,) or None
         None leaves positions among the classes.
     several_labels : bool
 
     Returns
     -------
-    array (n,) or (n, *S) of the most probable classes, or 0/1 array (n, L) of the labels that are on
+    array (n,) or ``(n, *S)`` of the most probable classes, or 0/1 array (n, L) of the labels that are on
 
     Examples
     --------

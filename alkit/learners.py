@@ -239,7 +239,7 @@ class Committee(Voting, modal.Committee):
         -------
         array (n, K, C)
             Columns in the order of `classes_`; of several labels (n, K, L), the probability that each is on; of
-            positions (n, K, C, *S).
+            positions ``(n, K, C, *S)``.
 
         Raises
         ------

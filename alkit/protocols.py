@@ -87,7 +87,7 @@ class Estimator(Protocol):
         array (N, C)
             Between 0 and 1, one row per row of X, in its order. Of several answers per row: (N, L), the probability
             that each of L labels is on, with ``multilabel_ = True`` on the estimator; a list of an array per output; or
-            (N, C, *S) of positions (`alkit.strategies.answers`).
+            ``(N, C, *S)`` of positions (`alkit.strategies.answers`).
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Posterior(Protocol):
         Returns
         -------
         array (N, K, C)
-            Between 0 and 1. Of several labels (N, K, L), of positions (N, K, C, *S).
+            Between 0 and 1. Of several labels (N, K, L), of positions ``(N, K, C, *S)``.
 
         Raises
         ------

@@ -76,8 +76,9 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
         ----------
         X : rows of any kind
             Initial rows and pool together.
-        y : labels or numbers (n,), 0/1 matrix (n, L) of several labels, numbers (n, T), or labels of positions (n, *S)
-            What every row has, hidden until it is acquired.
+        y : array (n,), (n, L), (n, T) or ``(n, *S)``
+            Labels or numbers, a 0/1 matrix of several labels, several numbers, or labels of positions: what every row
+            has, hidden until it is acquired.
         **params : dict
             Metadata that `estimator` asks for in ``fit``, such as ``sample_weight``, with one entry per row of X; needs
             ``sklearn.set_config(enable_metadata_routing=True)``.

@@ -46,7 +46,7 @@ class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
         What becomes of the rest that fills no batch, see :func:`alkit.nets.training.batches.batch_sizes`.
     task : {"positions"}, optional
         "positions" has the network answer for each position of a row, such as a pixel or a step of a sequence: logits
-        (n, n_classes, *S), and y (n, *S) of ints, each the number of the output that is right or the loss's
+        ``(n, n_classes, *S)``, and y ``(n, *S)`` of ints, each the number of the output that is right or the loss's
         ``ignore_index``, -100 by default, where there is no label. Otherwise y tells: one label per row, or a matrix
         (n, L) of zeros and ones, of several labels per row, as scikit-learn's ``MLPClassifier`` takes it.
     classes : array-like, optional

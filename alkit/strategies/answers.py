@@ -100,7 +100,7 @@ def distributions(values: Any, n_axes: int, several_labels: bool) -> np.ndarray:
     Parameters
     ----------
     values : array, or list of one array per output
-        Probabilities: (n, C), (n, L), (n, C, *S), or of posterior samples (n, K, C), (n, K, L), (n, K, C, *S).
+        Probabilities: (n, C), (n, L), ``(n, C, *S)``, or of posterior samples (n, K, C), (n, K, L), ``(n, K, C, *S)``.
     n_axes : int
         How many axes one answer per row has: 2 for probabilities, 3 for those of posterior samples.
     several_labels : bool
@@ -219,7 +219,7 @@ def positions_of_labels(y: Any, classes: Any, n_classes: int | None = None) -> n
 
     Parameters
     ----------
-    y : array (n, L) of labels, or (n, *S) of classes at positions
+    y : array (n, L) of labels, or ``(n, *S)`` of classes at positions
     classes : list of array, or anything else
         The classes of each output, where a model has such a list; of yes-or-no labels and of positions, labels are
         positions of classes already.

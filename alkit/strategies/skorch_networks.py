@@ -67,7 +67,7 @@ def _nonlinearity(net: Any) -> Callable[[Tensor], Tensor]:
 
 
 def predict_proba(net: Any, X: Rows) -> np.ndarray:
-    """Return class probabilities of a network with skorch's softmax, taken over classes: (n, C), or (n, C, *S)."""
+    """Return class probabilities of a network with skorch's softmax, taken over classes: (n, C), or ``(n, C, *S)``."""
     nonlinearity = _nonlinearity(net)
     parts = []
     for out in net.forward_iter(X, training=False):
@@ -88,7 +88,7 @@ def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool 
 
     Returns
     -------
-    array (n, K, C), or (n, K, C, *S) of positions
+    array (n, K, C), or ``(n, K, C, *S)`` of positions
     """
     module = _Inference(net)
     with unchanged([net]), DropoutSampler(module, n_samples, seed, consistent) as sampler:

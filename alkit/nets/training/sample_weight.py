@@ -106,7 +106,7 @@ def weighted_loss(criterion: nn.Module, out: Tensor, codes: Tensor, weights: Ten
         rows.
     out : Tensor of shape (n, ...)
         Outputs of the network.
-    codes : Tensor of shape (n,), floats (n, L) of several labels, or (n, *S) of positions
+    codes : Tensor of shape (n,), floats (n, L) of several labels, or ``(n, *S)`` of positions
         Labels.
     weights : Tensor of shape (n,)
         Weights of the rows, scaled over all rows of the fit, see `scaled_to_classes`. What the loss is divided by does

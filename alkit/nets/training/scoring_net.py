@@ -59,7 +59,7 @@ class ScoringNet(BuiltNet):
         Returns
         -------
         ndarray of shape (n, n_classes), float32
-            Of several labels (n, L), the probability that each is on; of positions (n, n_classes, *S).
+            Of several labels (n, L), the probability that each is on; of positions ``(n, n_classes, *S)``.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class ScoringNet(BuiltNet):
 
         Returns
         -------
-        ndarray of shape (n,), 0/1 (n, L), or of positions (n, *S)
+        ndarray of shape (n,), 0/1 (n, L), or of positions ``(n, *S)``
         """
         proba = self.predict_proba(X)
         # Of a network that no fit has taught labels, there are codes alone, as in skorch.
@@ -138,7 +138,7 @@ class ScoringNet(BuiltNet):
         Returns
         -------
         ndarray of shape (n, n_samples, n_classes), float32
-            Of several labels (n, n_samples, L), of positions (n, n_samples, n_classes, *S).
+            Of several labels (n, n_samples, L), of positions ``(n, n_samples, n_classes, *S)``.
 
         References
         ----------

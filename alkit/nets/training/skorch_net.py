@@ -282,7 +282,7 @@ class SkorchNet(skorch.NeuralNet):
         ----------
         y_pred : Tensor, tuple or mapping
             Outputs of the network.
-        y_true : Tensor of shape (n,), (n, L) or (n, *S), or WeightedCodes
+        y_true : Tensor of shape (n,), (n, L) or ``(n, *S)``, or WeightedCodes
             Codes of the labels.
         *args, **kwargs
             Not used here.

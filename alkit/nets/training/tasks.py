@@ -184,7 +184,7 @@ class SeveralLabels:
 
 @dataclass(frozen=True)
 class Positions:
-    """A class for each position of a row: y (n, *S) of ints, logits (n, C, *S).
+    """A class for each position of a row: y ``(n, *S)`` of ints, logits ``(n, C, *S)``.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class Positions:
     weight_name = "weight"
 
     def check(self, y: Any, n: int) -> np.ndarray:
-        """Return labels of n rows as an int array (n, *S)."""
+        """Return labels of n rows as an int array ``(n, *S)``."""
         labels = np.asarray(y)
         if labels.ndim < 2 or labels.dtype.kind not in "biu":
             raise ValueError(
@@ -228,7 +228,7 @@ class Positions:
         return np.arange(max(2, y[y != self.ignore_index].max() + 1))
 
     def encode(self, y: np.ndarray, classes: np.ndarray) -> Tensor:
-        """Return the labels as they are, (n, *S)."""
+        """Return the labels as they are, ``(n, *S)``."""
         beyond = (y != self.ignore_index) & ((y < 0) | (y >= len(classes)))
         if beyond.any():
             raise ValueError(
@@ -249,7 +249,7 @@ class Positions:
         return class_weights(class_weight, classes, y[counted], of_positions)
 
     def fits(self, out: Tensor, n_classes: int) -> bool:
-        """Tell whether outputs are (n, C, *S), of those classes or more."""
+        """Tell whether outputs are ``(n, C, *S)``, of those classes or more."""
         return out.ndim == 2 + self.n_axes and out.shape[1] >= n_classes
 
     def proba(self, logits: Tensor) -> Tensor:

@@ -52,8 +52,8 @@ class TrainingNet(ScoringNet):
         X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
             The rows.
         y : array-like of shape (n,) or (n, n_outputs), optional
-            Labels of a classifier, or a 0/1 matrix of several per row, or (n, *S) with ``task="positions"``; numbers of
-            a regressor. May be left out if X is a Dataset that yields (x, y).
+            Labels of a classifier, or a 0/1 matrix of several per row, or ``(n, *S)`` with ``task="positions"``;
+            numbers of a regressor. May be left out if X is a Dataset that yields (x, y).
         sample_weight : array-like of shape (n,), optional
             Weights of the rows in the loss, multiplied with those of their classes. The criterion must have a
             ``reduction``, as torch's have.

@@ -21,7 +21,7 @@ __all__ = ["avg_confidence", "avg_score", "max_loss", "max_score", "mean_max_los
 
 
 def min_confidence(label_proba: Tensor) -> Tensor:
-    """How unsure the least sure label is: 1 - min |2 p - 1|.
+    """How unsure the least sure label is: 1 - min abs(2 p - 1).
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def min_confidence(label_proba: Tensor) -> Tensor:
 
 
 def avg_confidence(label_proba: Tensor) -> Tensor:
-    """How unsure labels are on average: 1 - mean |2 p - 1|.
+    """How unsure labels are on average: 1 - mean abs(2 p - 1).
 
     Parameters
     ----------
