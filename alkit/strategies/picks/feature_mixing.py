@@ -28,8 +28,8 @@ def alfa_mix(
     """Pick by k-means among rows whose prediction changes when they are mixed with the mean of a labelled class.
 
     Mixing moves an embedding along the gradient of the loss, by alpha / sqrt(D) of its distance to the mean embedding
-    of a class that has labels: the paper's closed form. Alpha grows in steps, up to 1, until k predictions change; if that
-    is not enough, the other rows are drawn evenly.
+    of a class that has labels: the paper's closed form. Alpha grows in steps, up to 1, until k predictions change; if
+    that is not enough, the other rows are drawn evenly.
 
     The last layer's weights are read off the pool: logits are linear in the embedding, so that least squares of log
     probabilities on embeddings gives those weights, exactly where the model is such a network and its pool spans the
