@@ -87,7 +87,9 @@ def test_hostile_input():
     same, sure = embedding[:1].repeat(9, 1), one_hot(torch.zeros(9, dtype=torch.long), 4).double()
     for p in (sure, proba[:1].repeat(9, 1)):
         assert sorted(alfa_mix(p, same, same[:1], y[:1], k=9, rng=rng()).indices) == list(range(9))
-    huge = alfa_mix(proba.float(), (embedding * 1e30).float(), (labelled * 1e30).float(), y, k=8, rng=rng())
+    proba, embedding, labelled = proba.float(), embedding.float(), labelled.float()
+    # a power of two, which changes no digit
+    huge = alfa_mix(proba, embedding * 2.0**100, labelled * 2.0**100, y, k=8, rng=rng())
     assert huge.indices.tolist() == alfa_mix(proba, embedding, labelled, y, k=8, rng=rng()).indices.tolist()
 
 
