@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
@@ -31,6 +30,7 @@ from alkit.validation import (
     checked,
     checked_count,
     is_known_finite,
+    is_of_type,
     let_through,
     naming_rows,
     refuse_non_finite_rows,
@@ -288,7 +288,7 @@ class Teaching(Querying):
         return is_finite
 
     def _checked_labels(self, X: Rows, y: Any) -> Any:
-        y = flattened(as_labels(y)) if is_classifier(self.estimator) else as_labels(y)
+        y = flattened(as_labels(y)) if is_of_type(self.estimator, "classifier") else as_labels(y)
         check_rows_and_labels(X, y, self.estimator)
         return y
 
