@@ -17,10 +17,11 @@ from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
 from alkit._turns import takes_turns
 from alkit._weights import checked_weights, joined_weights, weights_parameter
-from alkit.labels import as_labels, check_same_labels, flattened
+from alkit.labels import as_labels, as_numbers, check_same_labels, flattened
 from alkit.rows import Rows, n_rows, readable, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
 from alkit.strategies.levels import has_steps
+from alkit.strategies.regressors import one_output_flat
 from alkit.strategies.skorch_networks import is_plain_network
 from alkit.validation import (
     candidate_rows,
@@ -290,6 +291,8 @@ class Teaching(Querying):
     def _checked_labels(self, X: Rows, y: Any) -> Any:
         y = flattened(as_labels(y)) if is_of_type(self.estimator, "classifier") else as_labels(y)
         check_rows_and_labels(X, y, self.estimator)
+        if is_of_type(self.estimator, "regressor"):
+            as_numbers(y)  # refuses what is none
         return y
 
 
@@ -370,9 +373,9 @@ class Voting(Querying):
 
         Returns
         -------
-        array (n, K)
+        array (n, K), or (n, K, T) of T numbers, or as many labels, per row
             Labels or values, in the learners' own type.
         """
         # some regressors predict a column, (n, 1)
-        votes = [np.ravel(learner.predict(X, **predict_kwargs)) for learner in self.learner_list]
-        return np.column_stack(votes)
+        votes = [one_output_flat(learner.predict(X, **predict_kwargs), 1) for learner in self.learner_list]
+        return np.stack(votes, axis=1)

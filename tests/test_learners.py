@@ -367,7 +367,7 @@ def test_bad_rows_and_labels(rows, labels, message):
         (X, {"candidates": [0, 150]}, ValueError, "run from 0 to 150, but the pool has rows 0 to 149"),
         (X, {"candidates": [1, 1]}, ValueError, "name 2 rows, but only 1 different"),
         (X, {"candidates": [0.5]}, ValueError, "pass a mask or positions"),
-        (X, {"temperature": 2}, TypeError, "margin has no parameter 'temperature'; its parameters: none"),
+        (X, {"temperature": 2}, TypeError, "margin has no parameter 'temperature'; its parameters: reduce='mean'"),
     ],
 )
 def test_bad_queries(pool, kwargs, error, message):

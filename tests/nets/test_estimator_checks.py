@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from alkit import LearningLossClassifier, MultimodalClassifier, NetClassifier
+from alkit import LearningLossClassifier, MultimodalClassifier, NetClassifier, NetRegressor
 from alkit.nets.multimodal import MultimodalLearningLossClassifier
 from tests.nets.checks import run
 
@@ -20,10 +20,10 @@ SKORCH = {
 
 
 class Net(nn.Sequential):
-    """A hidden layer; its sizes come from the classifier."""
+    """A hidden layer; its sizes come from the estimator."""
 
-    def __init__(self, n_features, n_classes):
-        super().__init__(nn.Linear(n_features, 32), nn.ReLU(), nn.Linear(32, n_classes))
+    def __init__(self, n_features, n_outputs):
+        super().__init__(nn.Linear(n_features, 32), nn.ReLU(), nn.Linear(32, n_outputs))
 
 
 BRIEF = {"lr": 0.02, "max_epochs": 30, "batch_size": 64, "random_state": 0}
@@ -41,6 +41,7 @@ def skorchs_failures(estimator):
 @parametrize_with_checks(
     [
         NetClassifier(Net, **BRIEF),
+        NetRegressor(Net, **BRIEF),
         LearningLossClassifier(Net, ["1"], **BRIEF),
         MultimodalClassifier(WHOLE, width=16, dropout=0.0, **BRIEF),
         MultimodalLearningLossClassifier(WHOLE, width=16, dropout=0.0, **BRIEF),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from alkit.labels import most_probable
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.multimodal.encoders import ModalityEncoder
 from alkit.nets.multimodal.fusion import build_fusion
@@ -287,7 +288,7 @@ class MultimodalClassifier(NetClassifier):
             return super().predict_proba(X)
 
     def predict(self, X: Rows, head: str = JOINT) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the most probable label of each row; of several labels, those that are on.
 
         Parameters
         ----------
@@ -296,10 +297,9 @@ class MultimodalClassifier(NetClassifier):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or 0/1 (n, L)
         """
-        best = self.predict_proba(X, head).argmax(axis=1)
-        return self.classes_[best]
+        return most_probable(self.predict_proba(X, head), self.classes_, self.multilabel_)
 
     def sample_proba(
         self,

@@ -56,7 +56,10 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass"):
-        raise ValueError(f"Unknown label type: {kind}. A classifier takes classes, such as ints or strings")
+        raise ValueError(
+            f"Unknown label type: {kind}. A classifier takes classes, such as ints or "
+            "strings; numbers are predicted by a regressor, such as alkit.NetRegressor"
+        )
     return y
 
 

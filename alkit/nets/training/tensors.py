@@ -295,5 +295,5 @@ def labels_of(dataset: Dataset) -> list:
         label = item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None
         if label is None:
             raise ValueError("y is None and X yields no labels; pass y, or a Dataset whose items are (x, y)")
-        y.append(label.item() if isinstance(label, torch.Tensor) else label)
+        y.append(label.tolist() if isinstance(label, torch.Tensor) else label)
     return y

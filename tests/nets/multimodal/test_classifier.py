@@ -390,7 +390,10 @@ class TestActiveLearning:
         net = MultimodalLearningLossClassifier(WIDTHS, width=8, max_epochs=1, random_state=0).fit(gappy(), Y)
         needs = {*strategy.needs, *strategy.pick_needs}
         simulated = {"y_pool": Y} if "true_loss" in needs else {}
-        if "features" in needs:
+        if not needs.isdisjoint(("label_proba", "prediction", "std", "values")):
+            with pytest.raises(TypeError, match=f"strategy {strategy.name} needs"):
+                strategy.select(net, gappy(), 5, random_state=0)
+        elif "features" in needs:
             with pytest.raises(ValueError, match="20 of 60 rows of the pool hold NaN.* measures distances"):
                 strategy.select(net, gappy(), 5, random_state=0)
         else:

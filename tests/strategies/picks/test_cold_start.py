@@ -181,3 +181,13 @@ def test_a_radius_below_zero_is_refused(delta):
 def test_a_purity_that_is_no_share_is_refused(purity):
     with pytest.raises(ValueError, match=f"purity={purity}"):
         cold_start.probcover(torch.ones(3, 2), torch.ones(0, 2), k=1, rng=rng(), purity=purity)
+
+
+@pytest.mark.parametrize("pick", PICKS.values(), ids=PICKS)
+def test_huge_numbers_are_scaled(pick):
+    X = clumps([9, 12, 7])
+    expected, got = (
+        pick((factor * X).float(), (factor * X[:1]).float(), k=3, rng=rng()) for factor in (2.0**10, 2.0**110)
+    )
+    assert got.indices.tolist() == expected.indices.tolist()
+    assert np.isfinite(got.scores).all()

@@ -151,3 +151,11 @@ def test_labelled_rows_of_another_width_are_refused():
 def test_information_density_refuses(params, scores, message):
     with pytest.raises(ValueError, match=message):
         density.information_density(np.full(3, scores), torch.rand(3, 2), k=1, rng=rng(), **params)
+
+
+def test_huge_numbers_are_scaled():
+    X, scores = (2.0**110 * matrix(20, 3)).float(), rng().random(20)
+    got = density.ranked_batch(scores, X, X[:0], k=20, rng=rng())
+    assert sorted(got.indices) == list(range(20))
+    assert np.isfinite(got.scores).all()
+    assert np.isfinite(density.information_density(scores, X, k=5, rng=rng()).scores).all()
