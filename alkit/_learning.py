@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import is_classifier, is_regressor
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
@@ -32,6 +31,7 @@ from alkit.validation import (
     checked,
     checked_count,
     is_known_finite,
+    is_of_type,
     let_through,
     naming_rows,
     refuse_non_finite_rows,
@@ -289,9 +289,9 @@ class Teaching(Querying):
         return is_finite
 
     def _checked_labels(self, X: Rows, y: Any) -> Any:
-        y = flattened(as_labels(y)) if is_classifier(self.estimator) else as_labels(y)
+        y = flattened(as_labels(y)) if is_of_type(self.estimator, "classifier") else as_labels(y)
         check_rows_and_labels(X, y, self.estimator)
-        if is_regressor(self.estimator):
+        if is_of_type(self.estimator, "regressor"):
             as_numbers(y)  # refuses what is none
         return y
 

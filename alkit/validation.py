@@ -74,6 +74,14 @@ def input_tag(model: Any, name: str) -> bool:
         return False
 
 
+def is_of_type(model: Any, estimator_type: str) -> bool:
+    """Tell whether scikit-learn's tags call a model a "classifier" or "regressor"; without tags it is neither."""
+    try:
+        return get_tags(model).estimator_type == estimator_type
+    except (AttributeError, TypeError):  # not a scikit-learn estimator
+        return False
+
+
 def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
     """Refuse labels that are not as many as rows; `suffix` ends the names of both, in the message."""
     n, n_labels = n_rows(X), n_rows(y)

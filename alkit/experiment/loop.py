@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from alkit._inner import tell_classes
 from alkit._random import RandomState
+from alkit.experiment.coded_labels import CodedLabels, are_codes
 from alkit.experiment.hidden_labels import first_other_row, first_rows_of_classes, is_missing, label_array
 from alkit.experiment.simulated_loop import SimulatedLoop
 from alkit.labels import as_labels, as_numbers, check_one_type
-from alkit.learners import QueryStrategy
+from alkit.learners import ActiveLearner, QueryStrategy
 from alkit.rows import Rows
 from alkit.strategies import Strategy
 from alkit.strategies.answers import has_several_labels
@@ -187,6 +188,22 @@ class ActiveLearningClassifier(ClassifierMixin, SimulatedLoop):
         """Clone the estimator, seed it, and declare all classes where it has such a parameter."""
         estimator = super()._seeded_clone(y, rng)
         return tell_classes(estimator, self.classes_) if y.ndim == 1 else estimator
+
+    def _train(self, learner: ActiveLearner, X: Rows, y: np.ndarray, fit_params: Mapping[str, Any]) -> None:
+        """Fit the learner; of an estimator that refuses labels which leave gaps, on their positions instead."""
+        plain = learner.estimator
+        try:
+            super()._train(learner, X, y, fit_params)
+        except ValueError as refused:
+            # A class may not have been acquired yet, so gaps are no fault of whoever passed y.
+            if isinstance(plain, CodedLabels) or y.ndim > 1 or are_codes(y):
+                raise
+            learner.estimator = CodedLabels(plain)
+            try:
+                super()._train(learner, X, y, fit_params)
+            except ValueError:
+                learner.estimator = plain
+                raise refused from None
 
     def _starts(self) -> dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]]:
         return {"random": _until_two_classes, "stratified": _of_all_classes}

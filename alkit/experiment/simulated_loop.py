@@ -137,8 +137,9 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
             with isolated_rng(seed=seed):  # for networks and callables that draw from global generators
                 # A person's loop calls `teach`, which stacks the new rows onto a copy of those taught before; the
                 # simulated one drives the same learner by `fit` on all labelled rows, since it has them in X already.
-                learner.fit(take(X, labelled), y[labelled], **params)
+                self._train(learner, take(X, labelled), y[labelled], params)
             fitted = perf_counter()
+            self.estimator_ = learner.estimator
             self.labeled_indices_ = labelled
             self.n_labels_ = np.append(self.n_labels_, len(labelled))
             self.query_seconds_ = np.append(self.query_seconds_, queried - started)
@@ -148,6 +149,10 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
             if self.stopped_:
                 return
             started = perf_counter()
+
+    def _train(self, learner: ActiveLearner, X: Rows, y: np.ndarray, fit_params: Mapping[str, Any]) -> None:
+        """Fit the learner on the labels acquired so far."""
+        learner.fit(X, y, **fit_params)
 
     def _acquire(
         self,

@@ -17,7 +17,7 @@ from torch import nn
 
 from alkit import DropoutMLPRegressor, EnsembleRegressor, NetRegressor
 from alkit.nets._together import fit_together
-from tests.nets.checks import rounded
+from tests.nets.checks import run
 from tests.nets.networks import rng_states
 
 X, y = make_regression(80, 4, noise=1.0, random_state=0)
@@ -224,8 +224,8 @@ def test_ensembles():
     [
         DropoutMLPRegressor(max_epochs=50, batch_size=64),
         EnsembleRegressor(DropoutMLPRegressor(max_epochs=20, lr=0.01), 2),
-    ],
-    expected_failed_checks=rounded,
+    ]
 )
 def test_scikit_learns_estimator_checks(estimator, check):
-    check(estimator)
+    inner = "estimator__" if isinstance(estimator, EnsembleRegressor) else ""
+    run(check, estimator, **{f"{inner}dropout": 0.0, f"{inner}batch_size": -1})

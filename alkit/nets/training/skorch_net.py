@@ -238,8 +238,9 @@ class SkorchNet(skorch.NeuralNet):
         if self.collates:
             return
         # Of a matrix or DataFrame scikit-learn checks the columns, by number and name, in its own words.
-        if isinstance(shape, tuple) and len(shape) == 1 and not isinstance(X, Dataset):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+        matrix = self.row_adapter.matrix_of(X)
+        if matrix is not None:
+            validate_data(self, matrix, reset=reset, skip_check_array=True)
         if shape != getattr(self, "input_shape_", shape) and not self._takes(X):
             raise ValueError(
                 f"X has rows of shape {shape}, but {type(self).__name__} was fitted to rows of shape "

@@ -113,6 +113,11 @@ class RowAdapter:
         """Return rows in the form that batches are taken from."""
         return X
 
+    def matrix_of(self, X: Rows) -> Rows | None:
+        """Return the matrix or DataFrame that arranged rows are, whose columns have numbers and names, or None."""
+        shape = None if isinstance(X, Dataset) else input_shape(X)
+        return X if isinstance(shape, tuple) and len(shape) == 1 else None
+
     def check(self, X: Rows) -> int:
         """Return the number of arranged rows, after checking all their values before a fit."""
         return check_rows(X, allow_nan=self.allow_nan)

@@ -13,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from skorch.dataset import ValidSplit
 from skorch.helper import SliceDict, predefined_split
 from torch import nn
@@ -229,6 +230,14 @@ class TestMissing:
         net = classifier({"text": 4}).fit({"text": TEXT}, Y)
         assert net.predict_proba({"text": TEXT}).shape == (N, 2)
 
+    def test_the_only_modality_is_never_missing(self):
+        assert get_tags(classifier()).input_tags.allow_nan
+        net = classifier({"text": 4})
+        assert not get_tags(net).input_tags.allow_nan
+        gone = np.where(np.arange(N)[:, None] == 7, np.nan, TEXT)
+        with pytest.raises(ValueError, match=r"NaN .* in 1 of 60 rows \(first: row 7\)"):
+            net.fit({"text": gone}, Y)
+
 
 class TestHeads:
     @pytest.mark.parametrize("head", HEADS)
@@ -318,6 +327,18 @@ class TestSklearn:
     def test_warm_starts_and_partial_fit(self, warm_start):
         net = classifier(warm_start=warm_start, classes=["eggs", "ham", "spam"]).fit(X, Y).fit(gappy(), Y)
         assert net.partial_fit(X, Y).predict_proba(X).shape == (N, 3)
+
+    @pytest.mark.parametrize("as_frame", [False, True])
+    def test_the_columns_of_one_matrix_are_counted_as_scikit_learn_does(self, as_frame):
+        names = list("abcdefghij")
+        matrix = pd.DataFrame(MATRIX, columns=names) if as_frame else MATRIX
+        net = classifier(OPEN).fit(matrix, Y)
+        assert net.n_features_in_ == 10
+        assert list(getattr(net, "feature_names_in_", names)) == names
+        narrow = matrix[names[:7]] if as_frame else matrix[:, :7]
+        with pytest.raises(ValueError, match="feature names|has 7 features, .* is expecting 10"):
+            net.predict(narrow)
+        assert not hasattr(net.fit(X, Y), "n_features_in_")
 
     def test_scoring_and_training_leave_global_random_states(self):
         net = classifier().fit(X, Y)
@@ -452,7 +473,7 @@ class TestErrors:
     @pytest.mark.parametrize("dtype", [float, int])
     def test_rows_to_score_of_another_width(self, dtype):
         net = classifier(OPEN).fit(MATRIX.astype(dtype), Y)
-        with pytest.raises(ValueError, match=r"X has rows of shape .*\(7,\)"):
+        with pytest.raises(ValueError, match="X has 11 features, but MultimodalClassifier is expecting 10"):
             net.predict(np.hstack([MATRIX, TEXT[:, :1]]).astype(dtype))
         with pytest.raises(ValueError, match="modality 'text' holds infinity in row 4"):
             net.predict(np.where(np.arange(N)[:, None] == 4, np.inf, MATRIX))
