@@ -18,7 +18,7 @@ from alkit._restore import restored_on_failure
 from alkit._turns import takes_turns
 from alkit._weights import checked_weights, joined_weights, weights_parameter
 from alkit.labels import as_labels, as_numbers, check_same_labels, flattened
-from alkit.rows import Rows, n_rows, readable, stack, take
+from alkit.rows import Rows, n_rows, padded, readable, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
 from alkit.strategies.levels import has_steps
 from alkit.strategies.regressors import one_output_flat
@@ -34,6 +34,7 @@ from alkit.validation import (
     is_of_type,
     let_through,
     naming_rows,
+    reads_tokens,
     refuse_non_finite_rows,
 )
 
@@ -246,10 +247,12 @@ class Teaching(Querying):
             self.X_training, self.y_training = X, y
             self.sample_weight_training, self._is_finite = weights, is_finite
             return
-        check_same_features(X, self.X_training)
+        of_tokens = reads_tokens(self)
+        check_same_features(X, self.X_training, of_tokens)
         check_same_labels(y, self.y_training)
         n_before = n_rows(self.X_training)
-        self.X_training = stack([self.X_training, X])
+        blocks = [self.X_training, X]
+        self.X_training = stack(padded(blocks) if of_tokens else blocks)
         self.y_training = stack([self.y_training, y])
         self.sample_weight_training = joined_weights(self.sample_weight_training, n_before, weights, n_rows(X))
         self._is_finite = self._is_finite and is_finite
