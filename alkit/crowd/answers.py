@@ -48,14 +48,18 @@ class Answers(NamedTuple):
 
     def vote_shares(self) -> np.ndarray:
         """Return the share of each class in an item's answers, (N, C), refusing items without any."""
+        self.refuse_unlabelled()
         votes_N_C = self.votes()
-        unlabelled = np.flatnonzero(votes_N_C.sum(1) == 0)
+        return votes_N_C / votes_N_C.sum(1, keepdims=True)
+
+    def refuse_unlabelled(self) -> None:
+        """Refuse items that nobody answered."""
+        unlabelled = np.flatnonzero(np.bincount(self.item, minlength=len(self.items)) == 0)
         if unlabelled.size or not len(self.items):
             raise ValueError(
                 f"{unlabelled.size} of {len(self.items)} items have no label (rows {unlabelled[:3].tolist()} first); "
                 "pass items that have one"
             )
-        return votes_N_C / votes_N_C.sum(1, keepdims=True)
 
 
 def read_answers(labels: Any, classes: Any = None) -> Answers:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.special import logsumexp
 
 from alkit.crowd.answers import Answers
 from alkit.crowd.confusion import Strengths, choose_strengths, expected_counts, pseudo_counts, rates
+from alkit.crowd.maximisation import maximise
 
 
 class Estimate(NamedTuple):
@@ -69,27 +69,40 @@ def estimate_truth(
     -------
     Estimate
     """
-    proba_N_C = start_N_C
-    strengths, before = Strengths(1.0, 1.0), -np.inf
-    for n_iter in count(1):
-        counts_A_C_C = expected_counts(answers, proba_N_C)
-        prior_C = _frequencies(proba_N_C, shared)
-        pseudo_A_C_C = np.zeros_like(counts_A_C_C)
-        if shared:
-            # at iterations 1, 2, 4, 8, ...: choosing costs more than an iteration, and EM converges in between
-            if n_iter & (n_iter - 1) == 0:
-                strengths = choose_strengths(counts_A_C_C)
-            pseudo_A_C_C = pseudo_counts(counts_A_C_C, strengths)
-        own_M_C = proba_N_C[answers.item] if shared else 0.0
-        log_answer_M_C = _log_proba_of_answers(answers, counts_A_C_C + pseudo_A_C_C, own_M_C)
-        log_prior = _safe_log(prior_C) if log_prior_N_C is None else log_prior_N_C
-        proba_N_C, log_likelihood = posterior(answers, log_prior, log_answer_M_C)
-        converged = abs(log_likelihood - before) < tol * max(1, len(answers.label))
-        if converged or n_iter == max_iter:
-            break
-        before = log_likelihood
-    confusion_A_C_C = rates(counts_A_C_C + pseudo_A_C_C)
-    return Estimate(proba_N_C, prior_C, confusion_A_C_C, log_likelihood, n_iter, converged)
+
+    def expect(counted: _Counts) -> tuple[np.ndarray, float]:
+        log_answer_M_C = _log_proba_of_answers(answers, counted.counts, counted.own)
+        log_prior = _safe_log(counted.prior) if log_prior_N_C is None else log_prior_N_C
+        return posterior(answers, log_prior, log_answer_M_C)
+
+    def update(proba_N_C: np.ndarray, before: _Counts | None, n_iter: int) -> _Counts:
+        counts_A_C_C, prior_C = expected_counts(answers, proba_N_C), _frequencies(proba_N_C, shared)
+        if not shared:
+            return _Counts(counts_A_C_C, prior_C, 0.0, None)
+        strengths = None if before is None else before.strengths
+        # for iterations 1, 2, 4, 8, ...: choosing costs more than an iteration, and EM converges in between
+        if strengths is None or (n_iter + 1) & n_iter == 0:
+            strengths = choose_strengths(counts_A_C_C)
+        counts_A_C_C = counts_A_C_C + pseudo_counts(counts_A_C_C, strengths)
+        return _Counts(counts_A_C_C, prior_C, proba_N_C[answers.item], strengths)
+
+    found = maximise(update(start_N_C, None, 0), expect, update, len(answers.label), max_iter, tol)
+    confusion_A_C_C = rates(found.parameters.counts)
+    return Estimate(
+        found.proba, found.parameters.prior, confusion_A_C_C, found.log_likelihood, found.n_iter, found.converged
+    )
+
+
+class _Counts(NamedTuple):
+    """What the answers' probabilities are taken from."""
+
+    counts: np.ndarray
+    """(A, C, C), those of the prior among them."""
+    prior: np.ndarray
+    """(C,)."""
+    own: np.ndarray | float
+    """What each answer adds to the counts itself, (M, C), and is to be weighed without."""
+    strengths: Strengths | None
 
 
 def posterior(answers: Answers, log_prior: np.ndarray, log_answer_M_C: np.ndarray) -> tuple[np.ndarray, float]:

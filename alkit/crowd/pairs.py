@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import entr
 from sklearn.utils.validation import check_is_fitted
 
 from alkit._random import RandomState, draw_seed, generator
@@ -144,13 +144,8 @@ def expected_information(proba_N_C: np.ndarray, confusion_A_C_C: np.ndarray) -> 
     columns = []
     # one person after another: (N, A, C) values might not fit in memory
     for confusion_C_C in confusion_A_C_C:
-        columns.append(_entropy(proba_N_C @ confusion_C_C) - proba_N_C @ _entropy(confusion_C_C))
+        columns.append(entr(proba_N_C @ confusion_C_C).sum(1) - proba_N_C @ entr(confusion_C_C).sum(1))
     return np.maximum(np.stack(columns, axis=1), 0)
-
-
-def _entropy(proba: np.ndarray) -> np.ndarray:
-    """Return the entropy over the last axis, in nats."""
-    return -xlogy(proba, proba).sum(-1)
 
 
 def _prices(people: list[Any], costs: Mapping[Any, float] | None) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alkit.crowd.aggregation.convergence import check_max_iter, warn_not_converged
 from alkit.crowd.answers import read_answers
 from alkit.crowd.estimate import estimate_truth
+from alkit.crowd.maximisation import check_max_iter, warn_not_converged
 
 
 class DawidSkene(NamedTuple):

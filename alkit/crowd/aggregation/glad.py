@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from alkit.crowd.aggregation.convergence import check_max_iter, warn_not_converged
 from alkit.crowd.answers import Answers, read_answers
 from alkit.crowd.estimate import posterior
+from alkit.crowd.maximisation import check_max_iter, maximise, warn_not_converged
 
 _STEPS = 20  # of the inner ascent; EM goes on from there
 
@@ -90,30 +89,29 @@ def glad(labels: Any, max_iter: int = 100, tol: float = 1e-5) -> Glad:
     """
     check_max_iter(max_iter)
     answers = read_answers(labels)
-    answers.vote_shares()  # refuses items without labels
+    answers.refuse_unlabelled()
     n_annotators, n_classes = len(answers.annotators), len(answers.classes)
-    parameters = np.ones(n_annotators + len(answers.items))
     uniform_C = np.full(n_classes, -np.log(n_classes))
-    before = -np.inf
-    for n_iter in count(1):
-        log_answer_M_C = _log_answers(answers, parameters)
-        proba_N_C, log_likelihood = posterior(answers, uniform_C, log_answer_M_C)
-        converged = abs(log_likelihood - before) < tol * len(answers.label)
-        if converged or n_iter == max_iter:
-            break
-        before = log_likelihood
+
+    def expect(parameters: np.ndarray) -> tuple[np.ndarray, float]:
+        return posterior(answers, uniform_C, _log_answers(answers, parameters))
+
+    def update(proba_N_C: np.ndarray, parameters: np.ndarray, n_iter: int) -> np.ndarray:
         right_M = proba_N_C[answers.item, answers.label]
-        found = minimize(_loss, parameters, (answers, right_M), "L-BFGS-B", jac=True, options={"maxiter": _STEPS})
-        parameters = found.x
-    if not converged:
+        options = {"maxiter": _STEPS}
+        return minimize(_loss, parameters, (answers, right_M), "L-BFGS-B", jac=True, options=options).x
+
+    start = np.ones(n_annotators + len(answers.items))
+    found = maximise(start, expect, update, len(answers.label), max_iter, tol)
+    if not found.converged:
         warn_not_converged("GLAD", max_iter)
     return Glad(
-        labels=answers.classes[proba_N_C.argmax(1)],
-        proba=proba_N_C,
+        labels=answers.classes[found.proba.argmax(1)],
+        proba=found.proba,
         classes=answers.classes,
-        ability=parameters[:n_annotators],
-        difficulty=np.exp(-parameters[n_annotators:]),
-        n_iter=n_iter,
+        ability=found.parameters[:n_annotators],
+        difficulty=np.exp(-found.parameters[n_annotators:]),
+        n_iter=found.n_iter,
         items=answers.items,
         annotators=answers.annotators,
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import digamma
 
-from alkit.crowd.aggregation.convergence import check_max_iter, warn_not_converged
 from alkit.crowd.answers import Answers, read_answers
 from alkit.crowd.estimate import posterior
+from alkit.crowd.maximisation import check_max_iter, maximise, warn_not_converged
 
 _KNOWING = 0.5  # pseudo-answers known, and not known: either happens always or never
 _GUESSES = 10.0  # pseudo-answers of each label among guesses
@@ -89,35 +88,31 @@ def mace(labels: Any, max_iter: int = 500, tol: float = 1e-6) -> Mace:
     """
     check_max_iter(max_iter)
     answers = read_answers(labels)
-    answers.vote_shares()  # refuses items without labels
+    answers.refuse_unlabelled()
     n_annotators, n_classes = len(answers.annotators), len(answers.classes)
-    knows_A_2 = np.full((n_annotators, 2), 0.5)
-    guesses_A_C = np.full((n_annotators, n_classes), 1 / n_classes)
     uniform_C = np.full(n_classes, -np.log(n_classes))
-    before = -np.inf
-    for n_iter in count(1):
-        known_M, guessed_M = _by_cause(answers, knows_A_2, guesses_A_C)
-        log_answer_M_C = _log_answers(answers, known_M, guessed_M)
-        proba_N_C, log_likelihood = posterior(answers, uniform_C, log_answer_M_C)
-        # an answer can only be known where it is the truth
-        knew_M = proba_N_C[answers.item, answers.label] * known_M / (known_M + guessed_M)
-        causes_A_2, given_A_C = _counts(answers, knew_M)
-        converged = abs(log_likelihood - before) < tol * len(answers.label)
-        if converged or n_iter == max_iter:
-            break
-        before = log_likelihood
-        knows_A_2 = _expected_rates(causes_A_2 + _KNOWING)
-        guesses_A_C = _expected_rates(given_A_C + _GUESSES)
-    if not converged:
+
+    def expect(rates: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, float]:
+        return posterior(answers, uniform_C, _log_answers(answers, *_by_cause(answers, *rates)))
+
+    def update(
+        proba_N_C: np.ndarray, rates: tuple[np.ndarray, np.ndarray], n_iter: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        causes_A_2, given_A_C = _counts(answers, proba_N_C, *rates)
+        return _expected_rates(causes_A_2), _expected_rates(given_A_C)
+
+    start = np.full((n_annotators, 2), 0.5), np.full((n_annotators, n_classes), 1 / n_classes)
+    found = maximise(start, expect, update, len(answers.label), max_iter, tol)
+    if not found.converged:
         warn_not_converged("MACE", max_iter)
-    causes_A_2, given_A_C = causes_A_2 + _KNOWING, given_A_C + _GUESSES
+    causes_A_2, given_A_C = _counts(answers, found.proba, *found.parameters)
     return Mace(
-        labels=answers.classes[proba_N_C.argmax(1)],
-        proba=proba_N_C,
+        labels=answers.classes[found.proba.argmax(1)],
+        proba=found.proba,
         classes=answers.classes,
         competence=causes_A_2[:, 0] / causes_A_2.sum(1),
         guesses=given_A_C / given_A_C.sum(1, keepdims=True),
-        n_iter=n_iter,
+        n_iter=found.n_iter,
         items=answers.items,
         annotators=answers.annotators,
     )
@@ -137,13 +132,22 @@ def _log_answers(answers: Answers, known_M: np.ndarray, guessed_M: np.ndarray) -
     return np.log(proba_M_C)
 
 
-def _counts(answers: Answers, knew_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many answers of each person were known and guessed, (A, 2), and the guesses by label, (A, C)."""
+def _counts(
+    answers: Answers, proba_N_C: np.ndarray, knows_A_2: np.ndarray, guesses_A_C: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many answers of each person were known and guessed, (A, 2), and the guesses by label, (A, C).
+
+    Pseudo-answers are counted in.
+    """
     n_annotators, n_classes = len(answers.annotators), len(answers.classes)
+    known_M, guessed_M = _by_cause(answers, knows_A_2, guesses_A_C)
+    # an answer can only be known where it is the truth
+    knew_M = proba_N_C[answers.item, answers.label] * known_M / (known_M + guessed_M)
     known_A = np.bincount(answers.annotator, knew_M, n_annotators)
     cells = answers.annotator * n_classes + answers.label
     guessed_A_C = np.bincount(cells, 1 - knew_M, n_annotators * n_classes).reshape(n_annotators, n_classes)
-    return np.stack([known_A, guessed_A_C.sum(1)], axis=1), guessed_A_C
+    causes_A_2 = np.stack([known_A, guessed_A_C.sum(1)], axis=1)
+    return causes_A_2 + _KNOWING, guessed_A_C + _GUESSES
 
 
 def _expected_rates(counts: np.ndarray) -> np.ndarray:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from alkit.crowd.aggregation.convergence import check_max_iter, warn_not_converged
 from alkit.crowd.answers import Answers, read_answers
 from alkit.crowd.estimate import log_answers, posterior
+from alkit.crowd.maximisation import check_max_iter, maximise, warn_not_converged
 
 
 class OneCoin(NamedTuple):
@@ -88,27 +87,28 @@ def one_coin(labels: Any, max_iter: int = 1000, tol: float = 1e-7) -> OneCoin:
     """
     check_max_iter(max_iter)
     answers = read_answers(labels)
-    proba_N_C, before = answers.vote_shares(), -np.inf
-    for n_iter in count(1):
-        accuracy_A = _accuracy(answers, proba_N_C)
-        prior_C = proba_N_C.mean(0)
+
+    def expect(rates: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, float]:
+        accuracy_A, prior_C = rates
         log_answer_M_C = log_answers(answers, _coin_matrices(accuracy_A, len(answers.classes)))
         with np.errstate(divide="ignore"):
-            proba_N_C, log_likelihood = posterior(answers, np.log(prior_C), log_answer_M_C)
-        converged = abs(log_likelihood - before) < tol * max(1, len(answers.label))
-        if converged or n_iter == max_iter:
-            break
-        before = log_likelihood
-    if not converged:
+            return posterior(answers, np.log(prior_C), log_answer_M_C)
+
+    def update(proba_N_C: np.ndarray, *_: Any) -> tuple[np.ndarray, np.ndarray]:
+        return _accuracy(answers, proba_N_C), proba_N_C.mean(0)
+
+    found = maximise(update(answers.vote_shares()), expect, update, len(answers.label), max_iter, tol)
+    if not found.converged:
         warn_not_converged("One-coin", max_iter)
+    accuracy_A, prior_C = found.parameters
     return OneCoin(
-        labels=answers.classes[proba_N_C.argmax(1)],
-        proba=proba_N_C,
+        labels=answers.classes[found.proba.argmax(1)],
+        proba=found.proba,
         classes=answers.classes,
         prior=prior_C,
         accuracy=accuracy_A,
-        log_likelihood=log_likelihood,
-        n_iter=n_iter,
+        log_likelihood=found.log_likelihood,
+        n_iter=found.n_iter,
         items=answers.items,
         annotators=answers.annotators,
     )
