@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import cohen_kappa_score
 
 from alkit.rows import Rows
-from alkit.strategies.answers import are_per_output, distributions, has_several_labels
+from alkit.strategies.answers import distributions, has_several_labels
 from alkit.strategies.regressors import predicts_numbers
 from alkit.strategies.scores import entropy
 
@@ -147,9 +147,8 @@ class OverallUncertainty(BaseEstimator):
         -------
         bool
         """
-        answer = model.predict_proba(X)
-        answer = answer if are_per_output(answer, 2) else np.asarray(answer)
-        proba = torch.as_tensor(distributions(answer, 2, bool(has_several_labels(model))))
+        answers = distributions(model.predict_proba(X), 2, bool(has_several_labels(model)))
+        proba = torch.as_tensor(answers)
         highest = math.log(proba.shape[-1]) or math.nan  # NaN for one class, whose entropy is 0 of 0
         uncertainty = float(entropy(proba).mean()) / highest
         self.uncertainties_ = [*getattr(self, "uncertainties_", []), uncertainty]

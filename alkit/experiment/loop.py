@@ -94,30 +94,6 @@ class ActiveLearningClassifier(ClassifierMixin, SimulatedLoop):
     array([20, 30, 40, 50])
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        query_strategy: QueryStrategy = "margin",
-        n_initial: int = 20,
-        n_instances: int = 10,
-        n_queries: int = 20,
-        initial: str | Strategy = "random",
-        missing_label: Any = None,
-        stopping: Any = None,
-        random_state: RandomState = None,
-    ) -> None:
-        super().__init__(
-            estimator=estimator,
-            query_strategy=query_strategy,
-            n_initial=n_initial,
-            n_instances=n_instances,
-            n_queries=n_queries,
-            initial=initial,
-            missing_label=missing_label,
-            stopping=stopping,
-            random_state=random_state,
-        )
-
     def score(self, X: Rows, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy; of several answers per row, what the estimator's ``score`` is.
 
@@ -279,16 +255,17 @@ class ActiveLearningRegressor(RegressorMixin, SimulatedLoop):
         stopping: Any = None,
         random_state: RandomState = None,
     ) -> None:
+        # the same parameters, of which one has another default
         super().__init__(
-            estimator=estimator,
-            query_strategy=query_strategy,
-            n_initial=n_initial,
-            n_instances=n_instances,
-            n_queries=n_queries,
-            initial=initial,
-            missing_label=missing_label,
-            stopping=stopping,
-            random_state=random_state,
+            estimator,
+            query_strategy,
+            n_initial,
+            n_instances,
+            n_queries,
+            initial,
+            missing_label,
+            stopping,
+            random_state,
         )
 
     def _checked_labels(self, X: Rows, y: Any) -> tuple[np.ndarray, np.ndarray]:

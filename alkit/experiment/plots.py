@@ -105,15 +105,14 @@ class LearningCurveDisplay:
         -------
         LearningCurveDisplay
         """
-        curves, name = comparison.curves(), _name_of_scorer(comparison.scoring)
+        curves = comparison.curves()
         if isinstance(comparison.scoring, str) and comparison.scoring.startswith("neg_"):
             curves = {key: (n_labels, -score) for key, (n_labels, score) in curves.items()}
-            name = comparison.scoring.removeprefix("neg_").replace("_", " ")
         display = cls(
             curves,
             fit_seconds=comparison.fit_seconds(),
             baseline=comparison.baseline,
-            score_name=name if score_name is None else score_name,
+            score_name=_name_of_scorer(comparison.scoring) if score_name is None else score_name,
         )
         return display.plot(ax=ax, time_ax=time_ax, band=band)
 
@@ -358,8 +357,8 @@ def _look(number: int) -> tuple[str, str]:
 
 
 def _name_of_scorer(scoring: Any) -> str:
-    """Return what a scorer measures, as far as it says."""
-    name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+    """Return what a scorer measures, as far as it says: of one of errors, the error."""
+    name = scoring.removeprefix("neg_") if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     return name.replace("_", " ")
 
 

@@ -39,16 +39,15 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        *,
         estimator: Any,
-        query_strategy: QueryStrategy,
-        n_initial: int,
-        n_instances: int,
-        n_queries: int,
-        initial: str | Strategy,
-        missing_label: Any,
-        stopping: Any,
-        random_state: RandomState,
+        query_strategy: QueryStrategy = "margin",
+        n_initial: int = 20,
+        n_instances: int = 10,
+        n_queries: int = 20,
+        initial: str | Strategy = "random",
+        missing_label: Any = None,
+        stopping: Any = None,
+        random_state: RandomState = None,
     ) -> None:
         self.estimator = estimator
         self.query_strategy = query_strategy

@@ -99,7 +99,7 @@ def distributions(values: Any, n_axes: int, several_labels: bool) -> np.ndarray:
 
     Parameters
     ----------
-    values : array, or list of one array per output
+    values : array-like, or list of one array per output
         Probabilities: (n, C), (n, L), ``(n, C, *S)``, or of posterior samples (n, K, C), (n, K, L), ``(n, K, C, *S)``.
     n_axes : int
         How many axes one answer per row has: 2 for probabilities, 3 for those of posterior samples.
@@ -119,8 +119,9 @@ def distributions(values: Any, n_axes: int, several_labels: bool) -> np.ndarray:
     >>> distributions(np.zeros((7, 3, 8, 8)), 2, several_labels=False).shape
     (7, 64, 3)
     """
-    if isinstance(values, list):
+    if are_per_output(values, n_axes):
         return _side_by_side(values)
+    values = np.asarray(values)
     if values.ndim > n_axes:
         positions = values.reshape(*values.shape[:n_axes], -1)
         return np.moveaxis(positions, -1, 1)

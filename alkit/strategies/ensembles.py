@@ -41,14 +41,19 @@ def members_of(model: Any) -> list[Any]:
     >>> [len(members_of(model.fit(X, y))) for model in models]
     [7, 0]
     """
-    members = getattr(model, "estimators_", ())
-    members = members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
+    members = fitted_inside(model)
     if not members or not hasattr(model, "classes_") or isinstance(model, _OF_PARTS):
         return []
     # an estimator that predicts by one of them alone keeps the others for another purpose
     by_one_alone = any(member is getattr(model, "estimator_", None) for member in members)
     predict_classes = all(hasattr(member, "classes_") for member in members)
     return members if predict_classes and not by_one_alone else []
+
+
+def fitted_inside(model: Any) -> list[Any]:
+    """Return the estimators that an ensemble has fitted, in one list; an array of them is that of gradient boosting."""
+    members = getattr(model, "estimators_", ())
+    return members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
 
 
 def members_have_proba(members: list[Any]) -> bool:

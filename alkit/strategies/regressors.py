@@ -15,7 +15,7 @@ from sklearn.multioutput import MultiOutputRegressor, RegressorChain
 from sklearn.utils import get_tags
 
 from alkit.rows import Rows
-from alkit.strategies.ensembles import rows_for_member
+from alkit.strategies.ensembles import fitted_inside, rows_for_member
 from alkit.strategies.signatures import takes
 
 _OF_PARTS = (GradientBoostingRegressor, MultiOutputRegressor, RegressorChain)
@@ -69,8 +69,7 @@ def regressors_of(model: Any) -> list[Any]:
     """
     if isinstance(model, _OF_PARTS) or not predicts_numbers(model):
         return []
-    members = getattr(model, "estimators_", ())
-    members = members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
+    members = fitted_inside(model)
     return members if all(hasattr(member, "predict") for member in members) else []
 
 

@@ -227,18 +227,8 @@ class Strategy:
         rng = _generator_of(model, random_state)
         rows, n_scored = self._subsampled(rows, n, k if budget is None else 1, rng)
         k = min(k, n_scored)
-        pool = PoolPass(
-            strategy._quantities(model, X_pool, rows, draw_seed(rng)),
-            X_pool,
-            rows,
-            rng,
-            y_pool=y_pool,
-            costs=costs,
-            X_target=X_target,
-            chunk_bytes=chunk_bytes,
-            max_bytes=max_bytes,
-            **_known_to(model),
-        )
+        given = {"y_pool": y_pool, "costs": costs, "X_target": X_target}
+        pool = strategy._pass(model, X_pool, rows, rng, **given, chunk_bytes=chunk_bytes, max_bytes=max_bytes)
         scored = pool.run(strategy._score_with_values(), strategy.needs, strategy.pick_needs, k)
         picks = strategy._picked(scored, k, rng, budget)
         # a row is picked if it is in the part that is scored and then picked from it
@@ -302,16 +292,7 @@ class Strategy:
         if y_pool is not None:
             check_aligned("y_pool", y_pool, X)
         rng = _generator_of(model, random_state)
-        pool = PoolPass(
-            strategy._quantities(model, X, None, draw_seed(rng)),
-            X,
-            None,
-            rng,
-            y_pool=y_pool,
-            X_target=X_target,
-            chunk_bytes=chunk_bytes,
-            **_known_to(model),
-        )
+        pool = strategy._pass(model, X, None, rng, y_pool=y_pool, X_target=X_target, chunk_bytes=chunk_bytes)
         return pool.run(strategy._score_with_values(), strategy.needs, (), len(pool)).scores
 
     def _subsampled(
@@ -323,6 +304,10 @@ class Strategy:
         size = max(least, self.part)
         chosen = np.sort(rng.choice(n, size, replace=False))
         return chosen if rows is None else rows[chosen], size
+
+    def _pass(self, model: Any, X: Rows, rows: np.ndarray | None, rng: np.random.Generator, **given: Any) -> PoolPass:
+        """Return the pass over rows that this strategy reads them in."""
+        return PoolPass(self._quantities(model, X, rows, draw_seed(rng)), X, rows, rng, **given, **_known_to(model))
 
     def _quantities(self, model: Any, X_pool: Rows, rows: np.ndarray | None, seed: int) -> Quantities:
         """Return what is to be asked of the model, by this strategy's parameters."""

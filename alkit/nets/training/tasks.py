@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from alkit.labels import as_labels
-from alkit.nets.training.label_codes import check_labels, class_weights, encode
+from alkit.nets.training.label_codes import check_labels, class_weights, encode, weights_given
 from alkit.nets.training.outputs import softmax
 
 IGNORE_INDEX = -100
@@ -161,13 +161,8 @@ class SeveralLabels:
         """Return how much more each label counts where it is on than where it is off, (L,)."""
         if class_weight is None:
             return None
-        if isinstance(class_weight, dict):
-            encode(np.array(list(class_weight)), classes)  # raises where it names an unknown label
-            return torch.tensor([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
         if class_weight != "balanced":
-            raise ValueError(
-                f"class_weight={class_weight!r} is unknown; give 'balanced', a dict of column to weight or None"
-            )
+            return weights_given(class_weight, classes, "column")
         share_on = torch.from_numpy(np.average(y, axis=0, weights=sample_weight))
         # a label that is always on or always off has nothing to balance
         varies = (share_on > 0) & (share_on < 1)

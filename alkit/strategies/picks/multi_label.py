@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from alkit.strategies.picks.single import Picks, top_k
+from alkit.strategies.scores.by_row import entropy
 
 __all__ = ["cvirs"]
 
@@ -80,13 +81,8 @@ def _distances(a: Tensor, b: Tensor) -> Tensor:
     n_labels = a.shape[1]
     both, only_a, only_b = a @ b.T, a @ (1 - b).T, (1 - a) @ b.T
     neither = n_labels - both - only_a - only_b
-    joint = _entropy(torch.stack([both, only_a, only_b, neither]) / n_labels)
-    alone = [_entropy(torch.stack([on, 1 - on])) for on in (a.mean(1), b.mean(1))]
+    joint = entropy(torch.stack([both, only_a, only_b, neither], dim=-1) / n_labels)
+    alone = [entropy(torch.stack([on, 1 - on], dim=-1)) for on in (a.mean(1), b.mean(1))]
     # of two sets with all labels or none, no entropy is left to compare
     distance = (2 * joint - alone[0][:, None] - alone[1]) / joint.clamp_min(torch.finfo(joint.dtype).tiny)
     return torch.where(only_a + only_b == n_labels, 1.0, distance.clamp(0, 1))
-
-
-def _entropy(shares: Tensor) -> Tensor:
-    """Return the entropy of shares that sum to one along the first axis."""
-    return torch.special.entr(shares).sum(0)
