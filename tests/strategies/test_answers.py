@@ -94,7 +94,7 @@ def test_what_tells_that_labels_are_several():
     assert scores_in_order(get_strategy("margin"), taught, X).tolist() == told.tolist()
     several = OneVsRestClassifier(LogisticRegression())
     assert [has_several_labels(several.fit(X, y)) for y in (Y, Y[:, 0])] == [True, False]
-    perceptron = MLPClassifier((2,), solver="lbfgs", max_iter=5000, alpha=1.0)
+    perceptron = MLPClassifier((2,), solver="lbfgs", max_iter=5000, alpha=1.0, random_state=0)
     assert [has_several_labels(perceptron.fit(X, y)) for y in (Y, Y[:, :2].sum(1))] == [True, False]
     assert has_several_labels(LogisticRegression().fit(X, Y[:, 0])) is None
 

@@ -12,14 +12,7 @@ from modAL.density import information_density as modal_density
 from scipy.spatial.distance import cdist
 
 from alkit.strategies.picks import density
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def matrix(n, d, seed=0):
-    return torch.from_numpy(rng(seed).normal(size=(n, d)))
+from tests.strategies.picks.helpers import matrix, rng
 
 
 def brute_ranked_batch(scores, X, L, k):

@@ -7,10 +7,7 @@ import pytest
 import torch
 
 from alkit.strategies.picks.falcun import falcun
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
+from tests.strategies.picks.helpers import rng
 
 
 def brute(proba, k, gamma, draws):

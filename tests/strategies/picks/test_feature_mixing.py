@@ -1,16 +1,12 @@
 """ALFA-Mix against the authors' closed form with a network's own last layer and autograd."""
 
-import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
 from alkit.strategies.picks import feature_mixing
 from alkit.strategies.picks.feature_mixing import alfa_mix
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
+from tests.strategies.picks.helpers import rng
 
 
 def case(n=200, d=6, n_classes=4, seed=0):

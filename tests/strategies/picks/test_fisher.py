@@ -6,10 +6,7 @@ import torch
 
 from alkit.strategies.picks import fisher, geometry
 from alkit.strategies.picks.fisher import bait
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
+from tests.strategies.picks.helpers import rng
 
 
 def case(n, d, n_classes, seed=0):

@@ -8,14 +8,7 @@ from scipy.spatial.distance import cdist
 from alkit import get_strategy
 from alkit.strategies.picks import geometry, herding
 from tests.fakes import LinearPosterior
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def matrix(n, d, seed=0):
-    return torch.from_numpy(rng(seed).normal(size=(n, d)))
+from tests.strategies.picks.helpers import matrix, rng
 
 
 def kernel(X, Y, bandwidth, normalize):
