@@ -109,7 +109,8 @@ def main(network, seconds, seed):
         assert torch_state() == before, (name, before, torch_state())
         n_rows, n_labels = len(learner.X_training), len(learner.y_training)
         # all as before, or, where the signal came when the labels were taught already, all as after
-        assert n_rows == n_labels and n_labels in (n_taught, 60), (name, n_taught, n_rows, n_labels)
+        assert n_rows == n_labels, (name, n_rows, n_labels)
+        assert n_labels in (n_taught, 60), (name, n_taught, n_labels)
         if n_labels == n_taught:
             np.testing.assert_array_equal(learner.predict_proba(X), proba, err_msg=name)
 
