@@ -308,4 +308,6 @@ def _as_learner(member: Any) -> Any:
             f"learner_list holds {member!r}, which is neither a learner nor an estimator; pass objects with fit and "
             "predict, such as LogisticRegression() or ActiveLearner(LogisticRegression())"
         )
-    return member if hasattr(member, "teach") else ActiveLearner(member)
+    # modAL's own tests have learners that are never taught, and so no `teach`; loops have a strategy, too
+    is_learner = hasattr(member, "teach") or (hasattr(member, "query_strategy") and not hasattr(member, "get_params"))
+    return member if is_learner else ActiveLearner(member)

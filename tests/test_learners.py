@@ -1,6 +1,7 @@
 """Learners: any rows, any labels, seeded, and nothing lost when something fails."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -239,6 +240,22 @@ def test_estimators_become_learners_of_a_committee():
     regressors = CommitteeRegressor([LinearRegression(), learner(LinearRegression())])
     regressors.teach(X[start], y[start])
     assert regressors.predict(X).shape == (150,)
+
+
+def test_objects_like_learners_stay_members_as_they_are():
+    members = [
+        SimpleNamespace(
+            estimator=SimpleNamespace(classes_=[0, 1]),
+            query_strategy=None,
+            fit=None,
+            predict=None,
+            predict_proba=lambda X, p=p: np.tile([p, 1 - p], (len(X), 1)),
+        )
+        for p in (0.2, 0.6)
+    ]
+    committee = Committee(members)
+    assert committee.learner_list == members
+    np.testing.assert_allclose(committee.vote_proba(X[:1]), [[[0.2, 0.8], [0.6, 0.4]]])
 
 
 @pytest.mark.parametrize(

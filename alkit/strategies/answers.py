@@ -70,8 +70,9 @@ def has_several_labels(model: Any) -> bool | None:
         return members[0]
     if hasattr(estimator, "multilabel_"):
         return bool(estimator.multilabel_)
-    # one array of classes for each output
-    if isinstance(getattr(estimator, "classes_", None), list):
+    # one array of classes for each output, no list of classes
+    classes = getattr(estimator, "classes_", None)
+    if isinstance(classes, list) and np.ndim(classes[:1]) > 1:
         return True
     # what the networks and linear models of scikit-learn have learnt y with
     binarizer: Any = getattr(estimator, "_label_binarizer", None)

@@ -253,6 +253,7 @@ class ModalityRows(RowAdapter):
 
     def check_batch(self, batch: Tensors, first_row: int) -> None:
         """Check that the head has something to read in each row."""
+        super().check_batch(batch, first_row)
         check_present(batch, first_row, self.head)
 
     def is_sized(self, takes_integers: bool) -> bool:

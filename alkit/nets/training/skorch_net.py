@@ -92,7 +92,8 @@ class SkorchNet(skorch.NeuralNet):
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         callbacks = super()._default_callbacks
-        if self.task == "positions":
+        # called by `set_params`, which checks nothing: it may be an array
+        if isinstance(self.task, str) and self.task == "positions":
             # scikit-learn's accuracy is one of rows
             callbacks = [(name, callback) for name, callback in callbacks if name != "valid_acc"]
         return [(name, QuietPrintLog() if name == "print_log" else callback) for name, callback in callbacks]
