@@ -65,9 +65,7 @@ def interrupt_during(action, delay):
     def send():
         if not done.wait(delay):
             os.kill(os.getpid(), signal.SIGINT)
-            sent.set()
 
-    sent = threading.Event()
     sender = threading.Thread(target=send)
     try:
         try:

@@ -142,7 +142,8 @@ class MultimodalClassifier(NetClassifier):
     loss_weights_ : dict of str to float
         The weight of each head's loss, 1 / s^2 where learnt.
     classes_, module_, history_
-        As for `NetClassifier`; ``train_loss`` is the weighted sum of losses, ``valid_loss`` the joint head's.
+        As for `NetClassifier`; ``train_loss`` is the sum of the heads' losses, weighted where the weights
+        are fixed, ``valid_loss`` the joint head's.
 
     Notes
     -----
@@ -268,7 +269,13 @@ class MultimodalClassifier(NetClassifier):
                 losses.append(super().get_loss(logits[rows], of_rows))
             else:
                 losses.append(logits.new_zeros(()))
-        return self.multitask_loss_(torch.stack(losses), counted_T)
+        losses_T = torch.stack(losses)
+        total = self.multitask_loss_(losses_T, counted_T)
+        if isinstance(self.multitask_loss_, UncertaintyWeightedLoss):
+            # Its gradient trains; its value falls on while the weights still grow, long after the heads have stopped
+            # learning. What is reported, and ends the fit when it is flat, is the plain sum.
+            total = total + (losses_T.sum() - total).detach()
+        return total
 
     def predict_proba(self, X: Rows, head: str = JOINT) -> np.ndarray:
         """Return class probabilities.

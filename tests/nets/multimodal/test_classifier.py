@@ -303,6 +303,23 @@ class TestHeads:
         weights = net.loss_weights_
         assert weights["clean"] > 3 * weights["noisy"] > 3 * weights["noise"]
 
+    def test_training_loss_is_the_plain_sum_where_weights_are_learnt(self):
+        """As long as the weights of learnt heads grow, their weighted total falls, when they learn nothing more."""
+        still = {"dropout": 0.0, "max_epochs": 3, "lr": 0.0, "batch_size": -1}
+        net = classifier(**still).fit(X, Y)
+        proba = [net.predict_proba(X, head=head)[np.arange(N), (Y == "spam").astype(int)] for head in HEADS]
+        assert net.history[-1, "train_loss"] == pytest.approx(-np.log(proba).mean(1).sum(), abs=1e-5)
+
+        learning = classifier(dropout=0.0, max_epochs=60, lr=0.05, batch_size=-1).fit(X, Y)
+        assert learning.history[-1, "train_loss"] > 0
+        assert min(learning.loss_weights_.values()) > 1
+
+    def test_a_fit_ends_when_the_heads_have_learnt(self):
+        net = classifier(dict.fromkeys(WIDTHS, 3), dropout=0.0, max_epochs=None, lr=0.02)
+        easy = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
+        net.fit(dict.fromkeys(WIDTHS, easy), np.arange(30) % 3)
+        assert len(net.history) < 600
+
     def test_validation_loss_is_the_joint_heads(self):
         valid = {key: values[:20] for key, values in X.items()}
         net = classifier(train_split=predefined_split(Posts(valid, Y[:20])), callbacks__print_log=None).fit(X, Y)
