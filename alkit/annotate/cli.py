@@ -15,6 +15,7 @@ from typing import Any
 from alkit._version import __version__
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
+from alkit.annotate.database.setup import ASSIGN, as_range
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
 from alkit.annotate.formats.export import export
@@ -27,6 +28,7 @@ _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
   alkit label photos --classes cat,dog
   alkit label photos.csv --image file --classes cat,dog --annotators ann,bob --overlap 2
+  alkit label posts.csv --text body --classes spam,ham --annotators ann,bob,cat --assign expertise --overlap 1-3
   alkit label excel.csv --text body --classes spam,ham --encoding cp1252 --separator semicolon
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
   alkit export --db labels.db --format prodigy --output labels.jsonl
@@ -88,7 +90,10 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
                        "returns one")  # fmt: skip
-    label.add_argument("--overlap", type=int, default=1, help="annotators per item (default: 1)")
+    label.add_argument("--overlap", type=_overlap, default=1, metavar="N", help="annotators per item (default: 1); "
+                       "1-3: one, and up to three where the label is not sure")  # fmt: skip
+    label.add_argument("--assign", choices=ASSIGN, default="anyone", help="who is given an item: anyone, or who is "
+                       "expected to tell most about it (default: anyone)")  # fmt: skip
     label.add_argument("--random-share", type=float, default=0.1, help="share of items drawn at random, from which the "
                        "learning curve is drawn (default: 0.1)")  # fmt: skip
     label.add_argument("--lease", type=float, default=300, metavar="SECONDS", help="how long an item is held for an "
@@ -134,6 +139,16 @@ def _separator(given: str) -> str:
     return {"comma": ",", "semicolon": ";", "tab": "\t", r"\t": "\t"}.get(given, given)
 
 
+def _overlap(given: str) -> int | tuple[int, int]:
+    """Return a number, or the ends of a range such as 1-3."""
+    try:
+        ends = [int(end) for end in given.split("-")]
+        least, most = as_range(ends if len(ends) > 1 else ends[0])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{given!r} is no number of annotators; write 2, or 1-3") from error
+    return least if least == most else (least, most)
+
+
 def _label(chosen: argparse.Namespace) -> None:
     items = read_items(
         chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns,
@@ -148,7 +163,7 @@ def _label(chosen: argparse.Namespace) -> None:
         embed, learner = None, _load_estimator(chosen.estimator)
     session = LabelingSession(
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
-        overlap=chosen.overlap, random_share=chosen.random_share,
+        overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
     )  # fmt: skip
     try:

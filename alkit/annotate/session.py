@@ -17,7 +17,7 @@ from alkit.annotate.database.events import EventRecorder, UnknownItem, checked_e
 from alkit.annotate.database.model_state import model_state, patience, starting
 from alkit.annotate.database.opening import open_to_label
 from alkit.annotate.database.progress import count_progress
-from alkit.annotate.database.setup import check_settings
+from alkit.annotate.database.setup import as_range, check_asking, check_settings
 from alkit.annotate.database.tokens import new_token
 from alkit.annotate.files import check_regular
 from alkit.annotate.items import Items
@@ -62,8 +62,12 @@ class LabelingSession(EventRecorder):
         Fitted once, on all of X; the learner is given its output.
     cold_start : str or Strategy, default="random"
         Ranks the items until two classes have labels, e.g. ``get_strategy("typiclust", embed=...)``.
-    overlap : int, default=1
-        How many annotators label each item.
+    overlap : int or (int, int), default=1
+        How many annotators label each item. ``(1, 3)``: one, and up to three where the label is not sure yet, given
+        what they said, how each of them errs, and what the model predicts; needs a learner.
+    assign : {"anyone", "expertise"}, default="anyone"
+        Who is given an item: whoever comes next, or the person whose answer is expected to tell most about its label;
+        needs a learner.
     random_share : float in [0, 1], default=0.1
         Share of items drawn at random once there is a model. They are shown without a suggestion, and the live learning
         curve is measured on them.
@@ -110,7 +114,8 @@ class LabelingSession(EventRecorder):
         X: Rows = None,
         embed: Any = None,
         cold_start: Any = "random",
-        overlap: int = 1,
+        overlap: int | tuple[int, int] = 1,
+        assign: str = "anyone",
         random_share: float = 0.1,
         lease_seconds: float = 300.0,
         idle_after: float = 60.0,
@@ -126,19 +131,19 @@ class LabelingSession(EventRecorder):
         self.title = None if title is None else title.encode(errors="replace").decode()
         self.successor: LabelingSession | None = None  # opened on the same database by running a cell again
         self._in_block = False
-        check_settings(
-            self.classes, overlap, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after
-        )
+        check_settings(self.classes, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after)
+        least_most = as_range(overlap)
+        check_asking(assign, least_most, has_learner=learner is not None)
         self._rng = generator(random_state)
         job = None
         if learner is not None:
             seed = int(self._rng.integers(2**31 - 1))
-            job = Job(X, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
+            job = Job(X, learner, strategy, self.classes, embed, cold_start, n_ranked, seed, assign, least_most)
             job = checked_job(job, self.items)
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)
         with ExitStack() as opened:
-            self.store = open_to_label(path, self.items, self.classes, overlap, self._rng, opened)
+            self.store = open_to_label(path, self.items, self.classes, least_most, self._rng, opened)
             self.store.put_meta(title=self.title, trainer={} if job is None else starting())
             self.trainer = None if job is None else Trainer(path, job)
             self._opened = opened.pop_all()
@@ -283,10 +288,10 @@ class LabelingSession(EventRecorder):
         -------
         dict
             ``annotator``, ``title``, ``classes``, ``n_items``, ``n_done`` (items with all their labels), ``n_flagged``,
-            ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap``, ``curve``
-            (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was fitted on, whether it is
-            ``training``, the last ``error``, sentences on what it is ``waiting`` for and why it is ``slow`` (or None),
-            and the items it learns without because they are ``unreadable``; ``lease_seconds`` and ``idle_after``, as
+            ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap`` as it was
+            given, ``curve`` (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was fitted on,
+            whether it is ``training``, the last ``error``, sentences on what it is ``waiting`` for and why it is
+            ``slow`` (or None), and the items it learns without because they are ``unreadable``; ``lease_seconds`` and ``idle_after``, as
             the page needs them.
         """
         crash = self.trainer.error() if self.trainer else None

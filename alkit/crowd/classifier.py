@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import check_scalar
 from sklearn.utils.metaestimators import available_if
@@ -16,13 +15,11 @@ from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, generator, seed_estimator
 from alkit.crowd.answers import Answers
 from alkit.crowd.confusion import accuracy
-from alkit.crowd.estimate import Estimate, estimate_truth, log_answers, posterior
+from alkit.crowd.estimate import Estimate, estimate_truth, trusted
 from alkit.crowd.rows_and_answers import answers_by_row
 from alkit.crowd.soft_labels import draw_folds, fit_on_proba, out_of_fold_proba
 from alkit.rows import Rows, n_rows, take
 
-_SHARPNESS = 2.0 ** np.arange(-1, 2.75, 0.5)  # powers of the estimator's probabilities that are tried
-_LEAST_LOG_PROBA = -12.0  # no label is ruled out by what an estimator predicts
 _INNER_ITERATIONS = 50  # of confusion matrices, between two fits of the estimator, which cost far more
 
 
@@ -183,7 +180,7 @@ class CrowdClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         moved = np.inf
         while moved >= self.tol and self.n_iter_ < self.max_iter:
             predicted_N_C = out_of_fold_proba(estimator, X, found.proba, self.classes_, folds)
-            log_prior_N_C = _trusted(predicted_N_C, answers, found.confusion)
+            log_prior_N_C = trusted(predicted_N_C, answers, found.confusion)
             before = found.proba
             found = estimate_truth(answers, before, log_prior_N_C, max_iter=_INNER_ITERATIONS)
             moved = np.abs(found.proba - before).sum(1).mean() / 2
@@ -266,15 +263,3 @@ class CrowdClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.estimator_.embed(X)
-
-
-def _trusted(predicted_N_C: np.ndarray, answers: Answers, confusion_A_C_C: np.ndarray) -> np.ndarray:
-    """Return an estimator's predictions as log-priors, (N, C), sharpened or flattened as the answers give evidence for.
-
-    An estimator that was fitted on doubtful labels is less sure than it might be, one that learnt them by heart more.
-    """
-    log_proba_N_C = np.log(np.maximum(predicted_N_C, np.exp(_LEAST_LOG_PROBA)))
-    log_answer_M_C = log_answers(answers, confusion_A_C_C)
-    candidates = [log_softmax(sharpness * log_proba_N_C, axis=1) for sharpness in _SHARPNESS]
-    evidence = [posterior(answers, candidate, log_answer_M_C)[1] for candidate in candidates]
-    return np.maximum(candidates[int(np.argmax(evidence))], _LEAST_LOG_PROBA)

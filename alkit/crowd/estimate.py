@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import log_softmax, logsumexp
 
 from alkit.crowd.answers import Answers
 from alkit.crowd.confusion import Strengths, choose_strengths, expected_counts, pseudo_counts, rates
 from alkit.crowd.maximisation import maximise
+
+_SHARPNESS = 2.0 ** np.arange(-1, 2.75, 0.5)  # powers of an estimator's probabilities that are tried
+_LEAST_LOG_PROBA = -12.0  # no label is ruled out by what an estimator predicts
 
 
 class Estimate(NamedTuple):
@@ -128,6 +131,18 @@ def posterior(answers: Answers, log_prior: np.ndarray, log_answer_M_C: np.ndarra
 def log_answers(answers: Answers, confusion_A_C_C: np.ndarray) -> np.ndarray:
     """Return the log-probability of each answer for each true class of its item, (M, C)."""
     return _safe_log(confusion_A_C_C[answers.annotator, :, answers.label])
+
+
+def trusted(predicted_N_C: np.ndarray, answers: Answers, confusion_A_C_C: np.ndarray) -> np.ndarray:
+    """Return an estimator's predictions as log-priors, (N, C), sharpened or flattened as the answers give evidence for.
+
+    An estimator that was fitted on doubtful labels is less sure than it might be, one that learnt them by heart more.
+    """
+    log_proba_N_C = np.log(np.maximum(predicted_N_C, np.exp(_LEAST_LOG_PROBA)))
+    log_answer_M_C = log_answers(answers, confusion_A_C_C)
+    candidates = [log_softmax(sharpness * log_proba_N_C, axis=1) for sharpness in _SHARPNESS]
+    evidence = [posterior(answers, candidate, log_answer_M_C)[1] for candidate in candidates]
+    return np.maximum(candidates[int(np.argmax(evidence))], _LEAST_LOG_PROBA)
 
 
 def _log_proba_of_answers(answers: Answers, counts_A_C_C: np.ndarray, own_M_C: np.ndarray | float) -> np.ndarray:

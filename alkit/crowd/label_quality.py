@@ -67,7 +67,7 @@ def label_quality(proba: Any, labels: Any, classes: Any = None) -> np.ndarray:
         truth_N_C = estimate_truth(answers, _first_guess(proba_N_C, answers), log_proba_N_C).proba
     else:
         truth_N_C = _balanced(proba_N_C, answers)
-    quality_M = _against_others(truth_N_C[answers.item], answers.label)
+    quality_M = against_others(truth_N_C[answers.item], answers.label)
     quality_N_A = np.full((len(proba_N_C), len(answers.annotators)), np.nan)
     quality_N_A[answers.item, answers.annotator] = quality_M
     return quality_N_A if several else quality_N_A[:, 0]
@@ -108,7 +108,7 @@ def _balanced(proba_N_C: np.ndarray, answers: Answers) -> np.ndarray:
     return proba_N_C / np.sqrt(np.maximum(n_labels_C, 1))
 
 
-def _against_others(scores_M_C: np.ndarray, label_M: np.ndarray) -> np.ndarray:
+def against_others(scores_M_C: np.ndarray, label_M: np.ndarray) -> np.ndarray:
     """Return the label's score as a share of it and the root of the sum of squares of the others, (M,)."""
     rows = np.arange(len(label_M))
     label_score = np.maximum(scores_M_C[rows, label_M], _LEAST)

@@ -110,9 +110,10 @@ def query_pairs(
             model, X, size, candidates=candidates, random_state=np.random.default_rng(draw_seed(rng))
         )
         candidates = picks.indices
-    value_M_A = expected_information(model.true_proba_[candidates], _matrices(model, people)) / prices_A
+    confusion_A_C_C = matrices_of(people, model.annotators_, model.confusion_)
+    value_M_A = expected_information(model.true_proba_[candidates], confusion_A_C_C) / prices_A
     value_M_A[~open_N_A[candidates]] = -np.inf
-    chosen = _best_pairs(value_M_A, k, max_per_annotator, rng)
+    chosen = best_pairs(value_M_A, k, max_per_annotator, rng)
     if len(chosen) < k:
         raise ValueError(
             f"n_instances={k}, but only {len(chosen)} pairs are left: {len(people)} people are asked "
@@ -148,6 +149,35 @@ def expected_information(proba_N_C: np.ndarray, confusion_A_C_C: np.ndarray) -> 
     return np.maximum(np.stack(columns, axis=1), 0)
 
 
+def matrices_of(people: Sequence[Any], annotators: np.ndarray, confusion_A_C_C: np.ndarray) -> np.ndarray:
+    """Return the confusion matrices of people, (A, C, C); someone new errs as all annotators do, on average."""
+    known = dict(zip(annotators.tolist(), confusion_A_C_C, strict=True))
+    average_C_C = confusion_A_C_C.mean(0)
+    return np.stack([known.get(person, average_C_C) for person in people])
+
+
+def best_pairs(
+    value_M_A: np.ndarray, k: int, max_per_annotator: int | None, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Return the k best pairs, one per item and at most `max_per_annotator` per person; equals in random order.
+
+    Pairs of value minus infinity are none; there may be fewer than k then.
+    """
+    n_left = np.full(value_M_A.shape[1], k if max_per_annotator is None else max_per_annotator)
+    shuffled = rng.permutation(value_M_A.size)
+    # a stable sort leaves equal values in the order of the permutation
+    order = shuffled[np.argsort(-value_M_A.ravel()[shuffled], kind="stable")]
+    chosen: dict[int, int] = {}
+    for cell in order:
+        item, person = divmod(int(cell), value_M_A.shape[1])
+        if len(chosen) == k or value_M_A[item, person] == -np.inf:
+            break
+        if item not in chosen and n_left[person] > 0:
+            chosen[item] = person
+            n_left[person] -= 1
+    return list(chosen.items())
+
+
 def _prices(people: list[Any], costs: Mapping[Any, float] | None) -> np.ndarray:
     """Return what an answer of each person costs, (A,)."""
     prices = np.array([float((costs or {}).get(person, 1.0)) for person in people])
@@ -170,29 +200,3 @@ def _open_pairs(X: Rows, annotations: Any, model: CrowdClassifier, people: list[
     asked = columns_M >= 0
     open_pairs[answers.item[asked], columns_M[asked]] = False
     return open_pairs
-
-
-def _matrices(model: CrowdClassifier, people: list[Any]) -> np.ndarray:
-    """Return the confusion matrices of people, (A, C, C); someone new errs as all people do, on average."""
-    known = dict(zip(model.annotators_.tolist(), model.confusion_, strict=True))
-    average_C_C = model.confusion_.mean(0)
-    return np.stack([known.get(person, average_C_C) for person in people])
-
-
-def _best_pairs(
-    value_M_A: np.ndarray, k: int, max_per_annotator: int | None, rng: np.random.Generator
-) -> list[tuple[int, int]]:
-    """Return the k best pairs, one per item and at most `max_per_annotator` per person; equals in random order."""
-    n_left = np.full(value_M_A.shape[1], k if max_per_annotator is None else max_per_annotator)
-    shuffled = rng.permutation(value_M_A.size)
-    # a stable sort leaves equal values in the order of the permutation
-    order = shuffled[np.argsort(-value_M_A.ravel()[shuffled], kind="stable")]
-    chosen: dict[int, int] = {}
-    for cell in order:
-        item, person = divmod(int(cell), value_M_A.shape[1])
-        if len(chosen) == k or value_M_A[item, person] == -np.inf:
-            break
-        if item not in chosen and n_left[person] > 0:
-            chosen[item] = person
-            n_left[person] -= 1
-    return list(chosen.items())

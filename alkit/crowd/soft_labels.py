@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from alkit._weights import weights_parameter
+from alkit.crowd.confusion import rates
 from alkit.rows import Rows, take
 
 _LEAST = 0.01  # probability below which a label is not worth a row of its own
@@ -37,13 +38,30 @@ def fit_on_proba(estimator: Any, X: Rows, proba_N_C: np.ndarray, classes: np.nda
     TypeError
         If the estimator takes no weights.
     """
+    row, code, weight = weighted_labels(proba_N_C)
+    return clone(estimator).fit(take(X, row), classes[code], **{weights_parameter(estimator): weight})
+
+
+def weighted_labels(proba_N_C: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels known by their probabilities as rows with one label and a weight each.
+
+    Parameters
+    ----------
+    proba_N_C : array (N, C)
+
+    Returns
+    -------
+    row, code : int arrays (M,)
+        M pairs of a row and a class.
+    weight : array (M,)
+        Those of a row sum to 1.
+    """
     kept_N_C = proba_N_C >= _LEAST
-    kept_N_C[proba_N_C.argmax(0), np.arange(len(classes))] = True
+    kept_N_C[proba_N_C.argmax(0), np.arange(proba_N_C.shape[1])] = True
     weight_N_C = np.where(kept_N_C, np.maximum(proba_N_C, np.finfo(float).tiny), 0)
     weight_N_C = weight_N_C / weight_N_C.sum(1, keepdims=True)
     row, code = np.nonzero(kept_N_C)
-    weights = {weights_parameter(estimator): weight_N_C[row, code]}
-    return clone(estimator).fit(take(X, row), classes[code], **weights)
+    return row, code, weight_N_C[row, code]
 
 
 def out_of_fold_proba(
@@ -63,8 +81,15 @@ def out_of_fold_proba(
     predicted_N_C = np.empty(proba_N_C.shape)
     for fitted_on, predicted in _splits(folds_N):
         model = fit_on_proba(estimator, take(X, fitted_on), proba_N_C[fitted_on], classes)
-        predicted_N_C[predicted] = model.predict_proba(take(X, predicted))
+        predicted_N_C[predicted] = proba_of(classes, model, take(X, predicted))
     return predicted_N_C
+
+
+def proba_of(classes: np.ndarray, model: Any, X: Rows) -> np.ndarray:
+    """Return what a model predicts of some of the classes that it knows, (n, C); a network may be told of more."""
+    proba = np.asarray(model.predict_proba(X))
+    columns = {name: column for column, name in enumerate(np.asarray(model.classes_).tolist())}
+    return rates(proba[:, [columns[name] for name in classes.tolist()]])
 
 
 def draw_folds(n: int, n_folds: int, rng: np.random.Generator) -> np.ndarray:

@@ -57,5 +57,6 @@ def _shuffle_in(
     shuffled = [(ids[place], *item) for place, item in zip(order, items, strict=True)]
     db.executemany("INSERT INTO item (id, key, position, content) VALUES (?, ?, 0, ?)", shuffled)
     db.executemany("INSERT INTO queue (item, wanted) VALUES (?, ?)", [(id, overlap) for id in new_ids])
-    # The ranking names items by ids that are others' now; the trainer makes a new one when it starts.
+    # They name items by ids that are others' now; the trainer makes new ones when it starts.
     db.execute("DELETE FROM ranking")
+    db.execute("DELETE FROM assignment")

@@ -18,7 +18,12 @@ from alkit.annotate.items import Items
 
 
 def open_to_label(
-    path: Path, items: Items, classes: Sequence[str], overlap: int, rng: np.random.Generator, opened: ExitStack
+    path: Path,
+    items: Items,
+    classes: Sequence[str],
+    overlap: tuple[int, int],
+    rng: np.random.Generator,
+    opened: ExitStack,
 ) -> LabelStore:
     """Open a database that nobody else labels into meanwhile.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from alkit.annotate.database.store import LabelStore
 
@@ -26,12 +26,23 @@ class Labels(NamedTuple):
     """Items with a label."""
     values: list[str]
     """Their labels; where annotators differ, the most frequent one, of equally frequent ones the first."""
+    answers: list[tuple[int, str, str]]
+    """All labels of all annotators, as item, annotator and label; empty where one annotator gave them all."""
     n_labels: int
     """Number of labels, of all annotators, that the values come from."""
     fresh: list[int]
     """Items that are open and have no label yet; only these are ranked, so that no ranking reveals a label."""
     last_event: int
     """Number of the last event that they take into account."""
+
+
+class Assigned(NamedTuple):
+    """An item that an annotator is to be asked about."""
+
+    annotator: str
+    position: int
+    """Place among the annotator's items, from 0."""
+    item: int
 
 
 class Ranked(NamedTuple):
@@ -62,6 +73,7 @@ def read_labels(store: LabelStore) -> Labels:
         return Labels(
             items=[row["item"] for row in labelled],
             values=[row["value"] for row in labelled],
+            answers=_several_peoples(store),
             n_labels=store.count("SELECT COUNT(*) FROM answer WHERE kind = 'label'"),
             fresh=[row["item"] for row in fresh],
             last_event=last_event(store),
@@ -82,7 +94,9 @@ def last_event(store: LabelStore) -> int:
     return store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
 
 
-def put_ranking(store: LabelStore, rows: Iterable[Ranked], n_labels: int, now: float) -> int:
+def put_ranking(
+    store: LabelStore, rows: Iterable[Ranked], n_labels: int, now: float, assigned: Iterable[Assigned] = ()
+) -> int:
     """Replace the ranking; until the new one is complete, the old one is used.
 
     Parameters
@@ -93,6 +107,8 @@ def put_ranking(store: LabelStore, rows: Iterable[Ranked], n_labels: int, now: f
         Number of labels the model was fitted on.
     now : float
         Unix time, in seconds.
+    assigned : iterable of Assigned
+        Whom to ask about which items; by default, anyone about any.
 
     Returns
     -------
@@ -101,20 +117,41 @@ def put_ranking(store: LabelStore, rows: Iterable[Ranked], n_labels: int, now: f
     """
     version = store.count("SELECT COALESCE(MAX(version), 0) + 1 FROM model")
     _delete_rankings(store, "model_version >= ?", version)  # an incomplete one that a killed trainer left
-    rows = list(rows)
-    for start in range(0, len(rows), _CHUNK):
-        chunk = [(version, *row) for row in rows[start : start + _CHUNK]]
-        with store.transaction() as db:
-            db.executemany("INSERT INTO ranking VALUES (?, ?, ?, ?, ?, ?)", chunk)
-        time.sleep(_PAUSE_SECONDS)
+    by_chunks(store, "INSERT INTO ranking VALUES (?, ?, ?, ?, ?, ?)", [(version, *row) for row in rows])
+    by_chunks(store, "INSERT INTO assignment VALUES (?, ?, ?, ?)", [(version, *row) for row in assigned])
     with store.transaction() as db:
         db.execute("INSERT INTO model VALUES (?, ?, ?)", (version, n_labels, now))
     _delete_rankings(store, "model_version < ?", version)
     return version
 
 
+def by_chunks(store: LabelStore, sql: str, rows: Sequence[Any]) -> None:
+    """Run a statement for many rows, by chunks, so that no label waits for long.
+
+    Parameters
+    ----------
+    store : LabelStore
+    sql : str
+    rows : sequence of parameters
+    """
+    for start in range(0, len(rows), _CHUNK):
+        with store.transaction() as db:
+            db.executemany(sql, rows[start : start + _CHUNK])
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _several_peoples(store: LabelStore) -> list[tuple[int, str, str]]:
+    """Return all labels where several people gave some, else none."""
+    if store.count("SELECT COUNT(DISTINCT annotator) FROM answer WHERE kind = 'label'") < 2:
+        return []
+    rows = store.query("SELECT item, annotator, value FROM answer WHERE kind = 'label'")
+    return [(row["item"], row["annotator"], row["value"]) for row in rows]
+
+
 def _delete_rankings(store: LabelStore, which: str, version: int) -> None:
     """Delete rankings by chunks, so that no label waits for long."""
+    with store.transaction() as db:
+        db.execute(f"DELETE FROM assignment WHERE {which}", (version,))
     sql = f"""
         DELETE FROM ranking WHERE (model_version, item) IN (
             SELECT model_version, item FROM ranking WHERE {which} LIMIT {_CHUNK}

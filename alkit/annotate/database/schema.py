@@ -94,6 +94,20 @@ MIGRATIONS = (
     -- hashes of tokens; the owner has no name
     CREATE TABLE annotator (token_hash TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
     """,
+    """
+    -- asked: labels that the trainer wants of an item whose answer is not sure; NULL: as many as of every item
+    ALTER TABLE queue ADD COLUMN asked INTEGER;
+    CREATE INDEX queue_asked ON queue (item) WHERE asked IS NOT NULL;
+
+    -- whom to ask about which items, the best first; belongs to the ranking of the same version
+    CREATE TABLE assignment (
+        model_version INTEGER NOT NULL,
+        annotator TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        item INTEGER NOT NULL,
+        PRIMARY KEY (model_version, annotator, position)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -14,18 +14,16 @@ from alkit.annotate.database.growth import add_items
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Items, difference
 
+ASSIGN = ("anyone", "expertise")
 _READ_AS_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
 
 
-def check_settings(
-    classes: Sequence[str], overlap: int, *, random_share: float, lease_seconds: float, idle_after: float
-) -> None:
+def check_settings(classes: Sequence[str], *, random_share: float, lease_seconds: float, idle_after: float) -> None:
     """Refuse settings that make no session; they are those of `LabelingSession`.
 
     Parameters
     ----------
     classes : sequence of str
-    overlap : int
     random_share, lease_seconds, idle_after : float
 
     Raises
@@ -35,13 +33,63 @@ def check_settings(
     names = all(isinstance(name, str) and name.strip() for name in classes)
     if not names or len(set(classes)) != len(classes) or len(classes) < 2:
         raise ValueError(f"classes are {list(classes)}; pass two or more different names")
-    if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 1:
-        raise ValueError(f"overlap={overlap!r}; it must be an integer of at least 1")
     if not 0 <= random_share <= 1:
         raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
     for name, seconds in (("lease_seconds", lease_seconds), ("idle_after", idle_after)):
         if not 0 < seconds < float("inf"):
             raise ValueError(f"{name}={seconds}; it must be a positive number of seconds")
+
+
+def as_range(overlap: Any) -> tuple[int, int]:
+    """Return how many annotators label each item, and how many at most, or refuse what says neither.
+
+    Parameters
+    ----------
+    overlap : int or (int, int)
+
+    Returns
+    -------
+    (int, int)
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> from alkit.annotate.database.setup import as_range
+    >>> as_range(2), as_range((1, 3))
+    ((2, 2), (1, 3))
+    """
+    ends = overlap if isinstance(overlap, tuple | list) else (overlap, overlap)
+    are_whole = all(isinstance(end, int) and not isinstance(end, bool) for end in ends)
+    if len(ends) != 2 or not are_whole or not 1 <= ends[0] <= ends[1]:
+        raise ValueError(f"overlap={overlap!r}; it must be an integer of at least 1, or a range such as (1, 3)")
+    return ends[0], ends[1]
+
+
+def check_asking(assign: str, overlap: tuple[int, int], *, has_learner: bool) -> None:
+    """Refuse to choose whom to ask, or how often, without a model to choose by.
+
+    Parameters
+    ----------
+    assign : str
+    overlap : (int, int)
+        As of `as_range`.
+    has_learner : bool
+
+    Raises
+    ------
+    ValueError
+    """
+    if assign not in ASSIGN:
+        raise ValueError(f"assign={assign!r}; choose one of {', '.join(ASSIGN)}")
+    needs_model = assign != "anyone" or overlap[0] < overlap[1]
+    if needs_model and not has_learner:
+        raise ValueError(
+            f"assign={assign!r} and overlap={overlap} are decided by what the model predicts; pass a learner, or "
+            "assign='anyone' and one number as overlap"
+        )
 
 
 def is_empty(store: LabelStore) -> bool:
@@ -58,7 +106,9 @@ def is_empty(store: LabelStore) -> bool:
     return store.meta("fingerprint") is None
 
 
-def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: int, rng: np.random.Generator) -> None:
+def prepare(
+    store: LabelStore, items: Items, classes: Sequence[str], overlap: tuple[int, int], rng: np.random.Generator
+) -> None:
     """Fill an empty database, or check that a filled one is of these items and classes.
 
     Items may have been added since, and their order may have changed; none may be gone or have another content.
@@ -68,8 +118,8 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
     store : LabelStore
     items : Items
     classes : sequence of str
-    overlap : int
-        How many annotators are to label each item; may differ from session to session.
+    overlap : (int, int)
+        How many annotators are to label each item, and at most; may differ from session to session.
     rng : Generator
         Draws the random order of new items.
 
@@ -80,10 +130,11 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
     """
     contents = list(zip(items.ids, items.contents(), strict=True))
     fingerprint = hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+    least, most = overlap
     if is_empty(store):
         order = rng.permutation(len(contents)).tolist()
         shuffled = [(contents[i][0], i, contents[i][1]) for i in order]
-        store.add_items(shuffled, overlap, fingerprint)
+        store.add_items(shuffled, least, fingerprint)
     elif store.meta("fingerprint") != fingerprint:
         _take_over_numbers(store, contents)
         _check_kept(store, contents)
@@ -92,8 +143,9 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
     store.put_meta(classes=list(classes))
     if items.source is not None:
         store.put_meta(data=os.path.realpath(items.source))
-    if store.meta("overlap") != overlap:
-        store.set_overlap(overlap)
+    if (store.meta("overlap"), store.meta("most", store.meta("overlap"))) != overlap:
+        store.set_overlap(least)
+    store.put_meta(most=most)
 
 
 def _take_over_numbers(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:

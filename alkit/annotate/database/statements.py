@@ -18,6 +18,11 @@ _SKIPPED = """
 
 NEXT = f"""
     WITH version AS (SELECT MAX(version) FROM model),
+    assigned AS (
+        SELECT q.item, q.n_labels FROM assignment s JOIN queue q ON q.item = s.item
+        WHERE s.model_version = (SELECT * FROM version) AND s.annotator = :annotator AND {_OPEN}
+        ORDER BY s.position LIMIT 1
+    ),
     begun AS (
         SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels > 0 AND {_OPEN} ORDER BY q.item LIMIT 1
     ),
@@ -29,6 +34,7 @@ NEXT = f"""
     drawn AS (
         SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels = 0 AND {_OPEN} ORDER BY q.item LIMIT 1
     ),
+    best AS (SELECT item FROM assigned UNION ALL SELECT item FROM ranked LIMIT 1),
     skipped AS (
         SELECT q.item FROM answer a JOIN queue q ON q.item = a.item
         WHERE a.annotator = :annotator AND a.kind = 'skip' AND {_SKIPPED} ORDER BY a.event LIMIT 1
@@ -43,9 +49,12 @@ NEXT = f"""
            AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.item = q.item AND a.annotator = :annotator))
     ),
     pick AS (
-        SELECT item, NULL AS source FROM begun
+        SELECT item, CASE WHEN n_labels = 0 THEN 'strategy' END AS source FROM assigned WHERE :ranked
+        UNION ALL SELECT item, NULL FROM begun
+        WHERE NOT EXISTS (SELECT 1 FROM assignment WHERE model_version = (SELECT * FROM version))
         UNION ALL SELECT item, 'strategy' FROM ranked WHERE :ranked
         UNION ALL SELECT item, 'random' FROM drawn
+        UNION ALL SELECT item, NULL FROM begun
         UNION ALL SELECT item, NULL FROM skipped
         LIMIT 1
     )
@@ -54,8 +63,8 @@ NEXT = f"""
         pick.item, :annotator, :now, :expires,
         COALESCE(pick.source, first.source, 'unasked'),
         CASE WHEN pick.source IS NULL THEN first.probability ELSE (
-            SELECT share / (SELECT * FROM n_open) + (1 - share) * (pick.item = COALESCE((SELECT item FROM ranked), -1))
-            FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM ranked) THEN :random_share ELSE 1.0 END AS share)
+            SELECT share / (SELECT * FROM n_open) + (1 - share) * (pick.item = COALESCE((SELECT item FROM best), -1))
+            FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM best) THEN :random_share ELSE 1.0 END AS share)
         ) END,
         (SELECT * FROM version), r.prediction, r.confidence
     FROM pick
@@ -80,7 +89,7 @@ WANTED = """
         SELECT COALESCE(SUM(kind = 'label'), 0) AS labels, COALESCE(SUM(kind = 'flag'), 0) AS flags
         FROM answer WHERE item = queue.item
     )
-    SELECT labels, CASE WHEN flags THEN 0 ELSE MAX(0, :overlap - labels) END FROM counted
+    SELECT labels, CASE WHEN flags THEN 0 ELSE MAX(0, COALESCE(queue.asked, :overlap) - labels) END FROM counted
 """
 
 # after an undo the annotator holds the item again, unless enough others hold it by now

@@ -62,7 +62,7 @@ class LabelStore(Database):
             self._put_meta("fingerprint", fingerprint)
 
     def set_overlap(self, overlap: int) -> None:
-        """Change how many annotators are to label each item.
+        """Change how many annotators are to label each item; whatever was asked beyond that is asked no more.
 
         Parameters
         ----------
@@ -70,6 +70,7 @@ class LabelStore(Database):
         """
         with self.transaction() as db:
             self._put_meta("overlap", overlap)
+            db.execute("UPDATE queue SET asked = NULL WHERE asked IS NOT NULL")
             db.execute(f"UPDATE queue SET (n_labels, wanted) = ({WANTED})", {"overlap": overlap})
 
     def meta(self, key: str, default: Any = None) -> Any:

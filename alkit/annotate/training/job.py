@@ -30,6 +30,10 @@ class Job(NamedTuple):
     """Number of items in a ranking."""
     seed: int = 0
     """Seeds ties and posterior samples."""
+    assign: str = "anyone"
+    """"expertise" to choose whom to ask about which item."""
+    overlap: tuple[int, int] = (1, 1)
+    """Labels that each item gets, and those that an item gets at most whose label is not sure."""
     pictures: Sequence[Path] | None = None
     """The picture files that X names, one per row; None where X names none."""
 

@@ -19,10 +19,14 @@ from sklearn.pipeline import make_pipeline
 
 from alkit._inner import tell_classes
 from alkit._random import draw_seed, generator
+from alkit.annotate.database.asking import ask_again
 from alkit.annotate.database.connect import model_path
-from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
+from alkit.annotate.database.ranking import Assigned, Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.files import write_private
+from alkit.annotate.quality.expertise import describe
+from alkit.annotate.training.assigning import assign
+from alkit.annotate.training.crowd_labels import CrowdLabels, Truth, takes_weights
 from alkit.annotate.training.job import Job
 from alkit.annotate.training.pictures import UnreadableRows, unreadable_pictures
 from alkit.learners import ActiveLearner
@@ -62,6 +66,8 @@ class Training:
         self.X = self._embedded()
         self._number_rows()
         self.rng = generator(job.seed)
+        self.crowd = CrowdLabels(job.learner, len(self.rows), self.rng)
+        self.takes_weights = all(takes_weights(estimator) for estimator in _estimators(job.learner))
         self.learner = self._fresh_learner()
         self.fitted_on: set[str] | None = None  # classes of the labels that the learner's weights come from
         self.cold = True
@@ -210,11 +216,18 @@ class Training:
             if self.cold and fresh.size:
                 self._cold_start(fresh)
             return
+        truth, weights = None, dict[str, Any]()
+        if labels.answers:
+            truth = self.crowd.weigh(labels.answers, self.X, self.rows, self.learner)
+            rows, values, weights = truth.to_fit(self.rows, or_else=(rows, values), weighted=self.takes_weights)
+            known = set(values.tolist())
         if not self._can_go_on(known):
             self.learner = self._fresh_learner()
-        self.learner.fit(take(self.X, rows), values)
+        self.learner.fit(take(self.X, rows), values, **weights)
         self.fitted_on = known
-        self._rank(fresh, labels.n_labels)
+        if truth is not None:
+            self._tell_of_people(truth)
+        self._rank(fresh, labels.n_labels, truth)
         write_private(model_path(self.store.path), cloudpickle.dumps(self._model()))
         self.durations.append(time.monotonic() - started)
         self.told["usual_seconds"] = median(self.durations)
@@ -226,19 +239,34 @@ class Training:
         told = set(np.asarray(getattr(self.learner, "classes_", ())).tolist())
         return known <= told and self.fitted_on < told  # it knew classes without labels before: it was told all
 
-    def _rank(self, fresh: np.ndarray, n_labels: int) -> None:
+    def _tell_of_people(self, truth: Truth) -> None:
+        """Ask again where people's labels leave a doubt, and write down what is known of people, for the report."""
+        least, most = self.job.overlap
+        if least < most:
+            ask_again(self.store, truth.labels_asked(least, most))
+        told = describe(truth.answers, truth.proba, truth.confusion)
+        for label in told["suspicious"]:
+            label["item"] = self.keys[self.positions[label["item"]]]
+        self.store.put_meta(people=told)
+
+    def _rank(self, fresh: np.ndarray, n_labels: int, truth: Truth | None) -> None:
         """Rank the items without a label, and predict the next ones of the random order."""
         strategy = as_strategy(self.learner.query_strategy)
         ranked, utilities = np.empty(0, dtype=np.intp), np.empty(0)
         if fresh.size:
-            n_ranked = self._count(strategy, fresh)
-            ranked, _, utilities = self.learner.query(
-                self.X, n_instances=n_ranked, candidates=fresh, return_metrics=True
-            )
+            n = self._count(strategy, fresh)
+            ranked, _, utilities = self.learner.query(self.X, n_instances=n, candidates=fresh, return_metrics=True)
         # the lowest ids are drawn next, see the schema
         only_predicted = np.setdiff1d(fresh[:_N_PREDICTED], ranked)
-        predictions, confidences = self._predict(np.concatenate([ranked, only_predicted]))
-        self._put(ranked, utilities, only_predicted, predictions, confidences, n_labels)
+        rows = np.concatenate([ranked, only_predicted])
+        proba = self._proba(rows)
+        predictions, confidences = self._predict(rows, proba)
+        assigned: list[Assigned] = []
+        if truth is not None and self.job.assign == "expertise":
+            proba = None if proba is None else proba[: len(ranked)]
+            proba_ranked = truth.of_others(len(ranked), proba, getattr(self.learner, "classes_", None))
+            assigned = assign(self.store, self.item_ids[ranked], proba_ranked, truth, self.rng)
+        self._put(ranked, utilities, only_predicted, predictions, confidences, n_labels, assigned)
 
     def _count(self, strategy: Any, fresh: np.ndarray) -> int:
         """Return how many items to rank."""
@@ -260,29 +288,38 @@ class Training:
         self._put(picks.indices, picks.scores, np.empty(0, dtype=np.intp), nothing, nothing, 0)
         self.cold = False
 
-    def _predict(self, rows: np.ndarray) -> tuple[list[str | None], list[float | None]]:
-        """Return the most probable class of each row, and its probability (None where the learner has none).
+    def _proba(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return the probabilities of each row, one column per class of the learner; None where it has none.
 
         A class without labels has probability 0, whatever an estimator that was told of it makes of it: a guess that
-        rests on nothing must not be suggested. A row that would be of such classes alone has no prediction.
+        rests on nothing must not be suggested.
         """
-        if not rows.size:
-            return [], []
-        X = take(self.X, rows)
-        known = self.fitted_on or set()
-        if not all(hasattr(estimator, "predict_proba") for estimator in _estimators(self.learner)):
-            predicted = np.asarray(self.learner.predict(X)).tolist()
-            return [name if name in known else None for name in predicted], [None] * len(rows)
-        proba = np.asarray(self.learner.predict_proba(X), dtype=float)
+        if not rows.size or not all(hasattr(estimator, "predict_proba") for estimator in _estimators(self.learner)):
+            return None
+        proba = np.asarray(self.learner.predict_proba(take(self.X, rows)), dtype=float)
         if not np.isfinite(proba).all():
             n_broken = (~np.isfinite(proba)).any(1).sum()
             raise ValueError(f"predict_proba returned NaN or infinity for {n_broken} rows")
-        classes = np.asarray(self.learner.classes_).tolist()
-        has_labels = np.array([name in known for name in classes])
+        known = self.fitted_on or set()
+        has_labels = np.array([name in known for name in np.asarray(self.learner.classes_).tolist()])
         if not has_labels.all():
             proba = np.where(has_labels, proba, 0.0)
             total = proba.sum(1, keepdims=True)
             proba = np.divide(proba, total, out=np.zeros_like(proba), where=total > 0)
+        return proba
+
+    def _predict(self, rows: np.ndarray, proba: np.ndarray | None) -> tuple[list[str | None], list[float | None]]:
+        """Return the most probable class of each row, and its probability (None where the learner has none).
+
+        A row that would be of classes without labels alone has no prediction.
+        """
+        if not rows.size:
+            return [], []
+        if proba is None:
+            known = self.fitted_on or set()
+            predicted = np.asarray(self.learner.predict(take(self.X, rows))).tolist()
+            return [name if name in known else None for name in predicted], [None] * len(rows)
+        classes = np.asarray(self.learner.classes_).tolist()
         confidences = proba.max(1).tolist()
         predictions = [
             classes[column] if confidence > 0 else None
@@ -298,6 +335,7 @@ class Training:
         predictions: Sequence[str | None],
         confidences: Sequence[float | None],
         n_labels: int,
+        assigned: Sequence[Assigned] = (),
     ) -> None:
         """Write the ranking: the ranked rows in order, then those only predicted."""
         items = self.item_ids[np.concatenate([ranked, only_predicted])].tolist()
@@ -305,7 +343,7 @@ class Training:
         places = [*range(len(ranked)), *unranked]
         scores = [*np.asarray(utilities, dtype=float).tolist(), *unranked]
         rows = zip(items, places, scores, predictions, confidences, strict=True)
-        put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time())
+        put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time(), assigned)
 
     def _model(self) -> Any:
         """Return the fitted model; with an embedding, a Pipeline, so that it takes rows of X in any case."""
