@@ -14,7 +14,7 @@ import pandas as pd
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import EventRecorder, UnknownItem, checked_event
-from alkit.annotate.database.model_state import model_state, patience, starting
+from alkit.annotate.database.model_state import model_state, patience, starting, wait_for_start
 from alkit.annotate.database.opening import open_to_label
 from alkit.annotate.database.progress import count_progress
 from alkit.annotate.database.setup import as_range, check_asking, check_settings
@@ -172,7 +172,8 @@ class LabelingSession(EventRecorder):
         ----------
         timeout : float, optional
             Seconds to wait for that last fit. By default five times as long as a fit usually takes, at least 30 s and
-            at most 600 s; a fit that has been running for longer than that hangs, probably, and is not waited for.
+            at most 600 s, once the trainer's process has started; a fit that has been running for longer than that
+            hangs, probably, and is not waited for.
 
         Returns
         -------
@@ -183,7 +184,10 @@ class LabelingSession(EventRecorder):
         try:
             if trainer is None:
                 return True
-            return trainer.stop(patience(self.store, trainer.error()) if timeout is None else timeout)
+            if timeout is None:
+                wait_for_start(self.store, lambda: trainer.error() is None)
+                timeout = patience(self.store, trainer.error())
+            return trainer.stop(timeout)
         finally:
             self._opened.close()
             if _open_sessions.get(self.store.path) is self:
@@ -291,8 +295,8 @@ class LabelingSession(EventRecorder):
             ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap`` as it was
             given, ``curve`` (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was fitted on,
             whether it is ``training``, the last ``error``, sentences on what it is ``waiting`` for and why it is
-            ``slow`` (or None), and the items it learns without because they are ``unreadable``; ``lease_seconds`` and ``idle_after``, as
-            the page needs them.
+            ``slow`` (or None), and the items it learns without because they are ``unreadable``; ``lease_seconds`` and
+            ``idle_after``, as the page needs them.
         """
         crash = self.trainer.error() if self.trainer else None
         counted = count_progress(self.store, self.classes, annotator)

@@ -73,6 +73,18 @@ class Stuck(Keyword):
         time.sleep(1000)
 
 
+class LateRiser(Keyword):
+    """Takes long to be read by the trainer's process; copies of it there do not."""
+
+    is_up = False
+
+    def __setstate__(self, state):
+        if not LateRiser.is_up:
+            LateRiser.is_up = True
+            time.sleep(5.0)
+        super().__setstate__(state)
+
+
 class Busy(Keyword):
     """Computes in pure Python for a while, as the worst of neighbours do."""
 

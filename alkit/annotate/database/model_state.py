@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alkit.annotate.database.ranking import last_event
@@ -14,6 +14,7 @@ _SLOW_SECONDS = 10.0  # what takes no longer is not worth a word
 _SLOW_FACTOR = 3.0
 _LEAST_PATIENCE, _MOST_PATIENCE = 30.0, 600.0  # seconds
 _PATIENCE_FACTOR = 5.0
+_POLL_SECONDS = 0.05
 
 
 def starting() -> dict[str, Any]:
@@ -91,6 +92,22 @@ def _slow(doing: str, state: dict[str, Any]) -> str | None:
 
 def _elapsed(state: dict[str, Any]) -> float:
     return max(0.0, time.time() - (state.get("since") or math.inf))
+
+
+def wait_for_start(store: LabelStore, is_alive: Callable[[], bool]) -> None:
+    """Wait until the trainer's process has begun to work, at most 600 s.
+
+    How long that takes depends on how busy the machine is, and says nothing of a fit that hangs.
+
+    Parameters
+    ----------
+    store : LabelStore
+    is_alive : callable
+        Tells whether the process is running.
+    """
+    until = time.monotonic() + _MOST_PATIENCE
+    while store.meta("trainer", {}).get("doing") == "starting" and is_alive() and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
 
 
 def patience(store: LabelStore, crash: str | None) -> float:

@@ -52,13 +52,14 @@ class Truth(NamedTuple):
         Parameters
         ----------
         least, most : int
-            Labels that each item gets, and gets at most.
+            Labels that each item gets, and gets at most; nobody labels an item twice.
 
         Returns
         -------
         dict of int to int
         """
         n_labels_N = self.answers.votes().sum(1)
+        most = min(most, len(self.answers.annotators))
         unsure_N = (self.proba.max(1) < _SURE) & (n_labels_N >= least) & (n_labels_N < most)
         items = self.answers.items[unsure_N].tolist()
         return dict(zip(items, (n_labels_N[unsure_N] + 1).tolist(), strict=True))

@@ -24,6 +24,7 @@ from tests.annotate.database.stores import LEASE, fill, next_item, record
 def truth(store, annotator, now):
     """What is open to an annotator, by reading all events and leases: (begun, fresh) items."""
     overlap = store.meta("overlap")
+    asked = {row["item"]: row["asked"] or overlap for row in store.query("SELECT item, asked FROM queue")}
     events = store.query("SELECT * FROM event ORDER BY seq")
     undone = {event["value"] for event in events if event["kind"] == "undo"}
     answers = {
@@ -35,7 +36,7 @@ def truth(store, annotator, now):
     begun, fresh = [], []
     for (item,) in store.query("SELECT id FROM item ORDER BY id"):
         kinds = [kind for (answered, _), kind in answers.items() if answered == item]
-        wanted = 0 if "flag" in kinds else overlap - kinds.count("label")
+        wanted = 0 if "flag" in kinds else asked[item] - kinds.count("label")
         holders = [who for what, who in held if what == item]
         if wanted > len(holders) and annotator not in holders and (item, annotator) not in answers:
             (begun if "label" in kinds else fresh).append(item)

@@ -19,7 +19,7 @@ from alkit.annotate.database import model_state
 from alkit.annotate.training import trainer
 from alkit.annotate.training.job import Job
 from alkit.annotate.training.rounds import Training
-from tests.annotate.models import Keyword, Moody, Stuck
+from tests.annotate.models import Keyword, LateRiser, Moody, Stuck
 from tests.annotate.sessions import CALM
 
 TEXTS = [f"offer {k}" + "!" * (k % 10) for k in range(40)]
@@ -295,6 +295,15 @@ def test_a_fit_that_hangs_is_told_and_keeps_nobody_waiting(tmp_path, monkeypatch
     wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
     with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db") as session:
         assert session.progress()["n_labels"] == 13
+
+
+@pytest.mark.slow
+def test_a_slow_start_is_no_fit_that_hangs(tmp_path, monkeypatch):
+    """As on a machine that is busy with other things."""
+    monkeypatch.setattr(model_state, "_LEAST_PATIENCE", 3.0)
+    session = LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", learner=LateRiser(), random_state=0)
+    label(session, 12)
+    assert session.close() is True
 
 
 @pytest.mark.slow
