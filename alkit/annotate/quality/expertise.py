@@ -11,6 +11,9 @@ from alkit.crowd.label_quality import against_others
 
 _N_DRAWS = 4000
 _INTERVAL = (2.5, 97.5)  # per cent
+# Doubts about labels come from the same estimate of the people, so they err together. On made-up crowds, intervals that
+# take them as independent hold 83 to 95 % of true accuracies; twice the standard deviation, 95 to 100 %.
+_DOUBT = 2.0
 _LEAST_ERROR = 0.05  # share of a class that is called another before it is worth a line
 _N_ERRORS = 3  # per person
 _N_SUSPICIOUS = 20
@@ -61,7 +64,7 @@ def _interval(n_A: np.ndarray, mean_A: np.ndarray, variance_A: np.ndarray) -> np
     Two things are not known: which of a person's labels are right, and how far so many labels stand for all others.
     """
     rng = np.random.default_rng(0)  # the same report each time
-    right = rng.normal(mean_A, np.sqrt(variance_A), (_N_DRAWS, len(n_A))).clip(0, n_A)
+    right = rng.normal(mean_A, _DOUBT * np.sqrt(variance_A), (_N_DRAWS, len(n_A))).clip(0, n_A)
     return np.percentile(rng.beta(right + 0.5, n_A - right + 0.5), _INTERVAL, axis=0)
 
 

@@ -11,7 +11,10 @@ import pandas as pd
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.quality.agreement import cohen_kappa, krippendorff_alpha
+from alkit.annotate.quality.expertise import describe
 from alkit.crowd.aggregation import dawid_skene, majority_vote
+from alkit.crowd.answers import read_answers as read_long
+from alkit.crowd.estimate import estimate_truth
 
 
 def label_table(store: LabelStore) -> pd.DataFrame:
@@ -102,7 +105,7 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     ]
     given = _labels_of(answers)
     if given["annotator"].nunique() > 1:
-        parts.append(_agreement(given))
+        parts += [_agreement(given), *_expertise(store, given)]
     return "\n\n".join(parts)
 
 
@@ -142,6 +145,28 @@ def _agreement(labels: pd.DataFrame) -> str:
             pairs.append({"pair": f"{first}, {second}", "items": len(both), "same": same, "Cohen's kappa": kappa})
     alpha = krippendorff_alpha(labels)
     return f"Krippendorff's alpha {alpha:.3f}\n\n{_table(pd.DataFrame(pairs))}"
+
+
+def _expertise(store: LabelStore, labels: pd.DataFrame) -> list[str]:
+    """Return how often each person is right, what they mix up, and the labels that look wrong."""
+    told, source = store.meta("people"), "people's labels and the model's predictions"
+    if told is None:
+        if labels["item"].is_unique:
+            return []  # neither a model nor another person said anything of any label
+        answers = read_long(labels)
+        estimate = estimate_truth(answers, answers.vote_shares())
+        told, source = describe(answers, estimate.proba, estimate.confusion), "people's labels alone"
+    parts = [
+        f"expertise, from {source}, as of {told['n_labels']} labels: the share of each person's labels that is right, "
+        f"and where it is with 95 % probability\n\n{_table(pd.DataFrame(told['people']))}"
+    ]
+    for title, name in (
+        ("what people mix up, as a share of the items of a class", "errors"),
+        ("labels that look wrong, the worst first", "suspicious"),
+    ):
+        if told[name]:
+            parts.append(f"{title}\n\n{_table(pd.DataFrame(told[name]))}")
+    return parts
 
 
 def _table(frame: pd.DataFrame) -> str:
