@@ -40,6 +40,17 @@ class Answers(NamedTuple):
         columns = [np.bincount(self.item, column, len(self.items)) for column in values_M_C.T]
         return np.stack(columns, axis=1)
 
+    def of_items(self, kept_N: np.ndarray) -> Answers:
+        """Return the answers to some of the items, given as a mask (N,)."""
+        place = np.cumsum(kept_N) - 1
+        kept_M = kept_N[self.item]
+        return self._replace(
+            item=place[self.item[kept_M]],
+            annotator=self.annotator[kept_M],
+            label=self.label[kept_M],
+            items=self.items[kept_N],
+        )
+
     def votes(self) -> np.ndarray:
         """Return how many people gave each item each label, int array (N, C)."""
         shape = len(self.items), len(self.classes)

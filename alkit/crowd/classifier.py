@@ -13,14 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, generator, seed_estimator
-from alkit.crowd.answers import Answers
+from alkit.crowd.alternation import alternate
 from alkit.crowd.confusion import accuracy
-from alkit.crowd.estimate import Estimate, estimate_truth, trusted
 from alkit.crowd.rows_and_answers import answers_by_row
-from alkit.crowd.soft_labels import draw_folds, fit_on_proba, out_of_fold_proba
+from alkit.crowd.soft_labels import draw_folds, fit_on_proba
 from alkit.rows import Rows, n_rows, take
-
-_INNER_ITERATIONS = 50  # of confusion matrices, between two fits of the estimator, which cost far more
 
 
 def _has(name: str) -> Any:
@@ -152,10 +149,12 @@ class CrowdClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         seed_estimator(estimator, rng)
         # rows that nobody answered teach nothing
         rows = np.unique(answers.item)
-        answered = answers._replace(item=np.searchsorted(rows, answers.item), items=answers.items[rows])
+        answered = answers.of_items(np.isin(np.arange(n_rows(X)), rows))
         X_answered = X if len(rows) == n_rows(X) else take(X, rows)
         folds = draw_folds(len(rows), self.cv, rng)
-        found = self._estimate(estimator, X_answered, answered, folds)
+        found, _, self.n_iter_ = alternate(
+            estimator, X_answered, answered, answered.vote_shares(), folds, self.max_iter, self.tol
+        )
         self.confusion_ = found.confusion
         self.accuracy_ = accuracy(found.confusion, found.proba.mean(0))
         self.estimator_ = fit_on_proba(estimator, X_answered, found.proba, self.classes_)
@@ -172,20 +171,6 @@ class CrowdClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"CrowdClassifier weighs what its estimator predicts, and {type(self.estimator).__name__} has no "
                 "predict_proba; use a classifier that has it, such as LogisticRegression or NetClassifier"
             )
-
-    def _estimate(self, estimator: Any, X: Rows, answers: Answers, folds: np.ndarray) -> Estimate:
-        """Return true labels and confusion matrices of rows that all have answers, by rounds of fits."""
-        found = estimate_truth(answers, answers.vote_shares(), max_iter=_INNER_ITERATIONS)
-        self.n_iter_ = 0
-        moved = np.inf
-        while moved >= self.tol and self.n_iter_ < self.max_iter:
-            predicted_N_C = out_of_fold_proba(estimator, X, found.proba, self.classes_, folds)
-            log_prior_N_C = trusted(predicted_N_C, answers, found.confusion)
-            before = found.proba
-            found = estimate_truth(answers, before, log_prior_N_C, max_iter=_INNER_ITERATIONS)
-            moved = np.abs(found.proba - before).sum(1).mean() / 2
-            self.n_iter_ += 1
-        return found
 
     def _of_all_rows(self, X: Rows, rows: np.ndarray, proba: np.ndarray) -> np.ndarray:
         """Return the labels of rows with answers, and what the estimator predicts of the others, (n, C)."""

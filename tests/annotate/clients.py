@@ -22,7 +22,7 @@ class Server:
 
     running: ClassVar = []
 
-    def __init__(self, folder, annotators, *arguments, port=0, wait=60, n_files=None):
+    def __init__(self, folder, annotators, *arguments, port=0, wait=300, n_files=None):
         self.log = Path(folder) / "server.log"
         limit = None if n_files is None else lambda: setrlimit(RLIMIT_NOFILE, (n_files, n_files))
         command = [sys.executable, "-m", "alkit", "label", *arguments, "--annotators", ",".join(annotators)]

@@ -18,15 +18,16 @@ from sklearn.base import clone
 from alkit._inner import tell_classes
 from alkit._random import seed_estimator
 from alkit._weights import weights_parameter
+from alkit.crowd.alternation import INNER_ITERATIONS, alternate
 from alkit.crowd.answers import Answers, read_answers
 from alkit.crowd.confusion import rates
 from alkit.crowd.estimate import estimate_truth, trusted
-from alkit.crowd.soft_labels import draw_folds, out_of_fold_proba, proba_of, weighted_labels
+from alkit.crowd.soft_labels import draw_folds, proba_of, weighted_labels
 from alkit.rows import Rows, take
 
 _FOLDS = 3
 _GROWTH = 1.1  # the model predicts anew once there are this many times as many labelled items
-_MAX_ITER = 50  # of confusion matrices; the next round goes on from there
+_MAX_ITER, _TOL = 5, 0.01  # of fits and estimates in turn; the next time goes on from there
 _SURE = 0.95  # a label that is more probable than this needs no other person
 
 
@@ -165,36 +166,41 @@ class CrowdLabels:
         answers = answers._replace(classes=answers.classes.astype(str))
         if not np.array_equal(answers.classes, self.classes):
             self._begin(answers.classes)
-        found = estimate_truth(answers, answers.vote_shares(), max_iter=_MAX_ITER)
+        found = estimate_truth(answers, answers.vote_shares(), max_iter=INNER_ITERATIONS)
         before = self.proba[answers.items]
-        start = np.where(np.isnan(before), found.proba, before)
-        self._predict(answers.items, start, X, rows, learner)
+        self.proba[answers.items] = np.where(np.isnan(before), found.proba, before)
+        self._predict(answers, X, rows, learner)
         predicted = self.predicted[answers.items]
         if not np.isnan(predicted).all():
             predicted = np.where(np.isnan(predicted), found.prior, predicted)
             log_prior = trusted(predicted, answers, found.confusion)
-            found = estimate_truth(answers, start, log_prior, max_iter=_MAX_ITER)
+            found = estimate_truth(answers, self.proba[answers.items], log_prior, max_iter=INNER_ITERATIONS)
         self.proba[answers.items] = found.proba
         return Truth(answers, found.proba, found.confusion)
 
-    def _predict(self, items: np.ndarray, proba: np.ndarray, X: Rows, rows: np.ndarray, learner: Any) -> None:
+    def _predict(self, answers: Answers, X: Rows, rows: np.ndarray, learner: Any) -> None:
         """Predict items by models that were not fitted on them: all once they have grown by a tenth, else new ones."""
-        readable = rows[items] >= 0
-        items, proba = items[readable], proba[readable]
+        answers = answers.of_items(rows[answers.items] >= 0)
+        items = answers.items
         if self.estimator is None or len(items) < 2:
             return
-        new = items[np.isnan(self.predicted[items, 0])]
-        if len(items) < _GROWTH * self.n_predicted:
-            if new.size and set(self.classes.tolist()) <= set(np.asarray(getattr(learner, "classes_", ())).tolist()):
-                self.predicted[new] = proba_of(self.classes, learner, take(X, rows[new]))
+        if len(items) >= _GROWTH * self.n_predicted:
+            self.n_predicted = len(items)
+            # an estimator may refuse a part of the labels that takes all of them: people's labels then say it alone
+            with suppress(Exception):
+                self._alternate(answers, take(X, rows[items]))
             return
+        new = items[np.isnan(self.predicted[items, 0])]
+        if new.size and set(self.classes.tolist()) <= set(np.asarray(getattr(learner, "classes_", ())).tolist()):
+            self.predicted[new] = proba_of(self.classes, learner, take(X, rows[new]))
+
+    def _alternate(self, answers: Answers, X: Rows) -> None:
+        """Take labels and the models' predictions from each other in turn."""
         estimator = tell_classes(clone(self.estimator), self.classes)
         seed_estimator(estimator, self.rng)
-        folds = draw_folds(len(items), _FOLDS, self.rng)
-        # an estimator may refuse a part of the labels that takes all of them: people's labels then say it alone
-        with suppress(Exception):
-            self.predicted[items] = out_of_fold_proba(estimator, take(X, rows[items]), proba, self.classes, folds)
-        self.n_predicted = len(items)
+        folds = draw_folds(len(answers.items), _FOLDS, self.rng)
+        found = alternate(estimator, X, answers, self.proba[answers.items], folds, _MAX_ITER, _TOL)
+        self.predicted[answers.items], self.proba[answers.items] = found.predicted, found.estimate.proba
 
 
 def takes_weights(estimator: Any) -> bool:

@@ -1,0 +1,68 @@
+"""Expectation maximisation with an estimator as the prior of the true label: fits and estimates of people in turn."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from alkit.crowd.answers import Answers
+from alkit.crowd.estimate import Estimate, estimate_truth, trusted
+from alkit.crowd.soft_labels import out_of_fold_proba
+from alkit.rows import Rows
+
+INNER_ITERATIONS = 50  # of confusion matrices, between two fits of the estimator, which cost far more
+
+
+class Alternation(NamedTuple):
+    """Where fits and estimates ended.
+
+    Attributes
+    ----------
+    estimate : Estimate
+    predicted : array (N, C)
+        What the estimator predicted last of each row, fitted on the rows of the other folds.
+    n_iter : int
+        Rounds, of one fit per fold each.
+    """
+
+    estimate: Estimate
+    predicted: np.ndarray
+    n_iter: int
+
+
+def alternate(
+    estimator: Any, X: Rows, answers: Answers, start_N_C: np.ndarray, folds_N: np.ndarray, max_iter: int, tol: float
+) -> Alternation:
+    """Fit an estimator on probable labels, and estimate labels and people with what it predicts, in turn.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Its clones are fitted.
+    X : rows, N of them
+    answers : Answers
+        At least one per row.
+    start_N_C : array (N, C)
+        Probabilities of the labels to begin with.
+    folds_N : int array (N,)
+        Number of each row's fold.
+    max_iter : int
+        Rounds at most.
+    tol : float
+        Stop once a round moves less than this share of all labels' probability.
+
+    Returns
+    -------
+    Alternation
+    """
+    found = estimate_truth(answers, start_N_C, max_iter=INNER_ITERATIONS)
+    n_iter, moved = 0, np.inf
+    while moved >= tol and n_iter < max_iter:
+        predicted_N_C = out_of_fold_proba(estimator, X, found.proba, answers.classes, folds_N)
+        log_prior_N_C = trusted(predicted_N_C, answers, found.confusion)
+        before = found.proba
+        found = estimate_truth(answers, before, log_prior_N_C, max_iter=INNER_ITERATIONS)
+        moved = np.abs(found.proba - before).sum(1).mean() / 2
+        n_iter += 1
+    return Alternation(found, predicted_N_C, n_iter)

@@ -1,0 +1,260 @@
+"""What the trainer makes of several people's labels: soft labels, items asked about again, and who is asked."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import LinearSVC
+
+from alkit import ActiveLearner, Committee, DropoutMLPClassifier
+from alkit.annotate import LabelingSession
+from alkit.annotate.database.ranking import read_labels
+from alkit.annotate.training.crowd_labels import CrowdLabels, Truth
+from alkit.annotate.training.job import Job
+from alkit.annotate.training.rounds import Training
+from alkit.crowd.answers import read_answers
+
+X, Y = make_blobs(150, centers=[[0, 0], [4, 0], [0, 4]], random_state=0)
+X = X.astype(np.float32)
+CLASSES = ["a", "b", "c"]
+TRUE = [CLASSES[k] for k in Y]
+ACCURACY = {"ann": 0.95, "bob": 0.8, "gus": 0.34}
+
+
+@pytest.fixture
+def session(tmp_path):
+    with LabelingSession([f"row {k}" for k in range(150)], CLASSES, tmp_path / "labels.db", random_state=0) as session:
+        yield session
+
+
+def training_of(session, learner=None, **settings):
+    learner = LogisticRegression() if learner is None else learner
+    return Training(session.store, Job(X, learner, None, session.classes, **settings))
+
+
+def work(training):
+    once = threading.Event()
+    once.set()
+    assert training.run(once), training.told["error"]
+
+
+def said(name, key, rng):
+    """What a person says of an item; errors are spread evenly."""
+    if rng.random() < ACCURACY[name]:
+        return TRUE[int(key)]
+    return rng.choice([label for label in CLASSES if label != TRUE[int(key)]])
+
+
+def label_by_turns(session, training, n, rng, names=ACCURACY):
+    for _ in range(n):
+        for name in names:
+            item = session.next(name)
+            if item is not None:
+                session.label(item["item"], str(said(name, item["item"], rng)), name)
+        work(training)
+
+
+def label_all(session, names=ACCURACY, seed=0):
+    rng = np.random.default_rng(seed)
+    for key in range(150):
+        for name in names:
+            session.label(str(key), str(said(name, key, rng)), name)
+
+
+def queue(session):
+    rows = session.store.query("SELECT i.key, q.* FROM queue q JOIN item i ON i.id = q.item")
+    return {row["key"]: (row["n_labels"], row["wanted"]) for row in rows}
+
+
+# ---- soft labels
+
+
+def test_the_model_learns_from_weighed_labels(session):
+    """Each row once per label that it may have; who guesses weighs next to nothing."""
+    rng = np.random.default_rng(0)
+    for key in range(150):  # one answer per item
+        name = list(ACCURACY)[key % 3]
+        session.label(str(key), str(said(name, key, rng)), name)
+    training = training_of(session)
+    for _ in range(3):
+        session.label("0", TRUE[0], "ann")  # a round per label
+        work(training)
+    weights = training.learner.sample_weight_training
+    assert weights.sum() == pytest.approx(150)
+    assert (weights < 0.99).any()
+    given = [answer["value"] == TRUE[int(answer["item"])] for answer in session.export()]
+    assert np.mean(given) < 0.8
+    assert (training.learner.predict(X) == TRUE).mean() > 0.9
+    people = {person["annotator"]: person for person in session.store.meta("people")["people"]}
+    assert people["gus"]["high"] < people["ann"]["low"]
+
+
+def test_labels_of_one_person_are_learnt_as_they_are(session):
+    training = training_of(session)
+    label_all(session, ["ann"])
+    work(training)
+    assert training.learner.sample_weight_training is None
+    assert session.store.meta("people") is None
+
+
+LEARNERS = {
+    "takes no weights": lambda: KNeighborsClassifier(5),
+    "predicts labels alone": lambda: LinearSVC(),
+    "committee": lambda: Committee([ActiveLearner(GaussianNB(), "margin"), ActiveLearner(LogisticRegression())]),
+    "network": lambda: DropoutMLPClassifier(max_epochs=20, lr=0.01, random_state=0, warm_start=True),
+    "network that was told its classes": lambda: DropoutMLPClassifier(
+        classes=CLASSES, max_epochs=20, lr=0.01, random_state=0
+    ),
+    "refuses a part of the labels": lambda: Fussy(),
+}
+
+
+class Fussy(LogisticRegression):
+    """Refuses fewer rows than there are labels in the tests below."""
+
+    def fit(self, X, y, sample_weight=None):
+        if len(X) < 150:
+            raise ValueError("too few rows")
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_whatever_learns(session, name):
+    strategy = "margin" if "labels alone" in name else None
+    training = Training(session.store, Job(X, LEARNERS[name](), strategy, CLASSES, assign="expertise", overlap=(1, 3)))
+    label_all(session)
+    work(training)
+    session.label("0", TRUE[0], "bob")
+    work(training)
+    assert (training.learner.predict(X) == TRUE).mean() > 0.9
+
+
+def test_a_class_that_is_said_once_and_outvoted_is_no_class_of_its_own(session):
+    training = training_of(session)
+    for key, values in (("0", "aab"), ("1", "aaa"), ("2", "aaa")):
+        for name, value in zip(ACCURACY, values, strict=True):
+            session.label(key, value, name)
+    work(training)
+    assert "so far only 'a'" in session.progress()["model"]["waiting"]
+
+
+def test_each_round_goes_on_from_the_last_one():
+    """After some rounds, truth and people are as `CrowdClassifier` finds them in one fit."""
+    rng = np.random.default_rng(0)
+    labels = [(key, name, str(said(name, key, rng))) for key, name in zip(range(150), list(ACCURACY) * 50, strict=True)]
+    crowd = CrowdLabels(LogisticRegression(), 150, np.random.default_rng(0))
+    right = []
+    for n in (60, 75, 90, 105, 120, 135, 150):
+        truth = crowd.weigh(labels[:n], X, np.arange(150), None)
+        right.append((truth.answers.classes[truth.proba.argmax(1)] == TRUE[:n]).mean())
+    assert right[-1] > 0.93
+    given = np.mean([value == TRUE[key] for key, _, value in labels])
+    assert given < 0.75
+
+
+# ---- asking again
+
+
+def truth_of(proba, labels):
+    frame = pd.DataFrame(labels, columns=["item", "annotator", "label"])
+    return Truth(read_answers(frame), np.array(proba), np.full((frame["annotator"].nunique(), 2, 2), 0.5))
+
+
+def test_an_item_is_asked_about_again_while_its_label_is_not_sure():
+    labels = [(3, "ann", "x"), (3, "bob", "y"), (5, "ann", "x"), (7, "bob", "y"), (9, "cat", "y")]
+    truth = truth_of([[0.5, 0.5], [0.99, 0.01], [0.3, 0.7], [0.06, 0.94]], labels)
+    assert truth.labels_asked(1, 3) == {3: 3, 7: 2, 9: 2}
+    assert truth.labels_asked(1, 2) == {7: 2, 9: 2}
+    assert truth.labels_asked(2, 3) == {3: 3}  # the others get their second label in any case
+    assert truth.labels_asked(1, 9)[3] == 3
+    assert truth_of([[0.5, 0.5]], labels[:2]).labels_asked(1, 3) == {}  # there is no third person
+
+
+def test_disagreement_is_asked_about_and_what_is_sure_is_not(session):
+    label_all(session, ["ann", "bob"])
+    for name, value in (("ann", "a"), ("bob", "b"), ("gus", "c")):
+        session.label("0" if name != "gus" else "1", value, name)
+    training = training_of(session, overlap=(1, 3))
+    work(training)
+    kept = queue(session)
+    disagreed = [key for key in kept if len({a["value"] for a in session.export() if a["item"] == key}) > 1]
+    again = {key for key, (_, wanted) in kept.items() if wanted}
+    assert "0" in again
+    assert again <= set(disagreed)
+    session.label("0", TRUE[0], "gus")  # three labels are the most
+    work(training)
+    assert queue(session)["0"] == (3, 0)
+
+
+def test_a_range_ends_with_as_few_labels_as_are_needed(session):
+    """People who are right nearly always are asked once about most items, not three times."""
+    training = training_of(session, overlap=(1, 3), assign="expertise")
+    rng = np.random.default_rng(1)
+    before = ACCURACY | {}
+    try:
+        ACCURACY.update(dict.fromkeys(ACCURACY, 0.97))
+        for _ in range(12):
+            label_by_turns(session, training, 4, rng)
+    finally:
+        ACCURACY.update(before)
+    counts = [n for n, _ in queue(session).values() if n]
+    assert len(counts) > 90
+    assert np.mean(counts) < 1.6
+
+
+# ---- whom to ask
+
+
+def test_an_item_is_given_to_whom_it_serves_best(session):
+    """Two people know two classes each: items that may be of the one pair go to the person who knows that pair."""
+    training = training_of(session, assign="expertise")
+    knows = {"ann": "ab", "bob": "bc"}
+    rng = np.random.default_rng(0)
+    for key in range(100):
+        for name, own in knows.items():
+            true = TRUE[key]
+            value = true if true in own else str(rng.choice(CLASSES))
+            session.label(str(key), value, name)
+    for name in knows:  # both are there
+        session.next(name)
+    work(training)
+    rows = session.store.query("SELECT s.annotator, i.position FROM assignment s JOIN item i ON i.id = s.item")
+    given = {name: [TRUE[row["position"]] for row in rows if row["annotator"] == name] for name in knows}
+    assert len(given["ann"]) == len(given["bob"]) > 20
+    assert given["ann"].count("a") > given["bob"].count("a")
+    assert given["bob"].count("c") > given["ann"].count("c")
+
+
+def test_who_is_not_there_is_given_nothing(session):
+    label_all(session, ["ann", "bob"])
+    for key in (1, 2, 3):
+        session.label(str(key), "a" if TRUE[key] != "a" else "b", "bob")
+    session.next("cat")
+    work(training_of(session, assign="expertise", overlap=(1, 3)))
+    people = {row["annotator"] for row in session.store.query("SELECT DISTINCT annotator FROM assignment")}
+    assert people <= {"cat"}
+
+
+def test_nobody_is_given_what_they_skipped_or_labelled(session):
+    training = training_of(session, assign="expertise", overlap=(1, 3))
+    rng = np.random.default_rng(0)
+    label_by_turns(session, training, 6, rng)
+    for name in ACCURACY:
+        session.skip(session.next(name)["item"], name)
+    work(training)
+    assert session.store.count("SELECT COUNT(*) FROM assignment") > 50
+    assert session.store.query("SELECT * FROM assignment s JOIN answer a USING (item, annotator)") == []
+
+
+def test_no_label_is_told_by_a_ranking(session):
+    """Items that somebody labelled are assigned, but neither ranked nor predicted for the second person."""
+    training = training_of(session, assign="expertise", overlap=(1, 3))
+    label_by_turns(session, training, 10, np.random.default_rng(0))
+    labelled = set(read_labels(session.store).items)
+    ranked = {row["item"] for row in session.store.query("SELECT item FROM ranking")}
+    assert not labelled & ranked
