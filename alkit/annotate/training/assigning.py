@@ -93,8 +93,11 @@ def share_out(
     ends = [*range(n_begun + turn, end, turn), end]
     for first, last in zip([0, *ends], ends, strict=False):
         value = value_N_A[first:last]
-        each = math.ceil(len(value) / len(people))
-        for place, person in best_pairs(value, len(value), each, rng):
+        pairs = best_pairs(value, len(value), math.ceil(len(value) / len(people)), rng)
+        # what those may not answer again who had room for it goes to somebody else, however much that person has
+        value[[place for place, _ in pairs]] = -np.inf
+        pairs += best_pairs(value, len(value) - len(pairs), None, rng)
+        for place, person in pairs:
             given[person].append(int(items[first + place]))
     return [
         Assigned(name, position, item)

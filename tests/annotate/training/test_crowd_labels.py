@@ -14,6 +14,7 @@ from sklearn.svm import LinearSVC
 from alkit import ActiveLearner, Committee, DropoutMLPClassifier
 from alkit.annotate import LabelingSession
 from alkit.annotate.database.ranking import read_labels
+from alkit.annotate.training.assigning import share_out
 from alkit.annotate.training.crowd_labels import CrowdLabels, Truth
 from alkit.annotate.training.job import Job
 from alkit.annotate.training.rounds import Training
@@ -50,13 +51,14 @@ def said(name, key, rng):
     return rng.choice([label for label in CLASSES if label != TRUE[int(key)]])
 
 
-def label_by_turns(session, training, n, rng, names=ACCURACY):
-    for _ in range(n):
-        for name in names:
+def label_by_turns(session, training, n, rng, n_between=2):
+    for turn in range(n):
+        for name in ACCURACY:
             item = session.next(name)
             if item is not None:
                 session.label(item["item"], str(said(name, item["item"], rng)), name)
-        work(training)
+        if turn % n_between == n_between - 1:
+            work(training)
 
 
 def label_all(session, names=ACCURACY, seed=0):
@@ -75,23 +77,21 @@ def queue(session):
 
 
 def test_the_model_learns_from_weighed_labels(session):
-    """Each row once per label that it may have; who guesses weighs next to nothing."""
+    """Each row once per label that it may have; one answer per item tells who guesses."""
     rng = np.random.default_rng(0)
-    for key in range(150):  # one answer per item
+    for key in range(150):
         name = list(ACCURACY)[key % 3]
         session.label(str(key), str(said(name, key, rng)), name)
     training = training_of(session)
-    for _ in range(3):
-        session.label("0", TRUE[0], "ann")  # a round per label
-        work(training)
+    work(training)
     weights = training.learner.sample_weight_training
     assert weights.sum() == pytest.approx(150)
     assert (weights < 0.99).any()
     given = [answer["value"] == TRUE[int(answer["item"])] for answer in session.export()]
-    assert np.mean(given) < 0.8
-    assert (training.learner.predict(X) == TRUE).mean() > 0.9
+    assert np.mean(given) < 0.75
+    assert (training.learner.predict(X) == TRUE).mean() > 0.95
     people = {person["annotator"]: person for person in session.store.meta("people")["people"]}
-    assert people["gus"]["high"] < people["ann"]["low"]
+    assert people["gus"]["high"] < people["bob"]["accuracy"] < people["ann"]["accuracy"]
 
 
 def test_labels_of_one_person_are_learnt_as_they_are(session):
@@ -106,9 +106,8 @@ LEARNERS = {
     "takes no weights": lambda: KNeighborsClassifier(5),
     "predicts labels alone": lambda: LinearSVC(),
     "committee": lambda: Committee([ActiveLearner(GaussianNB(), "margin"), ActiveLearner(LogisticRegression())]),
-    "network": lambda: DropoutMLPClassifier(max_epochs=20, lr=0.01, random_state=0, warm_start=True),
-    "network that was told its classes": lambda: DropoutMLPClassifier(
-        classes=CLASSES, max_epochs=20, lr=0.01, random_state=0
+    "network that was told more classes": lambda: DropoutMLPClassifier(
+        classes=[*CLASSES, "d"], max_epochs=8, lr=0.05, random_state=0, warm_start=True
     ),
     "refuses a part of the labels": lambda: Fussy(),
 }
@@ -144,17 +143,31 @@ def test_a_class_that_is_said_once_and_outvoted_is_no_class_of_its_own(session):
 
 
 def test_each_round_goes_on_from_the_last_one():
-    """After some rounds, truth and people are as `CrowdClassifier` finds them in one fit."""
+    """Labels come a few at a time, one answer per item: who errs is found out on the way."""
     rng = np.random.default_rng(0)
     labels = [(key, name, str(said(name, key, rng))) for key, name in zip(range(150), list(ACCURACY) * 50, strict=True)]
-    crowd = CrowdLabels(LogisticRegression(), 150, np.random.default_rng(0))
-    right = []
-    for n in (60, 75, 90, 105, 120, 135, 150):
-        truth = crowd.weigh(labels[:n], X, np.arange(150), None)
-        right.append((truth.answers.classes[truth.proba.argmax(1)] == TRUE[:n]).mean())
-    assert right[-1] > 0.93
+    learner = LogisticRegression()
+    crowd = CrowdLabels(learner, 150, np.random.default_rng(0))
+    for n in range(60, 151, 5):
+        truth = crowd.weigh(labels[:n], X, np.arange(150), learner)
+        rows, values, weights = truth.to_fit(np.arange(150), or_else=(), weighted=True)
+        learner.fit(X[rows], values, **weights)
+    accuracy = np.trace(truth.confusion, axis1=1, axis2=2) / 3
+    np.testing.assert_allclose(accuracy, list(ACCURACY.values()), atol=0.15)  # 50 answers each: 0.07 at one sigma
     given = np.mean([value == TRUE[key] for key, _, value in labels])
     assert given < 0.75
+    assert (truth.proba.argmax(1) == Y).mean() > given + 0.2
+
+
+def test_items_that_cannot_be_read_are_weighed_by_what_people_say(session):
+    label_all(session)
+    labels = read_labels(session.store).answers
+    rows = np.where(np.arange(150) < 20, -1, np.arange(150))
+    truth = CrowdLabels(LogisticRegression(), 150, np.random.default_rng(0)).weigh(labels, X, rows, None)
+    assert len(truth.proba) == 150
+    places, values, fit = truth.to_fit(rows, or_else=(rows, rows), weighted=True)
+    assert places.min() == 20
+    assert len(places) == len(values) == len(fit["sample_weight"])
 
 
 # ---- asking again
@@ -177,57 +190,59 @@ def test_an_item_is_asked_about_again_while_its_label_is_not_sure():
 
 def test_disagreement_is_asked_about_and_what_is_sure_is_not(session):
     label_all(session, ["ann", "bob"])
-    for name, value in (("ann", "a"), ("bob", "b"), ("gus", "c")):
-        session.label("0" if name != "gus" else "1", value, name)
+    session.label("0", TRUE[0], "gus")
     training = training_of(session, overlap=(1, 3))
     work(training)
-    kept = queue(session)
-    disagreed = [key for key in kept if len({a["value"] for a in session.export() if a["item"] == key}) > 1]
-    again = {key for key, (_, wanted) in kept.items() if wanted}
-    assert "0" in again
-    assert again <= set(disagreed)
-    session.label("0", TRUE[0], "gus")  # three labels are the most
+    said_of = {key: {a["value"] for a in session.export() if a["item"] == key} for key in map(str, range(150))}
+    again = {key for key, (_, wanted) in queue(session).items() if wanted}
+    assert 0 < len(again) < sum(len(values) > 1 for values in said_of.values())
+    disagreed = [key for key in again if len(said_of[key]) > 1]
+    assert disagreed
+    assert len(again) - len(disagreed) <= 3  # of these, the model holds both people to be wrong
+    key = disagreed[0]
+    session.label(key, TRUE[int(key)], "gus")  # three labels are the most
     work(training)
-    assert queue(session)["0"] == (3, 0)
+    assert queue(session)[key] == (3, 0)
 
 
-def test_a_range_ends_with_as_few_labels_as_are_needed(session):
+def test_a_range_ends_with_as_few_labels_as_are_needed(session, monkeypatch):
     """People who are right nearly always are asked once about most items, not three times."""
+    monkeypatch.setattr("tests.annotate.training.test_crowd_labels.ACCURACY", dict.fromkeys(ACCURACY, 0.97))
     training = training_of(session, overlap=(1, 3), assign="expertise")
-    rng = np.random.default_rng(1)
-    before = ACCURACY | {}
-    try:
-        ACCURACY.update(dict.fromkeys(ACCURACY, 0.97))
-        for _ in range(12):
-            label_by_turns(session, training, 4, rng)
-    finally:
-        ACCURACY.update(before)
+    label_by_turns(session, training, 40, np.random.default_rng(1), n_between=4)
     counts = [n for n, _ in queue(session).values() if n]
-    assert len(counts) > 90
+    assert len(counts) > 75
     assert np.mean(counts) < 1.6
 
 
 # ---- whom to ask
 
 
-def test_an_item_is_given_to_whom_it_serves_best(session):
+def test_an_item_is_given_to_whom_it_serves_best():
     """Two people know two classes each: items that may be of the one pair go to the person who knows that pair."""
-    training = training_of(session, assign="expertise")
-    knows = {"ann": "ab", "bob": "bc"}
+    truth = truth_of(np.eye(2)[[0, 0, 1]], [(0, "ann", "x"), (1, "bob", "x"), (2, "bob", "y")])
+    knows_ab = np.array([[0.95, 0.05, 0], [0.05, 0.95, 0], [0.33, 0.33, 0.34]])
+    truth = truth._replace(confusion=np.stack([knows_ab, knows_ab[::-1, ::-1]]))
+    items = np.arange(10, 50)
+    proba = np.tile([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]], (20, 1))
+    given = share_out(items, proba, 0, ["ann", "bob"], [(12, "ann")], truth, np.random.default_rng(0))
+    assert sorted(one.item for one in given) == items.tolist()
+    by_ann = {one.item for one in given if one.annotator == "ann"}
+    assert 12 not in by_ann
+    assert len([item for item in by_ann if item % 2 == 0]) >= 19
+    assert all(one.position <= 5 for one in given if one.item < 20)  # the best-ranked ten come before any others
+    places = sorted(one.position for one in given if one.annotator == "ann")
+    assert places == list(range(len(places)))
+
+
+def test_sharing_out_nothing_or_to_nobody():
+    truth = truth_of([[0.5, 0.5]], [(3, "ann", "x"), (3, "bob", "y")])
     rng = np.random.default_rng(0)
-    for key in range(100):
-        for name, own in knows.items():
-            true = TRUE[key]
-            value = true if true in own else str(rng.choice(CLASSES))
-            session.label(str(key), value, name)
-    for name in knows:  # both are there
-        session.next(name)
-    work(training)
-    rows = session.store.query("SELECT s.annotator, i.position FROM assignment s JOIN item i ON i.id = s.item")
-    given = {name: [TRUE[row["position"]] for row in rows if row["annotator"] == name] for name in knows}
-    assert len(given["ann"]) == len(given["bob"]) > 20
-    assert given["ann"].count("a") > given["bob"].count("a")
-    assert given["bob"].count("c") > given["ann"].count("c")
+    assert share_out(np.arange(3), np.full((3, 2), 0.5), 0, [], [], truth, rng) == []
+    assert share_out(np.arange(0), np.empty((0, 2)), 0, ["ann"], [], truth, rng) == []
+    assert share_out(np.arange(1), np.full((1, 2), 0.5), 1, ["ann"], [(0, "ann")], truth, rng) == []
+    new = share_out(np.arange(3), np.full((3, 2), 0.5), 1, ["new"], [], truth, rng)
+    assert sorted(one.item for one in new) == [0, 1, 2]
 
 
 def test_who_is_not_there_is_given_nothing(session):
