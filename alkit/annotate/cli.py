@@ -15,7 +15,7 @@ from typing import Any
 from alkit._version import __version__
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
-from alkit.annotate.database.setup import ASSIGN, as_range
+from alkit.annotate.database.setup import ASSIGN
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
 from alkit.annotate.formats.export import export
@@ -141,12 +141,11 @@ def _separator(given: str) -> str:
 
 def _overlap(given: str) -> int | tuple[int, int]:
     """Return a number, or the ends of a range such as 1-3."""
+    least, dash, most = given.partition("-")
     try:
-        ends = [int(end) for end in given.split("-")]
-        least, most = as_range(ends if len(ends) > 1 else ends[0])
+        return (int(least), int(most)) if dash else int(least)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{given!r} is no number of annotators; write 2, or 1-3") from error
-    return least if least == most else (least, most)
 
 
 def _label(chosen: argparse.Namespace) -> None:

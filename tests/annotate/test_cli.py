@@ -56,6 +56,7 @@ def test_version(capsys):
         ("posts.csv --text body --classes a", "two or more different names"),
         ("posts.csv --text body --classes a,b --strategy margn", "did you mean 'margin'"),
         ("posts.csv --text body --classes a,b --overlap 0", "overlap=0"),
+        ("posts.csv --text body --classes a,b --overlap 3-1", r"overlap=\(3, 1\); it must be .* a range such as"),
         ("posts.csv --text body --classes a,b --estimator nosuchmodule:x", "No module named 'nosuchmodule'"),
         ("posts.csv --text body --classes a,b --estimator json", "names no object"),
         ("posts.csv --text body --classes a,b --estimator json:nosuch", "json has no 'nosuch'"),

@@ -143,6 +143,42 @@ def test_eight_clients_two_thousand_items(tmp_path, overlap):
     assert rows_of(tmp_path, "SELECT n_labels FROM model ORDER BY version DESC LIMIT 1") == [(2000 * overlap,)]
 
 
+def test_a_crowd_is_asked_by_expertise_until_labels_are_sure(tmp_path):
+    """Three people with a server of their own: who guesses is found out, doubtful items have more labels than others."""
+    (tmp_path / "posts.csv").write_text(
+        "body\n" + "".join(f"{'free prize' if k % 2 else 'our lunch'} {k}\n" for k in range(120))
+    )
+    arguments = ["posts.csv", "--text", "body", "--classes", "spam,ham", "--overlap", "1-3", "--assign", "expertise"]
+    server = Server(tmp_path, ["ann", "bob", "gus"], *arguments)
+    rng = random.Random(0)
+    people = {name: server.person(name) for name in server.addresses}
+    for _ in range(60):
+        for name, person in people.items():
+            answer = person.get("/api/next")
+            if answer.status_code == 204:
+                continue
+            item = answer.json()
+            value = "spam" if "prize" in item["text"] else "ham"
+            if rng.random() < {"ann": 0.02, "bob": 0.02, "gus": 0.5}[name]:
+                value = rng.choice(["spam", "ham"])
+            sent = {"uuid": str(uuid.uuid4()), "item": item["item"], "kind": "label", "value": value}
+            assert person.post("/api/events", json=sent).status_code == 200
+        time.sleep(0.1)
+    assert server.stop() == 0
+    n_labels = [n for (n,) in rows_of(tmp_path, "SELECT n_labels FROM queue WHERE n_labels > 0")]
+    assert set(n_labels) <= {1, 2, 3}
+    assert len(n_labels) > 60
+    assert max(n_labels) > 1
+    assert rows_of(tmp_path, "SELECT COUNT(*) FROM assignment")[0][0] > 0
+    report = subprocess.run(
+        [sys.executable, "-m", "alkit", "report"], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    ).stdout  # fmt: skip
+    people = report[report.index("expertise, from people's labels and the model's predictions, as of") :]
+    assert people.index(" gus ") < people.index(" ann ")
+    assert "labels that look wrong, the worst first" in people
+
+
 def test_retries_and_double_presses_are_one_label(tmp_path):
     server = Server(tmp_path, ["ann"], *data(tmp_path, 50))
     item = server.person("ann").get("/api/next").json()["item"]
