@@ -99,7 +99,8 @@ async def annotate(url, token, error, per_second, until, seconds):
         while time.perf_counter() < until:
             await asyncio.sleep(max(0.0, turn - time.perf_counter()))
             turn += 1 / per_second
-            value = CLASSES[("word7" in item["text"].split()) ^ (np.random.default_rng().random() < error)]
+            is_wrong = bool(np.random.default_rng().random() < error)
+            value = CLASSES[("word7" in item["text"].split()) != is_wrong]
             event = {"uuid": str(uuid.uuid4()), "item": item["item"], "kind": "label", "value": value, "seconds": 0.5}
             _, item = await asyncio.gather(
                 timed("label", client.post, "/api/events", content=json.dumps(event)),
