@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from alkit.nets.mc_dropout.batch import Batch
 from alkit.nets.mc_dropout.draws import Draws
+from alkit.nets.mc_dropout.fold import FoldedPass
 from alkit.nets.mc_dropout.plan import Plan
 from alkit.nets.mc_dropout.record import Recorder
 from alkit.nets.mc_dropout.replay import DivergedError, Program, Replayer
-from alkit.nets.mc_dropout.trace import Trace, restore
+from alkit.nets.mc_dropout.trace import FoldedTail, Trace, restore
 
 
 class Passes:
@@ -25,8 +26,7 @@ class Passes:
     def record(self, batch: Batch, k: int, plan: Plan, undo: ExitStack, keep: bool = True) -> tuple[Tensor, Trace]:
         """Run pass k in full; `undo` puts back what the module overwrites outside itself.
 
-        Without `keep` no results are kept for later passes; if the plan ends in a folded tail, the tail is not even
-        computed.
+        Without `keep` no results are kept for later passes.
         """
         self.draws.begin(k, batch.n, plan.layouts)
         if plan.draws_in_python:
@@ -36,7 +36,23 @@ class Passes:
         undo.callback(restore, recorder.trace.originals)
         with recorder:
             output = batch.run(self.module)
-        return output, recorder.finish(output)
+        trace = recorder.finish(output)
+        # A folded pass may overwrite a copy of its inputs. What it writes into buffers would be found by the next.
+        if not all(batch.holds(tensor) for tensor, _ in trace.originals):
+            trace.tail = None
+        return output, trace
+
+    def fold(self, batch: Batch, plan: Plan) -> FoldedTail | None:
+        """Run a pass up to the tail that is folded; None if it leaves the path that was proven."""
+        assert plan.trace is not None
+        self.draws.begin(0, batch.n, plan.layouts)
+        folded = FoldedPass(self.draws, plan.trace)
+        try:
+            with folded:
+                output = (batch.copy() if plan.trace.originals else batch).run(self.module)
+            return folded.finish(output)
+        except DivergedError:
+            return None
 
     def record_alone(self, batch: Batch, k: int, plan: Plan) -> Tensor:
         """Output of pass k run in full, with nothing kept and nothing left changed."""

@@ -5,6 +5,7 @@ share their memory, so a mask that is written through one view is read through a
 the same in all K passes, and is kept from the first.
 """
 
+from abc import abstractmethod
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from alkit.nets.mc_dropout.draws import Draws, is_draw
+from alkit.nets.mc_dropout.layouts import NoRowAxisError
 from alkit.nets.mc_dropout.masks import SharedMask, run_on_masks, shared_mask
 from alkit.nets.mc_dropout.trace import (
     External,
@@ -41,6 +43,8 @@ _BLANKS = {
 _LINEARS = {aten.addmm.default, aten.mm.default}
 _SOFTMAX = {aten._softmax.default, aten._log_softmax.default}
 _DATA_DEPENDENT = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+# Marks the second result of a dropout, which is not made.
+_NOT_MADE = object()
 # Constants written in a module are compared by value up to this many numbers, by identity above.
 _CONSTANT_SIZE = 64
 
@@ -86,10 +90,33 @@ class TracedPass(TorchDispatchMode):
         """Nothing is compiled during a pass; loading the compiler takes a second and slows down every op."""
         return False
 
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        """Run an op of the pass."""
+        if func is aten.native_dropout.default and self.draws.layouts is not None and 0 < args[1] < 1 and args[2]:
+            return self._dropout(*args[:2])
+        return self.run(func, args, kwargs or {})
+
+    @abstractmethod
+    def run(self, func: OpOverload, args: tuple, kwargs: dict) -> Any:
+        """Run an op, in the way of this kind of pass."""
+
+    def _dropout(self, x: Tensor, p: float) -> tuple[Tensor, Tensor]:
+        """Run a GPU's dropout, which is one op that shows no mask, as the four that it is on a CPU."""
+        mask = self.run(aten.empty_like.default, (x,), {})
+        mask = self.run(aten.bernoulli_.float, (mask, 1 - p), {})
+        mask = self.run(aten.div_.Scalar, (mask, 1 - p), {})
+        output = self.run(aten.mul.Tensor, (x, mask), {})
+        # `torch.dropout` lets go of the other result, where features are kept, and so does nearly everybody.
+        kept = torch.empty(0, dtype=torch.bool, device=x.device)
+        kept._alkit_label = (_NOT_MADE, None)  # type: ignore[attr-defined]
+        return output, kept
+
     def label(self, tensor: Tensor) -> Label | External:
         """Name a value by the step that made it; what was made elsewhere is named by its identity."""
         # A tensor may carry a label of an earlier pass, which is a name in this one only if no draw had touched it.
         token, label = getattr(tensor, "_alkit_label", (None, None))
+        if token is _NOT_MADE:
+            raise NoRowAxisError("the mask that native_dropout returns is read, and is not made where rows share it")
         if label is not None and (token is self.token or token is self.trace.token):
             return label
         external = External(id(tensor))
@@ -125,13 +152,12 @@ class Recorder(TracedPass):
     """Records a pass.
 
     ``plan``, the trace of the same path for fewer rows, tells which results its program will read: only those are kept.
-    With ``keep=False`` none are; if the plan ends in a folded tail, that is not even computed.
+    With ``keep=False`` none are.
     """
 
     def __init__(self, draws: Draws, plan: Trace | None = None, keep: bool = True):
         super().__init__(draws, Trace(replayable=keep, complete=keep))
         self._plan, self._keep = plan, keep
-        self._folds = plan is not None and plan.tail is not None and not keep
         self._blank: Tensor | None = None  # what the op just before has made, if it holds no values yet
         self._made: dict[int, int] = {}  # storage -> the step that made it
         self._touched: set[int] = set()  # storages that hold drawn values
@@ -141,9 +167,8 @@ class Recorder(TracedPass):
         self._products: dict[Label, Product] = {}
         self._linears: dict[Label, tuple] = {}  # operands of linear layers that read such a product
 
-    def __torch_dispatch__(self, func: OpOverload, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+    def run(self, func: OpOverload, args: tuple, kwargs: dict) -> Any:
         """Run an op and record it."""
-        kwargs = kwargs or {}
         inputs = tensors_in(*args, *kwargs.values())
         storages = [_storage(tensor) for tensor in inputs]
         if func is aten.lift_fresh.default:
@@ -162,9 +187,7 @@ class Recorder(TracedPass):
             self._save(tensor, step.kind is Kind.RUN)
             self._forget_products(_storage(tensor))
         self._note_linear(func, args, kwargs)  # before the op, which may write out the mask
-        outputs = self._stand_in(func, args) if self._folds else None
-        if outputs is None:
-            outputs = run_op(step, args, kwargs, inputs, self.draws)
+        outputs = run_op(step, args, kwargs, inputs, self.draws)
         self._blank = outputs if func is aten.empty_like.default else None
         if _follows_data(func):
             self.trace.data_dependent = True
@@ -182,17 +205,6 @@ class Recorder(TracedPass):
         if self._plan is not None and position < len(self._plan.steps) and self._plan.steps[position].func is func:
             return self._plan.steps[position]
         self._plan = None  # a plan of another path tells nothing, from here on
-        return None
-
-    def _stand_in(self, func: OpOverload, args: tuple) -> Tensor | None:
-        """Stand-in for what the folded tail will compute."""
-        planned = self._planned(func)
-        if planned is None:
-            return None
-        if planned.kind is Kind.SKIP:
-            return torch.empty_like(args[0])
-        if planned.kind is Kind.FOLD:
-            return args[-1].new_empty(len(args[-2]), args[-1].shape[1])
         return None
 
     def _mark_read(self, inputs: list[Tensor], storages: list[int]) -> None:

@@ -185,10 +185,9 @@ class DropoutSampler:
     def _run_traced(self, plan: Plan, batch: Batch, undo: ExitStack) -> Tensor:
         """Record pass 0, then fold, replay or record the others."""
         if plan.folds:
-            samples = self._fold(plan, batch, undo)
-            if samples is not None:
-                return samples
-            undo.close()  # the next pass must find the inputs that this one found
+            tail = self._passes.fold(batch, plan)
+            if tail is not None:
+                return tail.samples(self.n_samples)
             plan = replace(plan, trace=None)
         replays = plan.trace is not None
         output, trace = self._passes.record(batch, 0, plan, undo, keep=replays)
@@ -211,15 +210,6 @@ class DropoutSampler:
         if not trace.output_touched and not plan.draws_in_python:
             _check_samples_differ(samples)
         return samples
-
-    def _fold(self, plan: Plan, batch: Batch, undo: ExitStack) -> Tensor | None:
-        """All samples by one matrix product; None if the batch took another path than the one that was proven."""
-        # The pass computes no more than the input of that product, and its output is a stand-in.
-        _, trace = self._passes.record(batch, 0, plan, undo, keep=False)
-        self._check_draws(plan)
-        if trace.tail is None or plan.trace is None or not trace.same_ops(plan.trace):
-            return None
-        return trace.tail.samples(self.n_samples)
 
     def _run_bare(self, batch: Batch) -> Tensor:
         """Plain passes, for a network that cannot be traced."""
