@@ -18,10 +18,10 @@ from alkit.nets.mc_dropout.trace import FoldedTail, Trace, restore
 
 
 class Passes:
-    """Runs passes of a module."""
+    """Runs passes of a module; `on_device` tells whether it is on a GPU."""
 
-    def __init__(self, module: nn.Module, draws: Draws):
-        self.module, self.draws = module, draws
+    def __init__(self, module: nn.Module, draws: Draws, on_device: bool = False):
+        self.module, self.draws, self.on_device = module, draws, on_device
 
     def record(self, batch: Batch, k: int, plan: Plan, undo: ExitStack, keep: bool = True) -> tuple[Tensor, Trace]:
         """Run pass k in full; `undo` puts back what the module overwrites outside itself.
@@ -31,7 +31,7 @@ class Passes:
         self.draws.begin(k, batch.n, plan.layouts)
         if plan.draws_in_python:
             self.reseed_everything(k)
-        recorder = Recorder(self.draws, plan.trace if plan.fixed else None, keep)
+        recorder = Recorder(self.draws, plan.trace if plan.fixed else None, keep, counts_work=self.on_device)
         # Before the pass, so that what it has overwritten is put back even if it fails half-way.
         undo.callback(restore, recorder.trace.originals)
         with recorder:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from alkit.nets.mc_dropout.draws import Draws, is_draw
 from alkit.nets.mc_dropout.layouts import NoRowAxisError
@@ -152,12 +153,12 @@ class Recorder(TracedPass):
     """Records a pass.
 
     ``plan``, the trace of the same path for fewer rows, tells which results its program will read: only those are kept.
-    With ``keep=False`` none are.
+    With ``keep=False`` none are. With ``counts_work`` the trace tells how much of the work is the same in all passes.
     """
 
-    def __init__(self, draws: Draws, plan: Trace | None = None, keep: bool = True):
+    def __init__(self, draws: Draws, plan: Trace | None = None, keep: bool = True, counts_work: bool = False):
         super().__init__(draws, Trace(replayable=keep, complete=keep))
-        self._plan, self._keep = plan, keep
+        self._plan, self._keep, self._counts_work = plan, keep, counts_work
         self._blank: Tensor | None = None  # what the op just before has made, if it holds no values yet
         self._made: dict[int, int] = {}  # storage -> the step that made it
         self._touched: set[int] = set()  # storages that hold drawn values
@@ -188,6 +189,8 @@ class Recorder(TracedPass):
             self._forget_products(_storage(tensor))
         self._note_linear(func, args, kwargs)  # before the op, which may write out the mask
         outputs = run_op(step, args, kwargs, inputs, self.draws)
+        if self._counts_work:
+            self._count(func, args, kwargs, outputs, step)
         self._blank = outputs if func is aten.empty_like.default else None
         if _follows_data(func):
             self.trace.data_dependent = True
@@ -198,6 +201,14 @@ class Recorder(TracedPass):
             self._keep_untouched(outputs, inputs, step)
         self.trace.steps.append(step)
         return outputs
+
+    def _count(self, func: OpOverload, args: tuple, kwargs: dict, outputs: Any, step: Step) -> None:
+        """Add the work of an op."""
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            work = formula(*args, **kwargs, out_val=outputs)
+            self.trace.work += work
+            self.trace.shared_work += 0 if step.kind is Kind.RUN else work
 
     def _planned(self, func: OpOverload) -> Step | None:
         """Return the step of the plan that stands at this place, as long as plan and pass agree."""

@@ -14,9 +14,11 @@ from alkit.nets.mc_dropout.draws import Draws
 from alkit.nets.mc_dropout.layouts import NoRowAxisError
 from alkit.nets.mc_dropout.modes import (
     accelerators,
+    autocast_state,
     fork_arguments,
     modes_and_buffers_kept,
     network_state,
+    seeded_backends,
     set_dropout_modes,
     traceable_backends,
 )
@@ -102,11 +104,11 @@ class DropoutSampler:
         self._undo = ExitStack()
         self._undo.enter_context(modes_and_buffers_kept(self.module))
         set_dropout_modes(self.module)
-        devices = accelerators(self.module)
+        self._devices = devices = accelerators(self.module)
         self._forked = fork_arguments(devices)
         # Each draw seeds anew. `torch.manual_seed` does it for all devices, which takes longer than for the CPU alone.
         draws = Draws(self.seed, torch.manual_seed) if devices else Draws(self.seed)
-        self._passes = Passes(self.module, draws)
+        self._passes = Passes(self.module, draws, on_device=bool(devices))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -141,25 +143,35 @@ class DropoutSampler:
 
     def _sample(self, batch: Batch) -> Tensor:
         """Samples of a batch by a plan that is proven for it, which is kept for the next."""
-        with _DRAWING, torch.random.fork_rng(**self._forked), traceable_backends(self.module):
-            geometry = batch.geometry()
+        with _DRAWING, torch.random.fork_rng(**self._forked), seeded_backends(self.module):
+            geometry = [*batch.geometry(), autocast_state(self._devices)]
             known = self._known_plan(geometry)
-            plan = known or probe(self._passes, batch)
-            try:
-                samples = self._run(plan, batch)
-                # In the probe a row met copies of two rows only. Among all others it must have the same output, or the
-                # rows depend on each other. That is a property of the network, so one batch shows it.
-                refusal = "" if known or plan.agrees(samples) else _DEPENDENT_ROWS
-            except NoRowAxisError as error:
-                refusal = str(error)
-            if refusal:
-                plan = probe(self._passes, batch, refusal)
-                samples = self._run(plan, batch)
+            with traceable_backends(self.module):
+                plan = known or probe(self._passes, batch)
+                plain = bool(self._devices) and not self.consistent and plan.shares_little
+                if not plain:
+                    plan, samples = self._planned(plan, batch, proven=known is not None)
+            if plain:
+                samples = self._run_bare(batch)
         if plan is not known:
             _PROVEN[self.module] = self._state, geometry, plan
-        shared = plan.layouts is not None
+        shared = plan.layouts is not None and not plain
         self.consistent_ = shared and self.consistent_ is not False
         return samples
+
+    def _planned(self, plan: Plan, batch: Batch, proven: bool) -> tuple[Plan, Tensor]:
+        """Samples of a batch by a plan, or by another one if the batch refutes it."""
+        try:
+            samples = self._run(plan, batch)
+            # In the probe a row met copies of two rows only. Among all others it must have the same output, or the
+            # rows depend on each other. That is a property of the network, so one batch shows it.
+            refusal = "" if proven or plan.agrees(samples) else _DEPENDENT_ROWS
+        except NoRowAxisError as error:
+            refusal = str(error)
+        if refusal:
+            plan = probe(self._passes, batch, refusal)
+            samples = self._run(plan, batch)
+        return plan, samples
 
     def _known_plan(self, geometry: list) -> Plan | None:
         """Plan that was proven for the network as it is and for inputs of this geometry."""

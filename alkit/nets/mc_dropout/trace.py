@@ -105,6 +105,8 @@ class Trace:
     data_dependent: bool = False  # what the rows hold decides about the path, or may
     steered: bool = False  # what was drawn decides about the path, or may
     tail: FoldedTail | None = None
+    work: int = 0  # floating point operations of matrix products and convolutions, where they are counted
+    shared_work: int = 0  # of these, what no draw touches
 
     def same_ops(self, other: "Trace") -> bool:
         """Whether two passes ran the same ops, be it on other shapes."""
