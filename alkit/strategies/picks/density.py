@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from alkit._tensors import as_array
 from alkit.strategies.picks.geometry import check_matrices, distance_to, nearest_distance, row_blocks
 from alkit.strategies.picks.single import Picks, check_utilities, top_k
 from alkit.strategies.picks.ties import seeded_argmax
@@ -75,10 +76,10 @@ def information_density(
     if n_references is not None and n_references < 1:
         raise ValueError(f"n_references={n_references}; give 1 or more, or None for all rows")
     utility = _checked_scores(scores, features, k)
-    check_utilities(utility.numpy(), "weighs utility by density")
+    check_utilities(as_array(utility), "weighs utility by density")
     # in place: a block of distances is the largest thing in memory here
     similarity = _mean_over_pool(lambda distance: distance.add_(1).reciprocal_(), features, rng, n_references)
-    return top_k((utility * similarity**beta).numpy(), k=k, rng=rng)
+    return top_k(as_array(utility * similarity**beta), k=k, rng=rng)
 
 
 def ranked_batch(
@@ -130,6 +131,7 @@ def ranked_batch(
     utility = _checked_scores(scores, features, k)
     n_unlabelled, n_labelled = len(features), len(train_features)
     nearest = nearest_distance(features, train_features)
+    is_picked = torch.zeros(n_unlabelled, dtype=torch.bool, device=features.device)
     indices, values = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
         if n_labelled + t == 0:
@@ -137,9 +139,10 @@ def ranked_batch(
         else:
             alpha = (n_unlabelled - t) / (n_unlabelled + n_labelled)
             value = alpha * (1 - 1 / (1 + nearest)) + (1 - alpha) * utility
-        value[indices[:t]] = -torch.inf
+        value.masked_fill_(is_picked, -torch.inf)
         i = seeded_argmax(value, rng)
-        indices[t], values[t] = i, value[i]
+        is_picked[i] = True
+        indices[t], values[t] = i, float(value[i])
         torch.minimum(nearest, distance_to(features, features[i]), out=nearest)
     return Picks(indices, values)
 
@@ -147,7 +150,7 @@ def ranked_batch(
 def _checked_scores(scores: ArrayLike, features: Tensor, k: int) -> Tensor:
     """Return the scores, one per row, as a tensor."""
     check_matrices(k, features)
-    utility = torch.as_tensor(scores)
+    utility = torch.as_tensor(scores).to(features.device)
     if utility.shape != (len(features),):
         raise ValueError(f"scores have shape {tuple(utility.shape)}, but features {len(features)} rows; score each row")
     return utility
@@ -163,7 +166,7 @@ def _mean_over_pool(
     """
     n = len(features)
     m = n if n_references is None else min(n, n_references)
-    sample = torch.from_numpy(rng.permutation(n)[:m])
+    sample = torch.from_numpy(rng.permutation(n)[:m]).to(features.device)
     # far from the origin distances would lose their digits
     origin = features[sample].double().mean(0)
     references = features[sample].double() - origin

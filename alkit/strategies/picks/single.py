@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from alkit._tensors import as_array
 from alkit.strategies.picks.ties import largest, largest_key
 
 __all__ = ["Picks", "balance_classes", "sample_by_score", "top_k", "top_k_and_uniform", "top_k_per_cost", "uniform"]
@@ -54,7 +55,7 @@ def top_k(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     >>> top_k([0.1, 0.9, 0.5], k=2, rng=np.random.default_rng(0)).indices
     array([1, 2])
     """
-    scores = np.asarray(scores)
+    scores = as_array(scores)
     indices = largest(scores, k, rng)
     return Picks(indices, scores[indices])
 
@@ -87,7 +88,7 @@ def uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     >>> uniform(np.zeros(4), k=2, rng=np.random.default_rng(0)).probability
     array([0.5, 0.5])
     """
-    n = np.size(scores)
+    n = len(as_array(scores))
     picks = top_k(np.zeros(n), k=k, rng=rng)
     return picks._replace(probability=np.full(k, k / n))
 
@@ -133,7 +134,7 @@ def sample_by_score(
     """
     if not 0 <= beta < np.inf:
         raise ValueError(f"beta={beta}; it must be 0 or more, and finite")
-    scores = np.asarray(scores, dtype=float)
+    scores = as_array(scores).astype(float)
     if kind == "power":
         check_utilities(scores, "draws by kind='power' (softmax and softrank take any score)")
         log_weights = np.log(np.maximum(scores, np.finfo(float).tiny))
@@ -185,7 +186,7 @@ def top_k_and_uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator, ra
     """
     if not 0 <= random_share <= 1:
         raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
-    scores = np.asarray(scores)
+    scores = as_array(scores)
     n_random, rest = divmod(random_share * k, 1)
     n_best = k - int(n_random)
     best = np.empty(0, dtype=np.intp)
@@ -245,7 +246,7 @@ def top_k_per_cost(
     >>> top_k_per_cost([1.0, 0.9, 0.5], [10.0, 1.0, 1.0], k=3, rng=np.random.default_rng(0), budget=2).indices
     array([1, 2])
     """
-    scores, cost = np.asarray(scores), np.asarray(cost)
+    scores, cost = as_array(scores), as_array(cost)
     check_utilities(scores, "divides utility by cost")
     bad = ~((cost > 0) & (cost < np.inf))
     if bad.any():
@@ -305,11 +306,11 @@ def balance_classes(
     >>> balance_classes(np.ones(3), proba, [0, 0, 0], k=1, rng=np.random.default_rng(0)).indices
     array([2])
     """
-    scores = np.asarray(scores, dtype=float)
-    proba = np.asarray(proba, dtype=float)
+    scores = as_array(scores).astype(float)
+    proba = as_array(proba).astype(float)
     check_utilities(scores, "weighs utility by the shortfall of classes")
     n, C = proba.shape
-    labels = np.asarray(y_train, dtype=np.intp)
+    labels = as_array(y_train).astype(np.intp)
     expected = np.bincount(labels, minlength=C).astype(float)
     even = (expected.sum() + k) / C
     # the least there is, so that among rows of score 0 the classes still decide
