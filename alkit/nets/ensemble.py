@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -13,6 +14,7 @@ from torch import nn
 
 from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
+from alkit._tensors import as_tensor, tensor_method
 from alkit.nets._together import fit_together
 from alkit.nets.classifier import NetClassifier
 from alkit.rows import Rows
@@ -63,6 +65,8 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> ensemble.sample_proba(X).shape
     (150, 3, 3)
     """
+
+    replaced_by_fit = ("estimators_",)
 
     def __init__(self, estimator: Any, n_estimators: int = 8, random_state: RandomState = None):
         self.estimator = estimator
@@ -138,6 +142,12 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             samples[:, k] = proba
         return samples
 
+    def _sample_proba_tensor(
+        self, X: Rows, n_samples: int | None = None, random_state: Any = None, consistent: bool | None = None
+    ) -> torch.Tensor:
+        check_is_fitted(self)
+        return torch.stack([as_tensor(tensor_method(member, "predict_proba")(X)) for member in self.estimators_], 1)
+
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities, averaged over members.
 
@@ -182,3 +192,13 @@ class EnsembleClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.concatenate([member.embed(X) for member in self.estimators_], axis=1)
+
+    @available_if(_members_embed)
+    def _embed_tensor(self, X: Rows) -> torch.Tensor:
+        check_is_fitted(self)
+        return torch.cat([as_tensor(tensor_method(member, "embed")(X)) for member in self.estimators_], 1)
+
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the fitted members run, those of scikit-learn on the CPU."""
+        return getattr(self.estimators_[0], "compute_device", torch.device("cpu"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,11 @@ from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import LinearCall, last_linear_call
 from alkit.nets.mlp import DropoutMLPClassifier
 from alkit.nets.training.outputs import softmax
+from alkit.nets.training.scoring_net import Device
+from alkit.nets.training.tensors import Tensors
 from alkit.rows import Rows, n_rows
+
+T = TypeVar("T")
 
 # Precisions that no prior of a layer's weights comes near: the search for the best needs bounds.
 _LOG_PRIOR_BOUNDS = math.log(1e-6), math.log(1e8)
@@ -133,6 +137,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.prior_precision = prior_precision
         self.random_state = random_state
 
+    replaced_by_fit = ("estimator_", "posterior_")
+
     def __sklearn_tags__(self) -> Any:
         return take_over_tags(super().__sklearn_tags__(), self.estimator)
 
@@ -214,20 +220,30 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n, n_samples, C), float32
         """
+        return self._sample_proba_tensor(X, n_samples, random_state, to="cpu").numpy()
+
+    def _sample_proba_tensor(
+        self,
+        X: Rows,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
+    ) -> Tensor:
         net, X = self._net(X)
         if n_samples < 1:
             raise ValueError(f"n_samples is {n_samples}, but at least 1 posterior sample must be drawn")
         weights_K_C_D = self.posterior_.draw(n_samples, sampling_seed(random_state))
 
-        def samples() -> Iterator[Tensor]:
-            # One product for the weights of all draws, in the network's own precision.
-            weights_D_KC = weights_K_C_D.flatten(0, 1).t()
-            for embedding_N_D, _ in _last_layer(net, X):
-                logits_N_KC = embedding_N_D @ weights_D_KC.to(embedding_N_D)
-                yield softmax(logits_N_KC.unflatten(1, (n_samples, -1)))
+        # One product for the weights of all draws, in the network's own precision.
+        weights_D_KC = weights_K_C_D.flatten(0, 1).t()
+
+        def samples(embedding_N_D: Tensor, call: LinearCall) -> Tensor:
+            logits_N_KC = embedding_N_D @ weights_D_KC.to(embedding_N_D)
+            return softmax(logits_N_KC.unflatten(1, (n_samples, -1)))
 
         with net.scoring():
-            return net.gather(n_rows(X), samples())
+            return net.gather(n_rows(X), _of_last_layer(net, X, samples), to)
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities, averaged over the posterior by the probit approximation (MacKay 1992).
@@ -241,17 +257,19 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n, C), float32
         """
+        return self._predict_proba_tensor(X, to="cpu").numpy()
+
+    def _predict_proba_tensor(self, X: Rows, to: Device = None) -> Tensor:
         net, X = self._net(X)
 
-        def averages() -> Iterator[Tensor]:
-            for embedding_N_D, call in _last_layer(net, X):
-                embedding_N_D = embedding_N_D.double()
-                posterior = self.posterior_.like(embedding_N_D)
-                variance_N_C = posterior.variance(embedding_N_D)
-                yield softmax(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
+        def averages(embedding_N_D: Tensor, call: LinearCall) -> Tensor:
+            embedding_N_D = embedding_N_D.double()
+            posterior = self.posterior_.like(embedding_N_D)
+            variance_N_C = posterior.variance(embedding_N_D)
+            return softmax(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
 
         with net.scoring():
-            return net.gather(n_rows(X), averages())
+            return net.gather(n_rows(X), _of_last_layer(net, X, averages), to)
 
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row.
@@ -283,17 +301,29 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "estimator_")
         return self.estimator_.embed(X)
 
+    def _embed_tensor(self, X: Rows, to: Device = None) -> Tensor:
+        check_is_fitted(self, "estimator_")
+        return self.estimator_._embed_tensor(X, to=to)
 
-def _last_layer(net: NetClassifier, X: Rows) -> Iterator[tuple[Tensor, LinearCall]]:
-    """Yield the last layer's inputs, with a column of ones if it has a bias, and its call, batch by batch."""
-    module = net.network
-    for args, kwargs in net.batches(X):
-        call = last_linear_call(module, args, kwargs)
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the fitted network runs."""
+        return self.estimator_.compute_device
+
+
+def _of_last_layer(net: NetClassifier, X: Rows, compute: Callable[[Tensor, LinearCall], T]) -> Iterator[T]:
+    """Yield what is computed of the last layer's inputs, with a column of ones if it has a bias, and its call."""
+
+    def run(rows: Tensors) -> T:
+        args, kwargs = net._call_arguments(rows)
+        call = last_linear_call(net.network, args, kwargs)
         embedding_N_D = call.input
         if call.bias is not None:
             ones_N_1 = torch.ones_like(embedding_N_D[:, :1])
             embedding_N_D = torch.cat([embedding_N_D, ones_N_1], 1)
-        yield embedding_N_D, call
+        return compute(embedding_N_D, call)
+
+    return net.outputs(X, run)
 
 
 def _weights(sample_weight: Any, n: int) -> Tensor:
@@ -312,7 +342,7 @@ def _factors(net: NetClassifier, X: Rows, weights_N: Tensor) -> tuple[Tensor, Te
     outputs_C_C: Any = 0
     start = 0
     with net.scoring():
-        for embedding_N_D, call in _last_layer(net, X):
+        for embedding_N_D, call in _of_last_layer(net, X, lambda *of_batch: of_batch):
             embedding_N_D = embedding_N_D.double()
             proba_N_C = call.output.double().softmax(1)
             weights_N_1 = weights_N[start : start + len(proba_N_C), None].to(proba_N_C)

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from alkit.nets.classifier import NetClassifier
+from alkit.nets.training.scoring_net import Device
 from alkit.rows import Rows, dense, readable
 from alkit.validation import check_shape, checked, was_checked
 
@@ -135,6 +137,11 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    @property
+    def replaced_by_fit(self) -> tuple[str, ...]:
+        """Attributes that a fit replaces without changing what they hold; none of a fit that goes on from it."""
+        return () if self.warm_start else ("net_",)
+
     def fit(self, X: Rows, y: Any, sample_weight: Any = None) -> DropoutMLPClassifier:
         """Fit the network.
 
@@ -195,6 +202,10 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         net, X = self.network_for(X)
         return net.predict_proba(X)
 
+    def _predict_proba_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
+        net, X = self.network_for(X)
+        return net._predict_proba_tensor(X, to)
+
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row.
 
@@ -233,6 +244,17 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         net, X = self.network_for(X)
         return net.sample_proba(X, n_samples, random_state, consistent)
 
+    def _sample_proba_tensor(
+        self,
+        X: Rows,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
+    ) -> torch.Tensor:
+        net, X = self.network_for(X)
+        return net._sample_proba_tensor(X, n_samples, random_state, consistent, to)
+
     def embed(self, X: Rows) -> np.ndarray:
         """Return the last hidden layer of each row.
 
@@ -247,6 +269,15 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         """
         net, X = self.network_for(X)
         return net.embed(X)
+
+    def _embed_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
+        net, X = self.network_for(X)
+        return net._embed_tensor(X, to=to)
+
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the fitted network runs."""
+        return self.net_.compute_device
 
     def network_for(self, X: Rows) -> tuple[NetClassifier, Rows]:
         """Return the fitted network and rows as it takes them, after checking their shape.

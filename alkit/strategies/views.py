@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.ensemble import BaseEnsemble, StackingClassifier, VotingClassifier
 from sklearn.utils.validation import check_is_fitted
 
+from alkit._tensors import tensor_method
 from alkit.rows import Rows
 from alkit.strategies import skorch_networks
 from alkit.strategies.ensembles import (
@@ -65,7 +66,7 @@ def _method(name: str) -> Way:
         # a committee has its methods, but can only answer if its members have theirs
         if not hasattr(estimator, name) or not all(hasattr(member, "predict_proba") for member in members):
             return None
-        return name, getattr(estimator, name)
+        return name, tensor_method(estimator, name)
 
     return way
 
@@ -73,7 +74,7 @@ def _method(name: str) -> Way:
 def _sample_proba(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
     if not hasattr(estimator, "sample_proba"):
         return None
-    method = estimator.sample_proba
+    method = tensor_method(estimator, "sample_proba")
     shared = {"consistent": True} if draws.joint and takes(method, "consistent") else {}
     return "sample_proba", partial(method, n_samples=draws.n_samples, random_state=draws.seed, **shared)
 
