@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 _QUALITY, _DATABASE = "alkit.annotate.quality", "alkit.annotate.database"
+_LABELLED = "alkit.annotate.training"
 _TRAINING, _MULTIMODAL = "alkit.nets.training", "alkit.nets.multimodal"
 _PICKS, _SCORES = "alkit.strategies.picks", "alkit.strategies.scores"
 
@@ -19,10 +20,12 @@ MOVED: dict[str, tuple[str, ...]] = {
     "alkit.annotate.agreement": (f"{_QUALITY}.agreement",),
     "alkit.annotate.bridges": ("alkit.annotate.formats",),
     "alkit.annotate.curve": (f"{_QUALITY}.curve",),
+    "alkit.annotate.default_models": (f"{_LABELLED}.default_models", f"{_LABELLED}.pictures"),
     "alkit.annotate.events": (f"{_DATABASE}.events",),
     "alkit.annotate.report": (f"{_QUALITY}.report",),
     "alkit.annotate.server": ("alkit.annotate.web.server",),
     "alkit.annotate.store": (f"{_DATABASE}.store", f"{_DATABASE}.lock"),
+    "alkit.annotate.trainer": (f"{_LABELLED}.trainer", f"{_LABELLED}.job", f"{_DATABASE}.connect"),
     "alkit.annotate.widget": ("alkit.annotate.web.widget",),
     "alkit.checks": ("alkit.validation", "alkit.labels"),
     "alkit.experiment.identity": ("alkit.experiment.run_keys",),

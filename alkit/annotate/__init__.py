@@ -7,8 +7,8 @@
 from typing import Any
 
 from alkit.annotate.items import Items, read_items
-from alkit.annotate.pictures import UnreadableRows
 from alkit.annotate.session import LabelingSession
+from alkit.annotate.training.pictures import UnreadableRows
 
 __all__ = ["Items", "LabelingSession", "LabelingWidget", "UnreadableRows", "read_items"]
 

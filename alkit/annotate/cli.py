@@ -16,12 +16,12 @@ from alkit._version import __version__
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.tokens import remove_tokens
-from alkit.annotate.default_models import default_model
-from alkit.annotate.exports import export
 from alkit.annotate.formats import FORMATS
+from alkit.annotate.formats.export import export
 from alkit.annotate.items import printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
+from alkit.annotate.training.default_models import default_model
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
@@ -109,8 +109,8 @@ def _add_export_arguments(export: argparse.ArgumentParser) -> None:
     export.add_argument("--aggregate", choices=("majority", "dawid-skene"), help="one label per item, made of all "
                         "annotators'")  # fmt: skip
     export.add_argument("--excel-safe", action="store_true", help="of csv: write an apostrophe before texts that a "
-                        "spreadsheet would run as a formula: those that begin with = + - @, tab or carriage "
-                        "return")  # fmt: skip
+                        "spreadsheet would run as a formula: those that begin with = + - @, tab or a line "
+                        "break")  # fmt: skip
     export.add_argument("--output", type=Path, required=True, metavar="FILE", help="replaced once all is written; must "
                         "not be a database or the data")  # fmt: skip
 
@@ -151,7 +151,6 @@ def _label(chosen: argparse.Namespace) -> None:
         overlap=chosen.overlap, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
     )  # fmt: skip
-    session.store.put_meta(data=str(chosen.data.resolve()))  # which exports do not replace
     try:
         _serve(session, chosen)
     except KeyboardInterrupt:

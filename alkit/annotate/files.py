@@ -128,6 +128,22 @@ def is_same_file(first: Path, second: Path) -> bool:
     return first.exists() and second.exists() and first.samefile(second)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse what would be waited for without end if it were read: a pipe, a device, a socket.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        If it is one of these, or is not there.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
 def sync_folder(folder: Path) -> None:
     """Have the disk keep a rename; systems that cannot open a folder keep it without.
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from typing import Any
 
+import numpy as np
+
+from alkit.annotate.database.answers import suggestion
 from alkit.annotate.database.leases import extend, held_items, numbers_of
 from alkit.annotate.database.store import LabelStore
 
@@ -25,10 +30,12 @@ class Pages:
     Parameters
     ----------
     store : LabelStore
+    rng : Generator
+        Decides which items are drawn at random rather than by their rank.
     """
 
-    def __init__(self, store: LabelStore):
-        self._store = store
+    def __init__(self, store: LabelStore, rng: np.random.Generator):
+        self._store, self._rng = store, rng
         self._lock = threading.Lock()  # counting what is held and holding one more must not be torn apart
         self._owners: dict[tuple[str, int], str | None] = {}  # pages by annotator and item
 
@@ -40,8 +47,8 @@ class Pages:
         have: Collection[str],
         resume: bool,
         lease_seconds: float,
-        draw: Callable[[], sqlite3.Row | None],
-    ) -> sqlite3.Row | None:
+        random_share: float,
+    ) -> dict[str, Any] | None:
         """Return an item that the page holds and does not have, else draw another one.
 
         Parameters
@@ -54,12 +61,14 @@ class Pages:
         resume : bool
             Whether to return an item that is held already before the page holds as many as it may.
         lease_seconds : float
-        draw : callable
-            Holds another item for the annotator and returns its lease.
+            How long it is held.
+        random_share : float
+            Share of items drawn at random.
 
         Returns
         -------
-        Row of table ``lease``, or None if there is nothing for this page
+        dict or None
+            See `LabelingSession.next`; None if there is nothing for this page.
         """
         now = time.time()
         with self._lock:
@@ -73,10 +82,21 @@ class Pages:
                 leases = extend(self._store, annotator, waiting[:1], now=now, lease_seconds=lease_seconds)
                 lease = leases[0] if leases else None
             else:
-                lease = None if is_full else draw()
-            if lease is not None:
-                self._owners[annotator, lease["item"]] = page
-            return lease
+                lease = None if is_full else self._draw(annotator, now, lease_seconds, random_share)
+            if lease is None:
+                return None
+            self._owners[annotator, lease["item"]] = page
+        return _shown(self._store, lease)
+
+    def _draw(self, annotator: str, now: float, lease_seconds: float, random_share: float) -> sqlite3.Row | None:
+        """Hold one more item for an annotator: the best one, or now and then a random one."""
+        return self._store.next(
+            annotator,
+            now=now,
+            lease_seconds=lease_seconds,
+            ranked=self._rng.random() >= random_share,
+            random_share=random_share,
+        )
 
     def renew(self, annotator: str, have: Collection[str], *, page: str | None, lease_seconds: float) -> list[str]:
         """Hold the items for longer that a page has.
@@ -101,8 +121,7 @@ class Pages:
                 for key, item in numbers.items()
                 if self._owners.get((annotator, item)) == page or self._is_free(annotator, item)
             }
-            now = time.time()
-            leases = extend(self._store, annotator, list(mine), now=now, lease_seconds=lease_seconds)
+            leases = extend(self._store, annotator, list(mine), now=time.time(), lease_seconds=lease_seconds)
             for lease in leases:
                 self._owners[annotator, lease["item"]] = page
             return [mine[lease["item"]] for lease in leases]
@@ -110,3 +129,24 @@ class Pages:
     def _is_free(self, annotator: str, item: int) -> bool:
         """Return whether it is not known which page holds an item."""
         return self._owners.get((annotator, item)) is None
+
+
+def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
+    """Return an item as annotators see it; one drawn at random comes without a suggestion."""
+    (item,) = store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
+    content = json.loads(item["content"], parse_int=_exact_in_javascript)
+    return {
+        "item": item["key"],
+        "text": content["text"],
+        "image": "image" in content,
+        "row": content["row"],
+        "suggestion": suggestion(lease),
+        "model_version": lease["model_version"],
+        "expires": lease["expires"],
+    }
+
+
+def _exact_in_javascript(written: str) -> int | str:
+    """Return a number of an item, as text where the page would round it: there, whole numbers end at 2^53."""
+    number = int(written)
+    return number if abs(number) <= 2**53 else written

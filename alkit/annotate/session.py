@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -15,30 +12,28 @@ from weakref import WeakValueDictionary
 import pandas as pd
 
 from alkit._random import RandomState, generator
-from alkit.annotate.database.answers import read_answers, suggestion
-from alkit.annotate.database.complete import Settler, check
-from alkit.annotate.database.connect import has_log
-from alkit.annotate.database.events import UnknownItem, checked_event, new_event
-from alkit.annotate.database.lock import lock
+from alkit.annotate.database.answers import read_answers
+from alkit.annotate.database.events import EventRecorder, UnknownItem, checked_event
 from alkit.annotate.database.model_state import model_state, patience, starting
+from alkit.annotate.database.opening import open_to_label
 from alkit.annotate.database.progress import count_progress
-from alkit.annotate.database.setup import is_empty, prepare
-from alkit.annotate.database.store import LabelStore
+from alkit.annotate.database.setup import check_settings
 from alkit.annotate.database.tokens import new_token
+from alkit.annotate.files import check_regular
 from alkit.annotate.items import Items
-from alkit.annotate.job import Job, check_job
 from alkit.annotate.pages import Pages
 from alkit.annotate.quality.curve import live_curve
-from alkit.annotate.rounds import model_path
-from alkit.annotate.trainer import Trainer
-from alkit.rows import Rows, n_rows
+from alkit.annotate.training.job import Job, checked_job
+from alkit.annotate.training.rounds import read_model
+from alkit.annotate.training.trainer import Trainer
+from alkit.rows import Rows
 
 _LONGEST = 10  # times `idle_after`: the time an annotator can take for one item, whatever their clock says
 
 _open_sessions: WeakValueDictionary[Path, LabelingSession] = WeakValueDictionary()  # of this process, by database
 
 
-class LabelingSession:
+class LabelingSession(EventRecorder):
     """Items, the people who label them, and a model that learns meanwhile.
 
     A label is on disk when it is acknowledged. Each item is given to `overlap` different annotators and held for each
@@ -131,24 +126,24 @@ class LabelingSession:
         self.title = None if title is None else title.encode(errors="replace").decode()
         self.successor: LabelingSession | None = None  # opened on the same database by running a cell again
         self._in_block = False
-        self._check_parameters()
+        check_settings(
+            self.classes, overlap, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after
+        )
         self._rng = generator(random_state)
         job = None
         if learner is not None:
-            job = self._make_job(X, learner, strategy, embed, cold_start, n_ranked)
+            seed = int(self._rng.integers(2**31 - 1))
+            job = Job(X, learner, strategy, self.classes, embed, cold_start, n_ranked, seed)
+            job = checked_job(job, self.items)
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)
         with ExitStack() as opened:
-            opened.callback(lock(path).close)
-            had_log = has_log(path)
-            self.store = LabelStore(path)
-            opened.callback(self.store.close)
-            check(self.store, had_log=had_log)
-            self._prepare_store(has_model=job is not None)
-            opened.callback(Settler(self.store).stop)
-            self.trainer = None if job is None else Trainer(self.store.path, job)
+            self.store = open_to_label(path, self.items, self.classes, overlap, self._rng, opened)
+            self.store.put_meta(title=self.title, trainer={} if job is None else starting())
+            self.trainer = None if job is None else Trainer(path, job)
             self._opened = opened.pop_all()
-        self._pages = Pages(self.store)
+        self._pages = Pages(self.store, self._rng)
+        self._pictures = dict(zip(self.items.ids, self.items.image or (), strict=False))  # none, or all of them
         _open_sessions[path] = self
 
     def _replace_earlier(self, path: Path) -> None:
@@ -157,38 +152,6 @@ class LabelingSession:
         if earlier is not None and not earlier._in_block:
             earlier.close(timeout=0)
             earlier.successor = self
-
-    def _check_parameters(self) -> None:
-        """Refuse parameters that make no session."""
-        names = all(isinstance(name, str) and name for name in self.classes)
-        if not names or len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
-            raise ValueError(f"classes are {self.classes}; pass two or more different names")
-        if isinstance(self.overlap, bool) or not isinstance(self.overlap, int) or self.overlap < 1:
-            raise ValueError(f"overlap={self.overlap!r}; it must be an integer of at least 1")
-        if not 0 <= self.random_share <= 1:
-            raise ValueError(f"random_share={self.random_share}; it must be between 0 and 1")
-        for name, seconds in (("lease_seconds", self.lease_seconds), ("idle_after", self.idle_after)):
-            if not 0 < seconds < float("inf"):
-                raise ValueError(f"{name}={seconds}; it must be a positive number of seconds")
-
-    def _make_job(self, X: Rows, learner: Any, strategy: Any, embed: Any, cold_start: Any, n_ranked: int) -> Job:
-        """Return what the trainer works on."""
-        features = self.items.features() if X is None else X
-        if n_rows(features) != len(self.items):
-            raise ValueError(f"X has {n_rows(features)} rows, but there are {len(self.items)} items")
-        seed = int(self._rng.integers(2**31 - 1))
-        pictures = self.items.image if X is None else None
-        job = Job(features, learner, strategy, self.classes, embed, cold_start, n_ranked, seed, pictures)
-        check_job(job)
-        return job
-
-    def _prepare_store(self, *, has_model: bool) -> None:
-        """Fill a new database, or check an old one; note what this session is."""
-        if is_empty(self.store):  # a model beside an empty database is of one that was deleted
-            model_path(self.store.path).unlink(missing_ok=True)
-        prepare(self.store, self.items, self.classes, self.overlap, self._rng)
-        self.store.put_meta(classes=self.classes, title=self.title, trainer=starting() if has_model else {})
-        self._positions = {key: position for position, key in enumerate(self.items.ids)}
 
     def __enter__(self) -> Self:
         self._in_block = True
@@ -246,23 +209,12 @@ class LabelingSession:
             ``confidence``, or None), ``model_version``, ``expires`` (Unix time, in seconds). None if nothing is left
             for them, or everything is held by others. Who holds five items (15 in all pages) is given those again.
         """
-        lease = self._pages.next(
+        return self._pages.next(
             annotator,
             page=page,
             have=have,
             resume=resume or page is not None,
             lease_seconds=self.lease_seconds,
-            draw=lambda: self._draw(annotator),
-        )
-        return None if lease is None else self._shown(lease)
-
-    def _draw(self, annotator: str) -> sqlite3.Row | None:
-        """Hold one more item for an annotator: the best one, or now and then a random one."""
-        return self.store.next(
-            annotator,
-            now=time.time(),
-            lease_seconds=self.lease_seconds,
-            ranked=self._rng.random() >= self.random_share,
             random_share=self.random_share,
         )
 
@@ -283,20 +235,6 @@ class LabelingSession:
             Ids of the items that are held now. Those missing were answered, or are with others.
         """
         return self._pages.renew(annotator, have, page=page, lease_seconds=self.lease_seconds)
-
-    def _shown(self, lease: sqlite3.Row) -> dict[str, Any]:
-        """Return an item as annotators see it; one drawn at random comes without a suggestion."""
-        (item,) = self.store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
-        content = json.loads(item["content"], parse_int=_exact_in_javascript)
-        return {
-            "item": item["key"],
-            "text": content["text"],
-            "image": "image" in content,
-            "row": content["row"],
-            "suggestion": suggestion(lease),
-            "model_version": lease["model_version"],
-            "expires": lease["expires"],
-        }
 
     def record(self, event: dict[str, Any], annotator: str) -> dict[str, Any]:
         """Record an annotator's event; it is on disk when this returns.
@@ -331,66 +269,6 @@ class LabelingSession:
         if self.trainer is not None:
             self.trainer.revive()
         return answer
-
-    def label(self, item: str, value: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
-        """Label an item: `record` with a uuid of its own.
-
-        Parameters
-        ----------
-        item, value, annotator : str
-        seconds : float, optional
-
-        Returns
-        -------
-        dict
-        """
-        return self.record(new_event("label", item, value, seconds), annotator)
-
-    def skip(self, item: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
-        """Leave an item to other annotators.
-
-        Parameters
-        ----------
-        item, annotator : str
-        seconds : float, optional
-
-        Returns
-        -------
-        dict
-        """
-        return self.record(new_event("skip", item, None, seconds), annotator)
-
-    def flag(
-        self, item: str, annotator: str, *, note: str | None = None, seconds: float | None = None
-    ) -> dict[str, Any]:
-        """Put an item aside for review: no annotator is given it again unless the flag is undone.
-
-        Parameters
-        ----------
-        item, annotator : str
-        note : str, optional
-        seconds : float, optional
-
-        Returns
-        -------
-        dict
-        """
-        return self.record(new_event("flag", item, note, seconds), annotator)
-
-    def undo(self, uuid: str, annotator: str) -> dict[str, Any]:
-        """Undo an event, which stays in the database; the item is held for the annotator again.
-
-        Parameters
-        ----------
-        uuid : str
-            Of the event to undo.
-        annotator : str
-
-        Returns
-        -------
-        dict
-        """
-        return self.record(new_event("undo", None, uuid), annotator)
 
     # looking
 
@@ -457,10 +335,13 @@ class LabelingSession:
         ------
         UnknownItem
             If there is no such item, or it has no picture.
+        OSError
+            If its file cannot be read.
         """
-        if self.items.image is None or item not in self._positions:
+        if item not in self._pictures:
             raise UnknownItem(f"there is no item {item!r} with a picture")
-        return self.items.image[self._positions[item]].read_bytes()
+        check_regular(self._pictures[item])  # it was one when it was listed
+        return self._pictures[item].read_bytes()
 
     def new_token(self, annotator: str | None) -> str:
         """Return a token with which an annotator may send requests.
@@ -491,13 +372,4 @@ class LabelingSession:
         ValueError
             If no model was fitted yet.
         """
-        path = model_path(self.store.path)
-        if not path.exists():
-            raise ValueError(f"no model was fitted yet: two of the {len(self.classes)} classes need labels first")
-        return pickle.loads(path.read_bytes())
-
-
-def _exact_in_javascript(written: str) -> int | str:
-    """Return a number of an item, as text where the page would round it: there, whole numbers end at 2^53."""
-    number = int(written)
-    return number if abs(number) <= 2**53 else written
+        return read_model(self.store.path)

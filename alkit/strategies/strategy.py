@@ -239,6 +239,74 @@ class Strategy:
         indices = scored.positions[picks.indices]
         return Picks(indices if rows is None else rows[indices], picks.scores, probability)
 
+    def score_rows(
+        self,
+        model: Any,
+        X: Rows,
+        *,
+        random_state: RandomState = None,
+        y_pool: Any = None,
+        X_target: Rows = None,
+        chunk_bytes: int = PoolPass.chunk_bytes,
+        **params: Any,
+    ) -> np.ndarray:
+        """Score rows without picking any: for streams, plots and rules of one's own.
+
+        Parameters
+        ----------
+        model : fitted estimator, Pipeline, modAL learner or Committee
+            What the strategy asks for predictions.
+        X : rows of any kind
+            The rows to score, N of them.
+        random_state, y_pool, X_target, chunk_bytes
+            As in `select`.
+        **params
+            Parameters of the strategy, for these rows alone.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            Higher is more useful. A strategy that scores rows and then picks on the set, such as ``batch_bald``, gives
+            the scores that its pick begins with.
+
+        Raises
+        ------
+        TypeError
+            If the strategy has no score of single rows, or the model lacks what it needs.
+        ValueError
+            As in `select`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from alkit import get_strategy
+        >>> X, y = load_iris(return_X_y=True)
+        >>> get_strategy("least_confident").score_rows(GaussianNB().fit(X, y), X[:3]).round(3)
+        array([0., 0., 0.])
+        """
+        if self.score is None:
+            raise TypeError(
+                f"strategy {self!r} picks on the whole set and has no score of single rows; choose one that has, such "
+                "as 'margin', 'entropy' or 'bald'"
+            )
+        strategy = self.with_params(**params)
+        check_pool(X, model)
+        if y_pool is not None:
+            check_aligned("y_pool", y_pool, X)
+        rng = _generator_of(model, random_state)
+        pool = PoolPass(
+            strategy._quantities(model, X, None, draw_seed(rng)),
+            X,
+            None,
+            rng,
+            y_pool=y_pool,
+            X_target=X_target,
+            chunk_bytes=chunk_bytes,
+            **_known_to(model),
+        )
+        return pool.run(strategy._score_with_values(), strategy.needs, (), len(pool)).scores
+
     def _subsampled(
         self, rows: np.ndarray | None, n: int, least: int, rng: np.random.Generator
     ) -> tuple[np.ndarray | None, int]:

@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -76,6 +77,7 @@ def test_copies_at_random_moments_are_complete_or_refused(tmp_path):
         else:
             subprocess.run(f"cp ../{how} .", shell=True, cwd=folder, check=True)
         n_complete[how] += is_complete(folder, before)
+        assert is_complete(tmp_path, before)  # the original, at any moment
     stopped.set()
     server.kill(threads)
     subprocess.run("mkdir killed; cp labels.db killed", shell=True, cwd=tmp_path, check=True)
@@ -261,7 +263,7 @@ for k in range(300):
         break
 """
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    done = subprocess.run(["python", "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert "nothing was saved" in done.stderr
     kept = {k for (k,) in rows_of(tmp_path, "SELECT i.position FROM event e JOIN item i ON i.id = e.item")}
     assert kept == set(map(int, done.stdout.split()))

@@ -156,6 +156,7 @@ def test_the_time_on_an_item_is_capped(tmp_path, seconds, kept):
         ({"classes": ["spam"]}, "two or more different names"),
         ({"classes": ["spam", "spam"]}, "two or more different names"),
         ({"classes": ["spam", ""]}, "two or more different names"),
+        ({"classes": ["spam", " "]}, "two or more different names"),
         ({"overlap": 0}, "overlap=0"),
         ({"random_share": 1.1}, "random_share=1.1"),
         ({"lease_seconds": 0}, "lease_seconds=0"),

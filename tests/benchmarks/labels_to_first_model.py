@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from alkit.annotate import Items, LabelingSession
-from alkit.annotate.default_models import default_model
-from alkit.annotate.job import Job
-from alkit.annotate.rounds import Training
+from alkit.annotate.training.default_models import default_model
+from alkit.annotate.training.job import Job
+from alkit.annotate.training.rounds import Training
 
 CLASSES = [f"class {k}" for k in range(8)]
 SHARES = np.array([0.576, 0.22, 0.1, 0.06, 0.03, 0.01, 0.002, 0.002])

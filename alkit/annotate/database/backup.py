@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alkit.annotate.database.complete import mark_settled, reading
-from alkit.annotate.database.connect import belongs_to, index_of
+from alkit.annotate.database.connect import belongs_to, has_index
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.files import make_private, sync_folder
 
@@ -66,7 +66,7 @@ def _copy(store: LabelStore, path: Path) -> int:
 
 def _is_earlier(path: Path, store: LabelStore) -> bool:
     """Return whether a file is a database in which nobody is labelling, and all of whose events are in another one."""
-    if index_of(path).exists():
+    if has_index(path):
         return False
     try:
         with reading(path, incomplete=True) as earlier:

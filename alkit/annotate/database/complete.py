@@ -4,11 +4,14 @@ Labels are first written to the write-ahead log beside the database. The setting
 the number of all events where it has everything, None from the first event on that only the log has. The file is marked
 None before that event is acknowledged, and marked with the number once nobody has labelled for a second. So a copy of
 the file alone knows whether labels are missing in it. A session that was killed leaves the file marked None, too, and
-other programs may then move the log into it; so the mark counts only in a copy, which has another ``inode``.
+other programs may then move the log into it; so the mark counts only in a file that is not in the ``place`` where it
+was written: in a copy, and in a file that was moved, or linked to, without the log beside it.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
 import threading
 import time
@@ -17,11 +20,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from alkit.annotate.database.connect import has_log, index_of
+from alkit.annotate.database.connect import has_index, has_log
 from alkit.annotate.database.errors import damaged
 from alkit.annotate.database.store import LabelStore
 
 _QUIET_SECONDS = 1.0
+_MOVE_SECONDS = 1.0
 _POLL_SECONDS = 0.25
 
 
@@ -56,11 +60,20 @@ def mark_settled(db: sqlite3.Connection, path: Path) -> None:
     """
     # Events are numbered without gaps, because none is ever deleted.
     db.execute("INSERT OR REPLACE INTO meta SELECT 'settled', CAST(COALESCE(MAX(seq), 0) AS TEXT) FROM event")
-    db.execute("INSERT OR REPLACE INTO meta VALUES ('inode', ?)", (str(path.stat().st_ino),))
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('place', ?)", (json.dumps(_place(path)),))
+
+
+def _place(path: Path) -> list[int | str]:
+    """Return what tells a file from its copies and hard links, and changes when it is moved; folders may be renamed."""
+    real = Path(os.path.realpath(path))
+    return [real.stat().st_ino, real.parent.stat().st_ino, real.name]
 
 
 class Settler:
     """A thread that settles a database whenever nobody has labelled for a second.
+
+    While people label, it moves what is in the log once a second, by a connection of its own, so that no label has to
+    wait until all that gathered there is moved.
 
     Parameters
     ----------
@@ -74,7 +87,7 @@ class Settler:
             settle(store)
         self._stopping = threading.Event()
         # A weak reference: a session that is dropped without being closed takes its thread with it.
-        arguments = (weakref.ref(store), self._stopping)
+        arguments = (weakref.ref(store), LabelStore(store.path), self._stopping)
         self._thread = threading.Thread(target=_settle_when_quiet, args=arguments, daemon=True)
         self._thread.start()
 
@@ -86,18 +99,25 @@ class Settler:
             settle(self._store)
 
 
-def _settle_when_quiet(reference: weakref.ref[LabelStore], stopping: threading.Event) -> None:
+def _settle_when_quiet(reference: weakref.ref[LabelStore], own: LabelStore, stopping: threading.Event) -> None:
     settled = None  # the last event that it was done after
-    while not stopping.wait(_POLL_SECONDS):
-        store = reference()
-        if store is None:
-            return
-        last = store.last_recorded
-        if last != settled and time.monotonic() - last >= _QUIET_SECONDS:
+    moved_at = time.monotonic()
+    with closing(own):
+        while not stopping.wait(_POLL_SECONDS):
+            store = reference()
+            if store is None:
+                return
+            last, now = store.last_recorded, time.monotonic()
+            del store  # not held while waiting
+            if last == settled:
+                continue
             with suppress(OSError):
-                if settle(store):
-                    settled = last
-        del store  # not held while waiting
+                if now - last >= _QUIET_SECONDS:
+                    if settle(own):
+                        settled = last
+                elif now - moved_at >= _MOVE_SECONDS:
+                    moved_at = now
+                    own.checkpoint()
 
 
 def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None:
@@ -128,13 +148,14 @@ def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None
     if n_events != n_numbered:
         raise damaged(store.path, f"{n_numbered} events were recorded, {n_events} are there")
     settled = store.meta("settled", n_events)  # databases of alkit 0.1.0 do not say
-    in_place = store.meta("inode") == store.path.stat().st_ino
+    in_place = store.meta("place") == _place(store.path)
     if had_log or in_place or settled == n_events:
         return
     raise ValueError(
-        f"{store.path} is a copy that lacks labels: it was made while they were in the file beside the original that "
-        "ends in -wal; copy with 'alkit backup --db labels.db --output copy.db', also while a server runs. If the "
-        "original is lost, 'alkit backup --incomplete' makes a database of what there is"
+        f"{store.path} is a copy that lacks labels, or was moved without them: they are in the file beside the "
+        "original that ends in -wal. Copy with 'alkit backup --db labels.db --output copy.db', also while a server "
+        "runs; move all files that begin with labels.db together. If the original is lost, 'alkit backup --incomplete' "
+        "makes a database of what there is"
     )
 
 
@@ -177,7 +198,7 @@ def reading(path: Path, *, incomplete: bool = False) -> Iterator[LabelStore]:
 
 def _unused(path: Path) -> tuple[int, int] | None:
     """Return size and time of a file, None while a session may be at work on it, or where there is none."""
-    if index_of(path).exists() or not path.exists():
+    if has_index(path) or not path.exists():
         return None
     state = path.stat()
     return state.st_size, state.st_mtime_ns

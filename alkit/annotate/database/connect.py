@@ -16,8 +16,39 @@ from alkit.annotate.files import is_same_file, make_private
 _BESIDE = ("", "-wal", "-shm", "-journal", ".lock", ".model")
 
 
-def log_of(path: Path) -> Path:
-    """Return where SQLite keeps the write-ahead log of a database.
+def beside(path: Path, ending: str) -> Path:
+    """Return a file that is kept beside a database; where a link leads to the database, it is beside that.
+
+    Parameters
+    ----------
+    path : Path
+        The database.
+    ending : str
+        ``-wal`` is SQLite's write-ahead log, ``-shm`` the index of the log that all processes share.
+
+    Returns
+    -------
+    Path
+    """
+    return Path(os.path.realpath(path) + ending)
+
+
+def model_path(database: Path) -> Path:
+    """Return where the model is kept that was fitted on the labels of a database.
+
+    Parameters
+    ----------
+    database : Path
+
+    Returns
+    -------
+    Path
+    """
+    return beside(database, ".model")
+
+
+def has_index(path: Path) -> bool:
+    """Return whether a session may be at work on a database, or was killed.
 
     Parameters
     ----------
@@ -25,23 +56,9 @@ def log_of(path: Path) -> Path:
 
     Returns
     -------
-    Path
+    bool
     """
-    return path.with_name(path.name + "-wal")
-
-
-def index_of(path: Path) -> Path:
-    """Return where SQLite keeps the index of the write-ahead log, which all processes share.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Path
-    """
-    return path.with_name(path.name + "-shm")
+    return beside(path, "-shm").exists()
 
 
 def has_log(path: Path) -> bool:
@@ -55,7 +72,7 @@ def has_log(path: Path) -> bool:
     -------
     bool
     """
-    log = log_of(path)
+    log = beside(path, "-wal")
     return log.exists() and log.stat().st_size > 0
 
 
@@ -70,12 +87,10 @@ def belongs_to(path: Path, database: Path) -> bool:
     -------
     bool
     """
-    # where a link leads to a database, the files are beside that
-    return any(
-        is_same_file(path, Path(start + end))
-        for start in (str(database), os.path.realpath(database))
-        for end in _BESIDE
-    )
+    for ending in _BESIDE:
+        if any(is_same_file(path, kept) for kept in (Path(f"{database}{ending}"), beside(database, ending))):
+            return True
+    return False
 
 
 def connect_to_write(path: Path, seconds: float) -> sqlite3.Connection:
@@ -93,14 +108,15 @@ def connect_to_write(path: Path, seconds: float) -> sqlite3.Connection:
     """
     if not path.is_dir():  # SQLite says what is wrong with a folder
         make_private(path)
-    return _connect(path, "rw", seconds)
+    return connect(path, "rw", seconds)
 
 
-def connect_to_read(path: Path, seconds: float, opened: ExitStack) -> sqlite3.Connection:
+def connect_to_read(path: Path, seconds: float, opened: ExitStack, *, in_use: bool) -> sqlite3.Connection:
     """Open a database without writing to it or beside it, whether a session is at work, has ended, or was killed.
 
-    SQLite reads a database that has a write-ahead log by the index beside it. Where there is an index it is only read.
-    Where there is neither, the file is read as it is; where a log was copied without the index, from a copy of both.
+    SQLite reads a database that has a write-ahead log by the index beside it, in which readers of a session at work
+    note where they are. Of a session that was killed, the index is only read. Where there is neither log nor index, the
+    file is read as it is; where a log was copied without the index, a copy of both is read.
 
     Parameters
     ----------
@@ -109,29 +125,60 @@ def connect_to_read(path: Path, seconds: float, opened: ExitStack) -> sqlite3.Co
         How long statements wait for locks.
     opened : ExitStack
         Closes what was opened.
+    in_use : bool
+        Whether a session is at work.
 
     Returns
     -------
     Connection
     """
-    if index_of(path).exists() and log_of(path).exists():
-        connection = _connect(path, "ro&readonly_shm=1", seconds)
+    if has_index(path) and beside(path, "-wal").exists():
+        connection = connect(path, "ro" if in_use else "ro&readonly_shm=1", seconds)
     elif has_log(path):
-        folder = Path(opened.enter_context(TemporaryDirectory()))
-        for file in (path, log_of(path)):
-            shutil.copyfile(file, folder / file.name)
-        connection = _connect(folder / path.name, "rw", seconds)
+        copy = Path(opened.enter_context(TemporaryDirectory())) / "copy.db"
+        shutil.copyfile(path, copy)
+        shutil.copyfile(beside(path, "-wal"), beside(copy, "-wal"))
+        connection = connect(copy, "rw", seconds)
     else:
-        connection = _connect(path, "ro&immutable=1", seconds)
+        connection = connect(path, "ro&immutable=1", seconds)
     opened.callback(connection.close)
     return connection
 
 
-def _connect(path: Path, mode: str, seconds: float) -> sqlite3.Connection:
-    """Open a file that exists, in a mode of SQLite's URIs."""
+def uri_of(path: Path, mode: str) -> str:
+    """Return the URI by which SQLite opens a file that exists.
+
+    Parameters
+    ----------
+    path : Path
+    mode : str
+        "ro" or "rw", and further parameters.
+
+    Returns
+    -------
+    str
+    """
+    return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
+
+
+def connect(path: Path, mode: str, seconds: float) -> sqlite3.Connection:
+    """Open a file that exists.
+
+    Parameters
+    ----------
+    path : Path
+    mode : str
+        As for `uri_of`.
+    seconds : float
+        How long statements wait for locks.
+
+    Returns
+    -------
+    Connection
+    """
     connection = sqlite3.connect(
-        f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}", uri=True, timeout=seconds, isolation_level=None,
-        check_same_thread=False, cached_statements=256,
+        uri_of(path, mode), uri=True, timeout=seconds, isolation_level=None, check_same_thread=False,
+        cached_statements=256,
     )  # fmt: skip
     connection.row_factory = sqlite3.Row
     return connection

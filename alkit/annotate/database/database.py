@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from alkit.annotate.database.connect import connect_to_read, connect_to_write
+from alkit.annotate.database.connect import connect, connect_to_read, connect_to_write
 from alkit.annotate.database.errors import locked, translated
+from alkit.annotate.database.lock import is_locked
 from alkit.annotate.database.schema import needs_upgrade, upgrade
 
 # How long a label waits for a lock before the annotator is told, and how long a trainer, whom nobody waits for, does.
@@ -73,7 +74,7 @@ class Database:
 
     def _open_to_read(self, opened: ExitStack) -> None:
         """Open the file as it is; tables of an older alkit are brought up to date in memory."""
-        self._db = connect_to_read(self.path, self._seconds, opened)
+        self._db = connect_to_read(self.path, self._seconds, opened, in_use=is_locked(self.path))
         if needs_upgrade(self._db, self.path):
             memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             opened.callback(memory.close)
@@ -209,6 +210,30 @@ class Database:
             except sqlite3.DatabaseError as error:
                 raise translated(error, self.path) from error
         return not busy and n_logged == n_moved
+
+
+def refuse_other_files(path: Path) -> None:
+    """Refuse a file that is no labelling database, before anything is written to it, or beside it.
+
+    Parameters
+    ----------
+    path : Path
+        May be empty, or not there.
+
+    Raises
+    ------
+    ValueError
+        If it is no labelling database.
+    OSError
+        If it is damaged, or another program locks it.
+    """
+    if not (path.is_file() and path.stat().st_size):
+        return
+    try:
+        with closing(connect(path, "rw", _BUSY_SECONDS)) as db:
+            needs_upgrade(db, path)
+    except sqlite3.DatabaseError as error:
+        raise _refusal(error, path) from error
 
 
 def _refusal(error: sqlite3.DatabaseError, path: Path) -> Exception:

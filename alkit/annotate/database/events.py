@@ -96,3 +96,82 @@ def new_event(kind: str, item: str | None, value: str | None = None, seconds: fl
     dict
     """
     return {"uuid": str(uuids.uuid4()), "item": item, "kind": kind, "value": value, "seconds": seconds}
+
+
+class EventRecorder:
+    """Each kind of event as a method, for a class that records events."""
+
+    def record(self, event: dict[str, Any], annotator: str) -> dict[str, Any]:
+        """Record an annotator's event; classes of this one say how.
+
+        Parameters
+        ----------
+        event : dict
+            As for `checked_event`.
+        annotator : str
+
+        Returns
+        -------
+        dict
+        """
+        raise NotImplementedError
+
+    def label(self, item: str, value: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
+        """Label an item: `record` with a uuid of its own.
+
+        Parameters
+        ----------
+        item, value, annotator : str
+        seconds : float, optional
+
+        Returns
+        -------
+        dict
+        """
+        return self.record(new_event("label", item, value, seconds), annotator)
+
+    def skip(self, item: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
+        """Leave an item to other annotators.
+
+        Parameters
+        ----------
+        item, annotator : str
+        seconds : float, optional
+
+        Returns
+        -------
+        dict
+        """
+        return self.record(new_event("skip", item, None, seconds), annotator)
+
+    def flag(
+        self, item: str, annotator: str, *, note: str | None = None, seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Put an item aside for review: no annotator is given it again unless the flag is undone.
+
+        Parameters
+        ----------
+        item, annotator : str
+        note : str, optional
+        seconds : float, optional
+
+        Returns
+        -------
+        dict
+        """
+        return self.record(new_event("flag", item, note, seconds), annotator)
+
+    def undo(self, uuid: str, annotator: str) -> dict[str, Any]:
+        """Undo an event, which stays in the database; the item is held for the annotator again.
+
+        Parameters
+        ----------
+        uuid : str
+            Of the event to undo.
+        annotator : str
+
+        Returns
+        -------
+        dict
+        """
+        return self.record(new_event("undo", None, uuid), annotator)

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from alkit.annotate.database.connect import beside, uri_of
 from alkit.annotate.files import make_private
+
+_ENDING = ".lock"
+_ASKING_SECONDS = 0.5
+
+
+def is_locked(database: Path) -> bool:
+    """Return whether a session is using a database, without writing anything.
+
+    Parameters
+    ----------
+    database : Path
+
+    Returns
+    -------
+    bool
+    """
+    path = beside(database, _ENDING)
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(uri_of(path, "ro"), uri=True, timeout=0)) as asking:
+            asking.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    return False
 
 
 def lock(database: Path) -> sqlite3.Connection:
@@ -27,9 +54,10 @@ def lock(database: Path) -> sqlite3.Connection:
     """
     holder = None
     try:
-        path = database.with_name(database.name + ".lock")
+        path = beside(database, _ENDING)
         make_private(path)
-        holder = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        # not at once: `is_locked` holds it for a moment
+        holder = sqlite3.connect(path, timeout=_ASKING_SECONDS, isolation_level=None, check_same_thread=False)
         holder.execute("BEGIN EXCLUSIVE")
     except (sqlite3.DatabaseError, OSError) as error:
         if holder is not None:

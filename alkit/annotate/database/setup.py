@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,33 @@ from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Items, difference
 
 _READ_AS_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
+
+
+def check_settings(
+    classes: Sequence[str], overlap: int, *, random_share: float, lease_seconds: float, idle_after: float
+) -> None:
+    """Refuse settings that make no session; they are those of `LabelingSession`.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    overlap : int
+    random_share, lease_seconds, idle_after : float
+
+    Raises
+    ------
+    ValueError
+    """
+    names = all(isinstance(name, str) and name.strip() for name in classes)
+    if not names or len(set(classes)) != len(classes) or len(classes) < 2:
+        raise ValueError(f"classes are {list(classes)}; pass two or more different names")
+    if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 1:
+        raise ValueError(f"overlap={overlap!r}; it must be an integer of at least 1")
+    if not 0 <= random_share <= 1:
+        raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
+    for name, seconds in (("lease_seconds", lease_seconds), ("idle_after", idle_after)):
+        if not 0 < seconds < float("inf"):
+            raise ValueError(f"{name}={seconds}; it must be a positive number of seconds")
 
 
 def is_empty(store: LabelStore) -> bool:
@@ -61,6 +89,9 @@ def prepare(store: LabelStore, items: Items, classes: Sequence[str], overlap: in
         _check_kept(store, contents)
         add_items(store, contents, fingerprint, rng)
     _check_classes(store, classes)
+    store.put_meta(classes=list(classes))
+    if items.source is not None:
+        store.put_meta(data=os.path.realpath(items.source))
     if store.meta("overlap") != overlap:
         store.set_overlap(overlap)
 

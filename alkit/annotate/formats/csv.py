@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, TextIO
 
 from alkit.annotate.files import replacing
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# also after white space, which spreadsheets strip, and in the wide forms of East Asian keyboards
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
@@ -70,7 +71,7 @@ def write_csv(records: Iterable[Mapping[str, Any]], path: str | Path, *, excel_s
         Replaced once all records are written; unchanged after an error.
     excel_safe : bool, default=False
         Write an apostrophe before texts that a spreadsheet would run as a formula: those that begin with ``=``, ``+``,
-        ``-``, ``@``, a tab or a carriage return. `read_csv` does not take it away again.
+        ``-``, ``@`` (or their wide forms), a tab or a line break. `read_csv` does not take it away again.
 
     Raises
     ------

@@ -5,7 +5,10 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+MAX_ID = 1000  # characters; pages send several ids in an address, and servers limit its length
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # control and format characters, and spaces of all kinds
+# letters and signs without a shape: fillers of Hangul, Braille's empty cell, variation selectors
+_SHAPELESS = "\u115f\u1160\u3164\uffa0\u2800" + "".join(map(chr, range(0xFE00, 0xFE10)))
 
 
 def is_empty(cell: Any) -> bool:
@@ -26,8 +29,10 @@ def is_empty(cell: Any) -> bool:
     (True, False)
     """
     if isinstance(cell, str):
-        # most cells begin with a letter or digit, and there are millions of them
-        return not cell[:1].isalnum() and all(unicodedata.category(character) in _INVISIBLE for character in cell)
+        first = cell[:1]
+        if first.isalnum() and first not in _SHAPELESS:  # as most cells do, and there are millions of them
+            return False
+        return all(one in _SHAPELESS or unicodedata.category(one) in _INVISIBLE for one in cell)
     return cell is None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from alkit.annotate.items._cells import flaw, is_empty
+from alkit.annotate.items._cells import MAX_ID, flaw, is_empty
 from alkit.annotate.items._pictures import listed, look_at, printable
 
 
@@ -32,6 +32,8 @@ class Items:
         `rows` as their file has them, which people are shown instead: there, "01067" and "1.50" are no numbers.
     notes : tuple of str
         What people should know of how they were read, one sentence each.
+    source : Path, optional
+        The file or folder they were read from, which exports do not replace.
     looked_at : bool, default=False
         Whether the pictures are known to be such, and need not be looked at again.
 
@@ -54,6 +56,7 @@ class Items:
     rows: pd.DataFrame | None = None
     written: list[dict[str, Any]] | None = None
     notes: tuple[str, ...] = ()
+    source: Path | None = None
     looked_at: InitVar[bool] = False
 
     def __post_init__(self, looked_at: bool) -> None:
@@ -97,9 +100,11 @@ class Items:
             needed = name == "id" or self.image is None  # a picture can be labelled without a text
             for number, text in enumerate(texts):
                 wrong = "is empty" if needed and is_empty(text) else flaw(text)
+                if name == "id" and len(text) > MAX_ID:
+                    wrong = f"has {len(text)} characters, more than {MAX_ID}"
                 if wrong:
                     key = f"of item {self.ids[number]!r}" if name == "text" else f"{number} (from 0)"
-                    raise ValueError(f"{name} {key} {wrong}; fill it in, or leave the item out")
+                    raise ValueError(f"{name} {key} {wrong}; mend it, or leave the item out")
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alkit.annotate.items._cells import is_empty
+from alkit.annotate.items._cells import MAX_ID, is_empty
 from alkit.annotate.items._collection import Items
 from alkit.annotate.items._delimited import read_delimited
 from alkit.annotate.items._excel import read_excel
@@ -113,6 +113,7 @@ def read_items(
         rows=table.frame(shown) if shown else None,
         written=[{name: row.get(name) for name in shown} for row in table.rows] if shown else None,
         notes=tuple(notes),
+        source=path,
         looked_at=True,
     )
 
@@ -127,6 +128,7 @@ def _read_folder(folder: Path, *, skip_unreadable: bool, allow_outside: bool) ->
         [ids[i] for i in kept],
         image=[pictures[i] for i in kept],
         notes=(f"{printable(folder.name)}: {len(pictures)} pictures", *found.notes, *notes),
+        source=folder,
         looked_at=True,
     )
 
@@ -193,6 +195,12 @@ def _ids(table: Table, name: str | None, path: Path) -> list[str]:
     wrong = [i for i, cell in enumerate(cells) if is_empty(cell) or type(cell) not in (str, int)]
     _refuse(wrong, "id", name, table, path)
     ids = [str(cell) for cell in cells]
+    n, longest = max((len(key), i) for i, key in enumerate(ids))
+    if n > MAX_ID:
+        raise ValueError(
+            f"{path}, {table.places[longest]}: the id in column {name!r} has {n} characters, more than {MAX_ID}; take "
+            "the ids from another column"
+        )
     counts = Counter(ids)
     key, count = counts.most_common(1)[0]
     if count > 1:

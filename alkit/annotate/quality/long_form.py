@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 _LONG = (("item", "annotator", "label"), ("task", "worker", "label"))  # the latter are crowd-kit's names
+_LEAST_LONG, _MOST_LONG = 3, 5  # columns of a long form whose columns have other names, or none
+_N_TO_TELL = 20  # rows from which on numbers of items and annotators can be told from labels
 _NOT_ANNOTATORS = {"item", "task", "annotator", "worker", "label"}
 
 
@@ -60,7 +63,8 @@ def read_labels(labels: Any) -> EncodedLabels:
     array([[ 1,  0],
            [-1,  0]])
     """
-    names = [str(name) for name in getattr(labels, "columns", ())]
+    # the columns of a pyarrow table are their values, not their names
+    names = [str(name) for name in getattr(labels, "column_names", getattr(labels, "columns", ()))]
     for columns in _LONG:
         if set(columns) <= set(names):
             return _read_long(*(np.asarray(labels[name], dtype=object) for name in columns))
@@ -110,7 +114,7 @@ def _read_long(item: np.ndarray, annotator: np.ndarray, label: np.ndarray) -> En
 
 def _refuse_mixed_columns(names: list[str]) -> None:
     """Refuse a table of which some columns are not annotators, such as what a session exports."""
-    others = [name for name in names if name.lower() in _NOT_ANNOTATORS]
+    others = [name for name in names if name.lower().removesuffix("_id") in _NOT_ANNOTATORS]
     if not others:
         return
     remedy = "name its columns item, annotator and label"
@@ -123,15 +127,36 @@ def _refuse_mixed_columns(names: list[str]) -> None:
 
 
 def _refuse_unnamed_long(table: np.ndarray) -> None:
-    """Refuse three full columns that share no value: items, annotators and labels, not three people's labels.
-
-    Annotators who label three items or more would have to choose from classes of their own each.
-    """
-    if table.shape[1] != 3 or len(table) < 3 or pd.isna(table).any():
+    """Refuse full columns that are probably items, annotators and labels, not several people's labels."""
+    n_rows, n_columns = table.shape
+    if not _LEAST_LONG <= n_columns <= _MOST_LONG or n_rows < _LEAST_LONG or pd.isna(table).any():
         return
     values = [set(column) for column in table.T]
-    if len(set.union(*values)) == sum(map(len, values)):
-        raise ValueError(
-            f"the three columns of {len(table)} labels share no value, so they are probably item, annotator and label, "
-            "not three annotators; pass a DataFrame with columns of these names, or one column per annotator"
-        )
+    # annotators who label three items or more would have to choose from classes of their own each
+    found = "share no value"
+    if len(set.union(*values)) < sum(map(len, values)):
+        if n_rows < _N_TO_TELL or not _name_each_pair_once(table, [len(value) for value in values]):
+            return
+        found = "hold few labels beside two columns that name each pair once"
+    columns = "three columns" if n_columns == _LEAST_LONG else f"{n_columns} columns"
+    raise ValueError(
+        f"the {columns} of {n_rows} labels {found}, so they are probably item, annotator and label, "
+        "not annotators; pass a DataFrame with columns of these names, or one column per annotator"
+    )
+
+
+def _name_each_pair_once(table: np.ndarray, n_values: list[int]) -> bool:
+    """Return whether two columns look like items and annotators given as numbers, and a third one like labels.
+
+    No pair of theirs occurs twice, although each of them repeats itself, and a third column holds far fewer values. Two
+    annotators who agree on one class twice are not like that.
+    """
+    n_rows, n_columns = table.shape
+    codes = np.stack([pd.factorize(column)[0] for column in table.T])
+    repeats = [column for column in range(n_columns) if n_values[column] < n_rows]
+    for first, second in combinations(repeats, 2):
+        others = [n for column, n in enumerate(n_values) if column not in (first, second)]
+        pairs = codes[first] * n_rows + codes[second]
+        if 3 * min(others) <= max(n_values[first], n_values[second]) and len(np.unique(pairs)) == n_rows:
+            return True
+    return False

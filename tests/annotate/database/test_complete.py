@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,9 @@ from alkit.annotate import LabelingSession
 from alkit.annotate.database import schema
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.complete import reading, settle
+from alkit.annotate.database.lock import is_locked
 from alkit.annotate.database.store import LabelStore
-from tests.annotate.database.stores import record
+from tests.annotate.database.stores import fill, record
 
 FILES = ("labels.db", "labels.db-wal", "labels.db-shm")
 
@@ -78,6 +80,28 @@ def test_what_was_killed_is_read_where_it_is(filled, tmp_path):
         n_read(copy)
 
 
+@pytest.mark.parametrize("move", [Path.rename, lambda path, target: target.hardlink_to(path)])
+@pytest.mark.parametrize("name", ["elsewhere/labels.db", "other.db"])
+def test_a_file_that_was_moved_or_linked_without_its_log_is_refused(filled, tmp_path, move, name):
+    store = filled(40)
+    settle(store)
+    label_all(store, range(20))
+    target = tmp_path / name
+    target.parent.mkdir(exist_ok=True)
+    move(store.path, target)
+    with pytest.raises(ValueError, match=r"was moved without them.*move all files"):
+        n_read(target)
+
+
+def test_a_folder_with_a_database_may_be_renamed(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with closing(fill(LabelStore(tmp_path / "folder" / "labels.db"), 40, 1)) as store:
+        settle(store)
+        label_all(store, range(20))
+        (tmp_path / "folder").rename(tmp_path / "renamed")
+        assert n_read(tmp_path / "renamed" / "labels.db") == 20
+
+
 def test_a_session_settles_when_it_is_quiet_and_when_it_ends(tmp_path):
     with LabelingSession(["x", "y"], ["a", "b"], tmp_path / "labels.db") as session:
         assert session.store.meta("settled") == 0
@@ -110,6 +134,24 @@ def test_a_reader_of_another_program_delays_neither_labels_nor_copies_for_long(f
             assert not settle(store)
         assert settle(store)
     assert n_read(copied(store, tmp_path / "copy", "labels.db")) == 3
+
+
+def test_a_link_to_a_database_leads_to_its_log_too(filled, tmp_path):
+    store = filled(3)
+    settle(store)
+    label_all(store, range(3))
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(store.path)
+    assert n_read(link) == 3
+
+
+def test_whether_a_session_is_at_work(tmp_path):
+    path = tmp_path / "labels.db"
+    assert not is_locked(path)
+    with LabelingSession(["x", "y"], ["a", "b"], path):
+        assert is_locked(path)
+    assert not is_locked(path)
 
 
 def test_reading_again_and_again_while_somebody_labels(filled):

@@ -1,5 +1,8 @@
 """Preparing a database: a session continues on its own items and classes, and on no others."""
 
+import sqlite3
+from contextlib import closing
+
 import pandas as pd
 import pytest
 
@@ -36,6 +39,23 @@ def test_other_items_are_refused_and_the_difference_named(tmp_path):
         LabelingSession(TEXTS[:19], CLASSES, path)
     assert path.read_bytes() == before
     LabelingSession(TEXTS, CLASSES, path).close()
+
+
+@pytest.mark.parametrize("kind", ["text", "database"])
+def test_a_file_of_something_else_is_left_as_it_is(tmp_path, kind):
+    path = tmp_path / "mine"
+    path.write_text("body\nhello\n")
+    if kind == "database":
+        path.unlink()
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE recipe (name)")
+    path.chmod(0o644)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"not a database|not one of alkit's"):
+        LabelingSession(TEXTS, CLASSES, path)
+    assert path.read_bytes() == before
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def items_of(folder, text):

@@ -142,7 +142,9 @@ EMPTY = "have no text in column 'body'; the first is row 3, where it is empty"
         ('body\na\n""\n', {"text": "body"}, EMPTY),
         ("id,body\n1,a\n2,   \n", {"text": "body"}, EMPTY),
         ("id,body\n1,a\n2,\u200b\u00a0\n", {"text": "body"}, EMPTY),
+        ("id,body\n1,a\n2,\u3164\u2800\ufe0f\n", {"text": "body"}, EMPTY),
         ("id,body\n1.0,a\n,b\n3,c\n", {"id": "id"}, "have no id in column 'id'; the first is row 3, where it is empty"),
+        (f"id,body\n1,a\n{'2' * 1001},b\n", {"id": "id"}, "row 3: the id in column 'id' has 1001 characters"),
         ("id,body\n1,a\n\n\n1,b\n", {"id": "id"}, "'1' occurs 2 times in column 'id', first in row 2 and row 5"),
         ("a,b\n1,2\n,\n", {}, r"1 of 2 rows of .* are empty in all columns shown \(a, b\); the first is row 3"),
         ("a,b\n1,hello,x\n", {}, "1 of 1 rows have more or fewer cells than the header; the first is row 2: 3 cells"),
@@ -217,6 +219,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
     ("ids", "text", "message"),
     [
         (["a", ""], ["x", "y"], r"id 1 \(from 0\) is empty"),
+        (["a", "b" * 1001], ["x", "y"], r"id 1 \(from 0\) has 1001 characters, more than 1000"),
         (["a", "b"], ["x", " \n"], "text of item 'b' is empty"),
         (["a", "b\ud83d"], ["x", "y"], r"id 1 \(from 0\) holds half of a character"),
         (["a", "b"], ["x", "y\0"], "text of item 'b' holds a NUL"),

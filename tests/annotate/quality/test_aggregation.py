@@ -132,6 +132,9 @@ LONG = [
 ]  # fmt: skip
 
 
+CODED = [(item, annotator, (item + annotator // 3) % 2) for item in range(8) for annotator in range(4)]
+
+
 def long_frame(names=("item", "annotator", "label")):
     return pd.DataFrame(LONG, columns=names)
 
@@ -166,6 +169,10 @@ def test_numbers_and_categories_in_long_frames():
         (long_frame(("id", "user", "class")), "share no value, so they are probably item, annotator and label"),
         (long_frame().to_numpy(), "share no value"),
         (LONG, "share no value"),
+        (long_frame(("q", "who", "what")).assign(seconds=[0.5 * k for k in range(8)]), "4 columns .* share no value"),
+        (CODED, "name each pair once"),
+        (pd.DataFrame(CODED[::-1], columns=["question", "user", "answer"]), "name each pair once"),
+        (long_frame(("item_id", "annotator_id", "answer")), "name its columns item, annotator and label"),
         (long_frame(("item", "annotator", "answer")), "name its columns item, annotator and label"),
         (long_frame(("Item", "Annotator", "Label")), "name its columns item, annotator and label"),
         (long_frame(("item", "annotator", "value")).assign(kind="label"), r"rename\(columns=\{'value': 'label'\}\)"),
@@ -180,6 +187,27 @@ def test_numbers_and_categories_in_long_frames():
 def test_other_long_forms_are_refused(aggregate, labels, message):
     with pytest.raises(ValueError, match=message):
         aggregate(labels)
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_long_frames_of_other_libraries(library):
+    frame = pytest.importorskip(library)
+    make = frame.DataFrame if library == "polars" else frame.table
+    assert dawid_skene(make(long_frame().to_dict("list"))).labels.tolist() == ["ham", "spam", "spam"]
+    wide = dawid_skene(make({"ann": ["a", "b", "a"], "bob": ["a", "b", "b"]}))
+    assert wide.annotators.tolist() == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 40])
+@pytest.mark.parametrize("accuracy", [0.5, 0.9])
+def test_three_people_are_not_a_long_form(n_classes, accuracy):
+    """Not even where one of them gives every item the same label."""
+    rng = np.random.RandomState(n_classes)
+    for n_items in (3, 20, 100):
+        truth = rng.randint(n_classes, size=n_items)
+        wide = [np.where(rng.rand(n_items) < accuracy, truth, rng.randint(n_classes, size=n_items)) for _ in range(2)]
+        wide.append(np.zeros(n_items, int))
+        assert majority_vote(np.stack(wide, 1)).labels.shape == (n_items,)
 
 
 def test_no_iterations():

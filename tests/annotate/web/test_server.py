@@ -1,6 +1,7 @@
 """HTTP: who is let in, what is answered, and what no request gets at."""
 
 import json
+import os
 import sqlite3
 import uuid
 from contextlib import closing
@@ -169,6 +170,16 @@ def test_the_owner_looks_and_annotators_see_their_own(app, client, session):
     assert owner.get("/api/progress").json()["n_labels"] == 2
 
 
+def test_an_export_of_many_pieces(tmp_path):
+    texts = [f"text {number}" for number in range(1050)]
+    with LabelingSession(texts, CLASSES, tmp_path / "many.db") as session:
+        for number in range(1050):
+            session.label(str(number), "spam", "ann")
+        owner = TestClient(server.make_app(session), "http://127.0.0.1")
+        lines = owner.get("/api/export", params={"token": session.new_token(None)}).text.splitlines()
+    assert [json.loads(line)["item"] for line in lines] == [str(number) for number in range(1050)]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "", "10.0.0.1"])
 @pytest.mark.parametrize("path", ["/", "/health", *PATHS])
 def test_foreign_hosts_are_refused(client, path, host):
@@ -193,6 +204,9 @@ def test_pictures_by_id(client, session):
     answer = client.get("/api/image/b")
     assert answer.status_code == 404
     assert str(path) not in answer.text
+    path.rmdir()
+    os.mkfifo(path)
+    assert client.get("/api/image/b").status_code == 404
 
 
 @pytest.mark.parametrize(

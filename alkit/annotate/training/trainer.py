@@ -18,15 +18,15 @@ import cloudpickle
 
 from alkit.annotate.database.model_state import starting
 from alkit.annotate.database.store import LabelStore
-from alkit.annotate.job import Job
-from alkit.annotate.rounds import Training, one_line
+from alkit.annotate.training.job import Job
+from alkit.annotate.training.rounds import Training, one_line
 
 _RESTART_SECONDS = 30.0
 _KILLED_SECONDS = 5.0  # a killed process is gone at once, unless the operating system cannot end it
 _NICENESS = 19
 _BOOTSTRAP = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from alkit.annotate.trainer import main; main(sys.argv[1])"
+    "from alkit.annotate.training.trainer import main; main(sys.argv[1])"
 )
 
 

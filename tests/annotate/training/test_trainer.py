@@ -14,10 +14,11 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from alkit import ActiveLearner, Committee, get_strategy
-from alkit.annotate import LabelingSession, trainer
+from alkit.annotate import LabelingSession
 from alkit.annotate.database import model_state
-from alkit.annotate.job import Job
-from alkit.annotate.rounds import Training
+from alkit.annotate.training import trainer
+from alkit.annotate.training.job import Job
+from alkit.annotate.training.rounds import Training
 from tests.annotate.models import Keyword, Moody, Stuck
 from tests.annotate.sessions import CALM
 
@@ -318,7 +319,7 @@ def test_an_interrupted_end_closes_the_database(tmp_path, monkeypatch):
 def test_the_trainer_dies_with_its_parent(tmp_path, mood):
     (tmp_path / "mood").write_text(mood)
     code = f"""
-from tests.annotate.test_trainer import *
+from tests.annotate.training.test_trainer import *
 session = LabelingSession(TEXTS, CLASSES, {str(tmp_path / "labels.db")!r}, learner=Moody({str(tmp_path / "mood")!r}))
 label(session, 20)
 wait_for(lambda: session.progress()["model"]["version" if {mood!r} == "good" else "training"])

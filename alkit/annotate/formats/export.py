@@ -41,7 +41,7 @@ def export(
     Raises
     ------
     ValueError
-        If the file holds a database, a picture or the data, or there is nothing to export.
+        If the file holds a database, a picture or the data; or if there are no labels, and the file holds something.
     OSError
         If the database is damaged, or the file cannot be written.
     """
@@ -55,6 +55,8 @@ def export(
             records = aggregate(store, method).to_dict("records")
         records = list(records)
         classes = store.meta("classes", [])
+    if not records and output.is_file() and output.stat().st_size:
+        raise ValueError(f"{database} holds no labels yet, so {output} is left as it is; remove it, or label something")
     if excel_safe:
         write_csv(records, output, excel_safe=True)
     else:
@@ -89,6 +91,6 @@ def check_not_data(store: LabelStore, output: Path) -> None:
     store : LabelStore
     output : Path
     """
-    data = store.meta("data")  # where a session of the command line read its items
+    data = store.meta("data")  # where a session's items were read, if they were
     if data is not None and is_same_file(output, Path(data)):
         raise ValueError(f"{output} is the data that is labelled; pass another name")

@@ -6,23 +6,32 @@ from contextlib import closing
 
 import pytest
 
-from alkit.annotate import LabelingSession
-from alkit.annotate.exports import export
+from alkit.annotate import Items, LabelingSession
 from alkit.annotate.formats import read_csv, read_jsonl
+from alkit.annotate.formats.export import export
 from tests.annotate.pictures import hills
 
-TEXTS = ["=1+1", "+49 30 1", "-x", "@me", "\tx", "\rx", "plain", "a=b"]
+TEXTS = ["=1+1", "+49 30 1", "-x", "@me", "\tx", "\rx", "\nx", "\uff1d1", "plain", "a=b"]
 
 
 @pytest.fixture
 def database(tmp_path):
-    with LabelingSession(TEXTS, ["=spam", "ham"], tmp_path / "labels.db", random_state=0) as session:
+    (tmp_path / "posts.csv").write_text("body\n")
+    items = Items([str(k) for k in range(len(TEXTS))], TEXTS, source=tmp_path / "posts.csv")
+    with LabelingSession(items, ["=spam", "ham"], tmp_path / "labels.db", random_state=0) as session:
         while (item := session.next("ann")) is not None:
             session.label(item["item"], "=spam", "ann")
-        session.store.put_meta(data=str(tmp_path / "posts.csv"))
-    (tmp_path / "posts.csv").write_text("body\n")
     (tmp_path / "labels.db.model").write_bytes(b"model")
     return tmp_path / "labels.db"
+
+
+def test_nothing_does_not_replace_something(tmp_path):
+    LabelingSession(TEXTS, ["spam", "ham"], tmp_path / "new.db").close()
+    (tmp_path / "labels.jsonl").write_text("{}")
+    with pytest.raises(ValueError, match="holds no labels yet, so .* is left as it is"):
+        export(tmp_path / "new.db", tmp_path / "labels.jsonl")
+    assert (tmp_path / "labels.jsonl").read_text() == "{}"
+    assert export(tmp_path / "new.db", tmp_path / "none.jsonl") == 0
 
 
 def contents(folder):
@@ -67,7 +76,7 @@ def test_a_database_that_a_link_leads_to(database):
     for output in ("labels.db", "labels.db-wal", "link.db-wal"):
         with pytest.raises(ValueError, match="pass another name"):
             export(link, database.parent / output)
-    assert export(link, database.parent / "labels.jsonl") == 8
+    assert export(link, database.parent / "labels.jsonl") == len(TEXTS)
 
 
 def test_an_earlier_export_stays_when_the_next_one_fails(tmp_path):
@@ -87,7 +96,7 @@ def test_excel_runs_nothing(database):
     output = database.parent / "labels.csv"
     export(database, output, format="csv", excel_safe=True)
     rows = read_csv(output)
-    assert {row["text"] for row in rows} == {*(f"'{text}" for text in TEXTS[:6]), *TEXTS[6:]}
+    assert {row["text"] for row in rows} == {*(f"'{text}" for text in TEXTS[:8]), *TEXTS[8:]}
     assert {row["value"] for row in rows} == {"'=spam"}
     export(database, output, format="csv")
     assert {row["text"] for row in read_csv(output)} == set(TEXTS)

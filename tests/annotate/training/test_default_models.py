@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from alkit import ActiveLearner
 from alkit.annotate import Items
-from alkit.annotate.default_models import default_model
+from alkit.annotate.training.default_models import default_model
 from tests.annotate.pictures import hills
 
 N = 60

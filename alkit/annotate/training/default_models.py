@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from alkit.annotate.items import Items
-from alkit.annotate.pictures import Thumbnails
+from alkit.annotate.training.pictures import Thumbnails
 from alkit.nets import DropoutMLPClassifier
 from alkit.strategies import Strategy, as_strategy
 
@@ -57,7 +57,7 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
     Examples
     --------
     >>> from alkit.annotate import Items
-    >>> from alkit.annotate.default_models import default_model
+    >>> from alkit.annotate.training.default_models import default_model
     >>> default_model(Items.of(["Win a prize!!!", "See you at noon"])).learner
     LogisticRegression(C=10.0, class_weight='balanced', max_iter=1000,
                        warm_start=True)

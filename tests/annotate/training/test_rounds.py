@@ -16,12 +16,13 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 from alkit import ActiveLearner, Committee, DropoutMLPClassifier, EnsembleClassifier, NetClassifier, get_strategy
-from alkit.annotate import Items, LabelingSession, rounds
-from alkit.annotate.default_models import default_model
-from alkit.annotate.job import Job
-from alkit.annotate.pictures import UnreadableRows
+from alkit.annotate import Items, LabelingSession
 from alkit.annotate.quality.agreement import cohen_kappa
-from alkit.annotate.rounds import Training
+from alkit.annotate.training import rounds
+from alkit.annotate.training.default_models import default_model
+from alkit.annotate.training.job import Job
+from alkit.annotate.training.pictures import UnreadableRows
+from alkit.annotate.training.rounds import Training
 from alkit.strategies import class_balanced
 from tests.annotate.models import Keyword
 from tests.annotate.pictures import hills

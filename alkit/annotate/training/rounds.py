@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import sys
 import threading
 import time
@@ -18,11 +19,12 @@ from sklearn.pipeline import make_pipeline
 
 from alkit._inner import tell_classes
 from alkit._random import draw_seed, generator
+from alkit.annotate.database.connect import model_path
 from alkit.annotate.database.ranking import Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.files import write_private
-from alkit.annotate.job import Job
-from alkit.annotate.pictures import UnreadableRows, unreadable_pictures
+from alkit.annotate.training.job import Job
+from alkit.annotate.training.pictures import UnreadableRows, unreadable_pictures
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy, as_strategy
@@ -318,8 +320,8 @@ def _estimators(learner: Any) -> list[Any]:
     return [getattr(member, "estimator", member) for member in getattr(learner, "learner_list", [learner])]
 
 
-def model_path(database: Path) -> Path:
-    """Return where the fitted model is kept.
+def read_model(database: Path) -> Any:
+    """Return the model as of the last fit; its file is unpickled, which runs whatever code is in it.
 
     Parameters
     ----------
@@ -327,9 +329,17 @@ def model_path(database: Path) -> Path:
 
     Returns
     -------
-    Path
+    estimator
+
+    Raises
+    ------
+    ValueError
+        If no model was fitted yet.
     """
-    return database.with_name(database.name + ".model")
+    path = model_path(database)
+    if not path.exists():
+        raise ValueError("no model was fitted yet: two classes need labels first")
+    return pickle.loads(path.read_bytes())
 
 
 def one_line(error: Exception) -> str:

@@ -1,13 +1,14 @@
 """Pictures as a model sees them, against pictures whose looks are known, and files that are broken in every way."""
 
 import io
+import os
 import struct
 import zlib
 
 import numpy as np
 import pytest
 
-from alkit.annotate.pictures import (
+from alkit.annotate.training.pictures import (
     Thumbnails,
     UnreadablePicture,
     UnreadableRows,
@@ -229,6 +230,12 @@ def test_why_a_file_is_refused(tmp_path, content, why):
         (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(UnreadablePicture, match=why):
         read_picture(tmp_path / "x.png")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "picture.png")
+    with pytest.raises(UnreadablePicture, match="it is no regular file"):
+        read_picture(tmp_path / "picture.png")
 
 
 def test_rows_are_named():

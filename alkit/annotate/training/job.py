@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alkit.rows import Rows
+from alkit.annotate.items import Items
+from alkit.rows import Rows, n_rows
 from alkit.strategies import Strategy, as_strategy
 
 
@@ -33,21 +34,34 @@ class Job(NamedTuple):
     """The picture files that X names, one per row; None where X names none."""
 
 
-def check_job(job: Job) -> None:
-    """Refuse a job that the trainer could not do.
+def checked_job(job: Job, items: Items) -> Job:
+    """Return a job with what it works on, or refuse one that the trainer could not do.
 
     Parameters
     ----------
     job : Job
+        Where its X is None, it gets `Items.features`.
+    items : Items
+
+    Returns
+    -------
+    Job
 
     Raises
     ------
+    ValueError
+        If X has more or fewer rows than there are items.
     TypeError
         If the learner cannot learn, or a strategy is none.
     """
+    if job.X is None:
+        job = job._replace(X=items.features(), pictures=items.image)
+    if n_rows(job.X) != len(items):
+        raise ValueError(f"X has {n_rows(job.X)} rows, but there are {len(items)} items")
     if not (hasattr(job.learner, "fit") and hasattr(job.learner, "predict")):
         raise TypeError(f"learner is {job.learner!r}; pass an estimator with fit and predict, a learner or a Committee")
     if job.strategy is not None:
         as_strategy(job.strategy)
     if not isinstance(as_strategy(job.cold_start), Strategy):
         raise TypeError(f"cold_start is {job.cold_start!r}; pass a name or a Strategy, such as 'random'")
+    return job

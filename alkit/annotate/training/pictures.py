@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from alkit.annotate.files import check_regular
+
 _SIDE = 32  # pixels
 _MILLION = 1_000_000
 _UNUSED_BY_BROWSERS = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")  # Pillow turns pictures by these
@@ -81,7 +83,7 @@ def read_picture(path: str | Path, side: int | None = None) -> Any:
     --------
     >>> import tempfile
     >>> from PIL import Image
-    >>> from alkit.annotate.pictures import read_picture
+    >>> from alkit.annotate.training.pictures import read_picture
     >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
     ...     Image.new("RGBA", (40, 30)).save(file.name)  # fully transparent
     ...     read_picture(file.name).getpixel((0, 0))
@@ -99,6 +101,7 @@ def read_picture(path: str | Path, side: int | None = None) -> Any:
 def _decoded(path: Path, side: int | None) -> Any:
     """Return a picture in mode "RGB"; raise whatever the decoder raises."""
     image = pillow()
+    check_regular(path)
     with image.open(path) as picture:
         if side is not None:
             picture.draft(None, (4 * side, 4 * side))
@@ -178,7 +181,7 @@ class Thumbnails(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from alkit.annotate.pictures import Thumbnails
+    >>> from alkit.annotate.training.pictures import Thumbnails
     >>> Thumbnails().fit_transform([]).shape
     (0, 3072)
     """

@@ -1,0 +1,55 @@
+"""Opening a database to label: locked, whole, filled with the items, and settled whenever it is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from alkit.annotate.database.complete import Settler, check
+from alkit.annotate.database.connect import has_log, model_path
+from alkit.annotate.database.database import refuse_other_files
+from alkit.annotate.database.lock import lock
+from alkit.annotate.database.setup import is_empty, prepare
+from alkit.annotate.database.store import LabelStore
+from alkit.annotate.items import Items
+
+
+def open_to_label(
+    path: Path, items: Items, classes: Sequence[str], overlap: int, rng: np.random.Generator, opened: ExitStack
+) -> LabelStore:
+    """Open a database that nobody else labels into meanwhile.
+
+    Parameters
+    ----------
+    path : Path
+        Made if there is none.
+    items, classes, overlap, rng
+        As for `prepare`.
+    opened : ExitStack
+        Closes what was opened.
+
+    Returns
+    -------
+    LabelStore
+
+    Raises
+    ------
+    ValueError
+        If it was made for other items, holds labels of other classes, or is a copy that lacks labels.
+    OSError
+        If another session is using it, it is damaged, or it cannot be written.
+    """
+    refuse_other_files(path)
+    opened.callback(lock(path).close)
+    had_log = has_log(path)
+    store = LabelStore(path)
+    opened.callback(store.close)
+    check(store, had_log=had_log)
+    if is_empty(store):  # a model beside an empty database is of one that was deleted
+        model_path(path).unlink(missing_ok=True)
+    prepare(store, items, classes, overlap, rng)
+    opened.callback(Settler(store).stop)
+    return store
