@@ -210,7 +210,7 @@ class ScoringNet(BuiltNet):
         for batch, _ in self.get_iterator(dataset):
             yield from fitting.of(n_batch_rows(batch), partial(self._output, run, batch, sums))
         # read once, at the end, as that waits for the device
-        if sums and not was_checked(dataset.X) and not torch.stack(sums).isfinite().all():
+        if sums and not was_checked(getattr(dataset, "X", None)) and not torch.stack(sums).isfinite().all():
             self._check_batches(dataset)
 
     def _output(self, run: Callable[[Tensors], T], batch: Tensors, sums: list[torch.Tensor], part: slice) -> T:
