@@ -15,6 +15,9 @@ from alkit.nets.mc_dropout.probe import probe
 from tests.nets.networks import MLP, blobs
 from tests.nets.zoo import ZOO, Lambda, build, sample
 
+# said by the switch of oneDNN
+pytestmark = pytest.mark.filterwarnings("ignore:TF32 acceleration")
+
 
 def plan_on_device(module: nn.Module, inputs: dict):
     set_dropout_modes(module)
@@ -61,7 +64,6 @@ def test_rows_whose_dropped_features_are_read_have_masks_of_their_own():
         ("two_dropouts", False),
     ],
 )
-@pytest.mark.filterwarnings("ignore:TF32 acceleration")  # said by the switch of oneDNN
 def test_plain_passes_where_shared_masks_save_little(name, little):
     assert plan_on_device(build(name), ZOO[name].inputs(4)).shares_little is little
 
