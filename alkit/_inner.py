@@ -14,6 +14,9 @@ def take_over_tags(tags: Any, inner: Any) -> Any:
     of_inner = get_tags(inner)
     tags.input_tags = copy.deepcopy(of_inner.input_tags)
     tags.classifier_tags = copy.deepcopy(of_inner.classifier_tags)
+    tags.regressor_tags = copy.deepcopy(of_inner.regressor_tags)
+    if tags.regressor_tags is not None:
+        tags.target_tags = copy.deepcopy(of_inner.target_tags)
     return tags
 
 

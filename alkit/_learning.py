@@ -12,16 +12,16 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from alkit._random import RandomState, generator
 from alkit._restore import restored_on_failure
 from alkit._turns import takes_turns
 from alkit._weights import checked_weights, joined_weights, weights_parameter
-from alkit.labels import as_labels, check_same_labels, flattened
-from alkit.rows import Rows, n_rows, readable, stack, take
+from alkit.labels import as_labels, as_numbers, check_same_labels, flattened
+from alkit.rows import Rows, n_rows, padded, readable, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
 from alkit.strategies.levels import has_steps
+from alkit.strategies.regressors import one_output_flat
 from alkit.strategies.skorch_networks import is_plain_network
 from alkit.validation import (
     candidate_rows,
@@ -31,8 +31,10 @@ from alkit.validation import (
     checked,
     checked_count,
     is_known_finite,
+    is_of_type,
     let_through,
     naming_rows,
+    reads_tokens,
     refuse_non_finite_rows,
 )
 
@@ -245,10 +247,12 @@ class Teaching(Querying):
             self.X_training, self.y_training = X, y
             self.sample_weight_training, self._is_finite = weights, is_finite
             return
-        check_same_features(X, self.X_training)
+        of_tokens = reads_tokens(self)
+        check_same_features(X, self.X_training, of_tokens)
         check_same_labels(y, self.y_training)
         n_before = n_rows(self.X_training)
-        self.X_training = stack([self.X_training, X])
+        blocks = [self.X_training, X]
+        self.X_training = stack(padded(blocks) if of_tokens else blocks)
         self.y_training = stack([self.y_training, y])
         self.sample_weight_training = joined_weights(self.sample_weight_training, n_before, weights, n_rows(X))
         self._is_finite = self._is_finite and is_finite
@@ -288,8 +292,10 @@ class Teaching(Querying):
         return is_finite
 
     def _checked_labels(self, X: Rows, y: Any) -> Any:
-        y = flattened(as_labels(y)) if is_classifier(self.estimator) else as_labels(y)
+        y = flattened(as_labels(y)) if is_of_type(self.estimator, "classifier") else as_labels(y)
         check_rows_and_labels(X, y, self.estimator)
+        if is_of_type(self.estimator, "regressor"):
+            as_numbers(y)  # refuses what is none
         return y
 
 
@@ -370,9 +376,9 @@ class Voting(Querying):
 
         Returns
         -------
-        array (n, K)
+        array (n, K), or (n, K, T) of T numbers, or as many labels, per row
             Labels or values, in the learners' own type.
         """
         # some regressors predict a column, (n, 1)
-        votes = [np.ravel(learner.predict(X, **predict_kwargs)) for learner in self.learner_list]
-        return np.column_stack(votes)
+        votes = [one_output_flat(learner.predict(X, **predict_kwargs), 1) for learner in self.learner_list]
+        return np.stack(votes, axis=1)

@@ -16,7 +16,7 @@ _TRAINING, _MULTIMODAL = "alkit.nets.training", "alkit.nets.multimodal"
 _PICKS, _SCORES = "alkit.strategies.picks", "alkit.strategies.scores"
 
 MOVED: dict[str, tuple[str, ...]] = {
-    "alkit.annotate.aggregation": (f"{_QUALITY}.aggregation",),
+    "alkit.annotate.aggregation": ("alkit.crowd.aggregation",),
     "alkit.annotate.agreement": (f"{_QUALITY}.agreement",),
     "alkit.annotate.bridges": ("alkit.annotate.formats",),
     "alkit.annotate.curve": (f"{_QUALITY}.curve",),

@@ -54,3 +54,8 @@ def as_tensor(values: Any) -> torch.Tensor:
 def as_array(values: Any) -> np.ndarray:
     """Return an array as it is; a tensor on any device as an array on the host."""
     return values.cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+def read_numbers(values: list[torch.Tensor]) -> np.ndarray:
+    """Return numbers of a device as float64, all at once, as each read by itself would wait for the device."""
+    return torch.stack(values).double().cpu().numpy()

@@ -100,8 +100,9 @@ def torch_modes_kept() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if _functorch.get_dynamic_layer_stack_depth() > n_levels:
-            _functorch.pop_dynamic_layer_stack_and_undo_to_depth(n_levels)
+        # one by one: torch 2.6 pops one level too many where it is told a depth
+        while _functorch.get_dynamic_layer_stack_depth() > n_levels:
+            _functorch.pop_dynamic_layer_stack()
         while _len_torch_dispatch_stack() > n_modes:
             _pop_mode()
         while torch._C._len_torch_function_stack() > n_functions:

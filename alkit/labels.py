@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def as_labels(y: Any) -> Any:
 
     Parameters
     ----------
-    y : array-like (n,) or (n, L)
+    y : array-like (n,) or (n, ...)
         An array, masked too, list or other sequence, tensor, or Series of pandas, polars or pyarrow.
 
     Returns
@@ -32,7 +33,7 @@ def as_labels(y: Any) -> Any:
     Raises
     ------
     ValueError
-        If y is no labels, one per row.
+        If y is no labels, one per row, or holds those of each row as a set or a list of any length.
 
     Examples
     --------
@@ -48,6 +49,7 @@ def as_labels(y: Any) -> Any:
     if not _holds_objects(y):
         return y
     values = list(y)
+    _refuse_sets_of_labels(values)
     if values and _is_row_of_answers(values[0]):
         return np.asarray(y)
     labels = pd.Series(values, dtype=object)
@@ -76,6 +78,19 @@ def _holds_objects(y: Any) -> bool:
         return False
     dtype = getattr(y, "dtype", None)
     return not (dtype == "str" or (isinstance(dtype, np.dtype) and dtype.kind not in "OT"))
+
+
+def _refuse_sets_of_labels(values: list) -> None:
+    """Refuse the labels of each row as a set, or as a list that is longer for some rows than for others."""
+    sets = [value for value in values if isinstance(value, (set, frozenset))]
+    lists = [value for value in values if isinstance(value, (list, tuple))]
+    lengths = {len(value) for value in lists}
+    if sets or (len(lists) == len(values) and len(lengths) > 1):
+        raise ValueError(
+            f"y holds the labels of each row as a {type((sets or lists)[0]).__name__}, such as {(sets or lists)[0]!r}; "
+            "make a 0/1 matrix of them, with a column for each label: "
+            "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)"
+        )
 
 
 def _is_row_of_answers(label: Any) -> bool:
@@ -125,9 +140,41 @@ def flattened(y: Any) -> Any:
     return np.asarray(y).ravel()
 
 
+def most_probable(proba: np.ndarray, classes: np.ndarray | None, several_labels: bool) -> np.ndarray:
+    """Return the labels that probabilities speak for.
+
+    Parameters
+    ----------
+    proba : array (n, C), ``(n, C, *S)`` of positions, or (n, L) of several labels
+    classes : array (C,) or None
+        None leaves positions among the classes.
+    several_labels : bool
+
+    Returns
+    -------
+    array (n,) or ``(n, *S)`` of the most probable classes, or 0/1 array (n, L) of the labels that are on
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit.labels import most_probable
+    >>> proba = np.array([[0.9, 0.8]])
+    >>> most_probable(proba, np.array(["ham", "spam"]), False), most_probable(proba, None, True)
+    (array(['ham'], dtype='<U4'), array([[1, 1]]))
+    """
+    if several_labels:
+        return (proba > 0.5).astype(np.int64)
+    best = proba.argmax(axis=1)
+    return best if classes is None else classes[best]
+
+
 def check_same_labels(y: Any, taught: Any) -> None:
     """Refuse text among numbers, which numpy would turn into text, and numbers among bools, which it would mix up."""
     new, old = np.asarray(y), np.asarray(taught)
+    if new.shape[1:] != old.shape[1:]:
+        raise ValueError(
+            f"y has shape {new.shape}, but the labels taught have shape {old.shape}; give every row as many labels"
+        )
     if _type_of(new) != _type_of(old):
         raise ValueError(
             f"y holds labels such as {new.tolist()[0]!r}, but the labels taught are such as {old.tolist()[0]!r}; "
@@ -138,3 +185,63 @@ def check_same_labels(y: Any, taught: Any) -> None:
 def _type_of(y: np.ndarray) -> str:
     """Return "number" or "bool", and "other" for texts and objects."""
     return "number" if y.dtype.kind in "iuf" else "bool" if y.dtype.kind == "b" else "other"
+
+
+def as_numbers(y: Any) -> np.ndarray:
+    """Return what a regressor is to predict as floats, or refuse it by name.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, T)
+        One number per row, or T of them.
+
+    Returns
+    -------
+    array (n,) or (n, T), float64
+
+    Raises
+    ------
+    ValueError
+        If y holds anything but finite numbers.
+
+    Examples
+    --------
+    >>> from alkit.labels import as_numbers
+    >>> as_numbers([1, 2])
+    array([1., 2.])
+    """
+    values = np.asarray(as_labels(y))
+    if values.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: y holds {values.flat[0]!r}; a regressor predicts real numbers")
+    if values.dtype.kind == "O":
+        values = _numbers_of_objects(values)
+    if values.dtype.kind not in "biuf":
+        raise _no_number(values.ravel().tolist()[0])
+    if values.ndim > 2 or 0 in values.shape[1:]:
+        raise ValueError(f"y has shape {values.shape}; give one number per row, (n,), or several, (n, n_outputs)")
+    values = values.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    if bad.size:
+        what = "NaN" if np.isnan(values).any() else "infinity"
+        raise ValueError(
+            f"Input y contains {what} in {bad.size} of {len(values)} rows (first: row {bad[0]}); leave out rows "
+            "without a number"
+        )
+    return values
+
+
+def _numbers_of_objects(values: np.ndarray) -> np.ndarray:
+    """Return numbers that are held as objects, such as decimals, with NaN for what is missing."""
+    missing = pd.isna(values)
+    refused = next((value for value in values[~missing] if not isinstance(value, Number)), None)
+    if refused is not None:
+        raise _no_number(refused)
+    return np.where(missing, np.nan, values).astype(np.float64)
+
+
+def _no_number(value: Any) -> ValueError:
+    """Return the error for a label where a number is to be predicted."""
+    return ValueError(
+        f"y holds {value!r}, but a regressor predicts numbers; pass numbers, or take a classifier for labels, such as "
+        "alkit.NetClassifier"
+    )

@@ -27,7 +27,9 @@ from sklearn.exceptions import NotFittedError
 from alkit._learning import QueryStrategy, Teaching, Voting
 from alkit._random import RandomState
 from alkit._restore import restored_on_failure
+from alkit.labels import most_probable
 from alkit.rows import Rows, n_rows
+from alkit.strategies.answers import has_several_labels, label_proba_of
 
 __all__ = ["ActiveLearner", "BayesianOptimizer", "Committee", "CommitteeRegressor", "QueryStrategy"]
 
@@ -199,6 +201,31 @@ class Committee(Voting, modal.Committee):
     ) -> None:
         super().__init__(_as_learners(learner_list), query_strategy, on_transformed, random_state)
 
+    def _set_classes(self) -> None:
+        if not has_several_labels(self):
+            super()._set_classes()
+            return
+        # of several labels, their numbers
+        self.classes_ = np.arange(len(self.learner_list[0].classes_))
+        self.n_classes_ = len(self.classes_)
+
+    def predict(self, X: Rows, **predict_proba_kwargs: Any) -> np.ndarray:
+        """Return the label that learners find most probable on average; of several labels, those that are on.
+
+        Parameters
+        ----------
+        X : rows of any kind
+        **predict_proba_kwargs
+            Passed to the learners' ``predict_proba``.
+
+        Returns
+        -------
+        array (n,), or 0/1 array (n, L)
+        """
+        if has_several_labels(self):
+            return most_probable(self.predict_proba(X, **predict_proba_kwargs), None, True)
+        return super().predict(X, **predict_proba_kwargs)
+
     def vote_proba(self, X: Rows, **predict_proba_kwargs: Any) -> np.ndarray:
         """Return what each learner thinks of each class; a class it has not seen is a zero.
 
@@ -211,7 +238,8 @@ class Committee(Voting, modal.Committee):
         Returns
         -------
         array (n, K, C)
-            Columns in the order of `classes_`.
+            Columns in the order of `classes_`; of several labels (n, K, L), the probability that each is on; of
+            positions ``(n, K, C, *S)``.
 
         Raises
         ------
@@ -221,11 +249,16 @@ class Committee(Voting, modal.Committee):
         self._set_classes()
         if self.classes_ is None:
             raise NotFittedError(f"not all {len(self)} learners of the Committee are fitted; teach it first")
-        proba = np.zeros((n_rows(X), len(self), self.n_classes_))
+        if has_several_labels(self):
+            of_learners = [label_proba_of(learner, X, **predict_proba_kwargs) for learner in self.learner_list]
+            return np.stack(of_learners, axis=1)
+        of_learners = [learner.predict_proba(X, **predict_proba_kwargs) for learner in self.learner_list]
+        positions = np.shape(of_learners[0])[2:]
+        proba = np.zeros((n_rows(X), len(self), self.n_classes_, *positions))
         for k, learner in enumerate(self.learner_list):
             # a member may know fewer classes, or have them in another order
             columns = np.searchsorted(self.classes_, learner.estimator.classes_)
-            proba[:, k, columns] = learner.predict_proba(X, **predict_proba_kwargs)
+            proba[:, k, columns] = of_learners[k]
         return proba
 
 
@@ -275,4 +308,6 @@ def _as_learner(member: Any) -> Any:
             f"learner_list holds {member!r}, which is neither a learner nor an estimator; pass objects with fit and "
             "predict, such as LogisticRegression() or ActiveLearner(LogisticRegression())"
         )
-    return member if hasattr(member, "teach") else ActiveLearner(member)
+    # modAL's own tests have learners that are never taught, and so no `teach`; loops have a strategy, too
+    is_learner = hasattr(member, "teach") or (hasattr(member, "query_strategy") and not hasattr(member, "get_params"))
+    return member if is_learner else ActiveLearner(member)

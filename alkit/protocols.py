@@ -10,6 +10,8 @@ protocol           offers                                             read as (`
 `Posterior`        ``sample_proba(X, n_samples, random_state)``       ``samples``, ``target_samples``, ``votes``
 `Embedding`        ``embed(X) -> (N, D)``                             ``embedding``, ``train_embedding``
 `LossPredictor`    ``predict_loss(X) -> (N,)``                        ``loss``
+`Regressor`        ``predict(X, return_std=False)``                   ``prediction``, ``std``, ``true_loss``
+`ValueSampler`     ``sample_y(X, n_samples, random_state)``           ``values``
 `Score`            ``score(*needs) -> (n,)``                          the `score` of a `Strategy`
 `Pick`             ``pick(scores, *pick_needs, k=, rng=) -> Picks``   the `pick` of a `Strategy`
 `StoppingRule`     ``update(model, X) -> bool``
@@ -43,9 +45,11 @@ __all__ = [
     "LossPredictor",
     "Pick",
     "Posterior",
+    "Regressor",
     "RowFunctions",
     "Score",
     "StoppingRule",
+    "ValueSampler",
 ]
 
 
@@ -81,7 +85,9 @@ class Estimator(Protocol):
         Returns
         -------
         array (N, C)
-            Between 0 and 1, one row per row of X, in its order.
+            Between 0 and 1, one row per row of X, in its order. Of several answers per row: (N, L), the probability
+            that each of L labels is on, with ``multilabel_ = True`` on the estimator; a list of an array per output; or
+            ``(N, C, *S)`` of positions (`alkit.strategies.answers`).
 
         Raises
         ------
@@ -132,7 +138,7 @@ class Posterior(Protocol):
         Returns
         -------
         array (N, K, C)
-            Between 0 and 1.
+            Between 0 and 1. Of several labels (N, K, L), of positions ``(N, K, C, *S)``.
 
         Raises
         ------
@@ -214,6 +220,74 @@ class LossPredictor(Protocol):
         ...
 
 
+@runtime_checkable
+class Regressor(Protocol):
+    """Fitted regressor, which may say how sure it is, as scikit-learn's Gaussian processes and `BayesianRidge` do.
+
+    One that only predicts serves ``prediction``. Ensembles with regressors in ``estimators_``, and a
+    `CommitteeRegressor`, are as sure as their members agree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit import get_strategy
+    >>> class FarIsUnsure:
+    ...     def predict(self, X, return_std=False):
+    ...         return (X[:, 0], np.abs(X[:, 0])) if return_std else X[:, 0]
+    >>> get_strategy("std").select(FarIsUnsure(), np.array([[1.0], [-7.0], [2.0]]), 2).indices
+    array([1, 2])
+    """
+
+    def predict(self, X: Rows, return_std: bool = False) -> Any:
+        """Return predictions.
+
+        Parameters
+        ----------
+        X : rows of any kind, N of them
+        return_std : bool, default=False
+            Whether to return standard deviations too.
+
+        Returns
+        -------
+        array (N,), or (N, T) of T numbers per row
+            With ``return_std=True`` a pair of them.
+        """
+        ...
+
+
+@runtime_checkable
+class ValueSampler(Protocol):
+    """Fitted regressor that draws predictions from its posterior.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alkit import get_strategy
+    >>> class Slopes:
+    ...     def sample_y(self, X, n_samples=20, random_state=None):
+    ...         return X * np.random.default_rng(random_state).normal(size=n_samples)
+    >>> get_strategy("qbc").select(Slopes(), np.array([[1.0], [-7.0], [2.0]]), 2, random_state=0).indices
+    array([1, 2])
+    """
+
+    def sample_y(self, X: Rows, n_samples: int = 20, random_state: Any = None) -> np.ndarray:
+        """Return predictions under posterior samples of the model, as `Posterior.sample_proba` does.
+
+        Parameters
+        ----------
+        X : rows of any kind, N of them
+        n_samples : int, default=20
+            Number of samples K. A model that holds a fixed number of them may give those.
+        random_state : int or RandomState, optional
+            Seeds the samples.
+
+        Returns
+        -------
+        array (N, K), or (N, K, T) of T numbers per row
+        """
+        ...
+
+
 class Score(Protocol):
     """Function that says how useful each single row is, given what the model says of it.
 
@@ -241,9 +315,12 @@ class Score(Protocol):
         *needs : Tensor (n, ...)
             Quantities of a chunk of rows: ``proba (n, C)``, ``class_scores (n, C)`` (probabilities, or decision values
             in (-1, 0]), ``samples (n, K, C)``, ``votes (n, K, C)``, ``embedding (n, D)``, ``features (n, D)``, ``loss
-            (n,)``, ``true_loss (n,)``, ``cost (n,)``; or of a set of its own, which is the same for every chunk:
-            ``target_samples (M, K, C)``, ``train_embedding (M, D)``, ``train_features (M, D)``, ``y_train (M,)``. They
-            must not be changed in place.
+            (n,)``, ``true_loss (n,)``, ``cost (n,)``, ``label_proba (n, L)`` of several labels; of regressors
+            ``prediction (n,)``, ``std (n,)``, ``values (n, K)``, with T outputs ``(n, T)`` and ``(n, K, T)``;
+            ``last_layer (n, D)``, the embedding, or else the features; or of a set of its own, which is the same for
+            every chunk: ``target_samples (M, K, C)``, ``train_proba (M, C)``, ``train_embedding (M, D)``,
+            ``train_features (M, D)``, ``y_train (M,)``. They must not be changed in place. Where rows have several
+            answers, each answer is scored as a row, and the scores are reduced to one per row.
         **params
             Parameters of the strategy.
 

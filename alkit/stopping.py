@@ -11,14 +11,16 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import cohen_kappa_score
 
 from alkit.rows import Rows
+from alkit.strategies.answers import distributions, has_several_labels
+from alkit.strategies.regressors import predicts_numbers
 from alkit.strategies.scores import entropy
 
 
 class StabilizingPredictions(BaseEstimator):
     """Stop when models of successive rounds agree on what they predict.
 
-    Agreement is Cohen's kappa between the predictions of two rounds on the same unlabelled rows. Once it is high,
-    further labels hardly change what the model predicts.
+    Agreement is Cohen's kappa between the predictions of two rounds on the same unlabelled rows, and of numbers, Lin's
+    coefficient of concordance. Once it is high, further labels hardly change what the model predicts.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ class StabilizingPredictions(BaseEstimator):
     References
     ----------
     Bloodgood & Vijay-Shanker (2009), A Method for Stopping Active Learning Based on Stabilizing Predictions and the
-    Need for User-Adjustable Stopping.
+    Need for User-Adjustable Stopping; Lin (1989), A Concordance Correlation Coefficient to Evaluate Reproducibility.
 
     Examples
     --------
@@ -82,11 +84,24 @@ class StabilizingPredictions(BaseEstimator):
             raise ValueError(f"X has {len(predicted)} rows, but {len(before)} a round before; pass the same rows")
         if np.array_equal(before, predicted):  # where all predictions are of one class, kappa is not defined
             agreement = 1.0
+        elif predicts_numbers(getattr(model, "estimator", model)):
+            agreement = _concordance(before, predicted)
         else:
-            agreement = float(cohen_kappa_score(before, predicted))
+            # of several answers per row, each counts
+            agreement = float(cohen_kappa_score(before.ravel(), predicted.ravel()))
         self.agreements_.append(agreement)
         latest = self.agreements_[-self.window :]
         return len(latest) == self.window and float(np.mean(latest)) >= self.threshold
+
+
+def _concordance(before: np.ndarray, now: np.ndarray) -> float:
+    """Return Lin's coefficient of concordance, of the output where it is lowest."""
+    a, b = before.reshape(len(before), -1), now.reshape(len(now), -1)
+    covariance = ((a - a.mean(0)) * (b - b.mean(0))).mean(0)
+    difference = np.square(a.mean(0) - b.mean(0))
+    total = a.var(0) + b.var(0) + difference
+    # of an output that has not moved at all, all terms are zero
+    return float(np.min(np.where(total == 0, 1.0, 2 * covariance / np.where(total == 0, 1, total))))
 
 
 class OverallUncertainty(BaseEstimator):
@@ -132,8 +147,9 @@ class OverallUncertainty(BaseEstimator):
         -------
         bool
         """
-        proba = torch.as_tensor(np.asarray(model.predict_proba(X)))
-        highest = math.log(proba.shape[1]) or math.nan  # NaN for one class, whose entropy is 0 of 0
+        answers = distributions(model.predict_proba(X), 2, bool(has_several_labels(model)))
+        proba = torch.as_tensor(answers)
+        highest = math.log(proba.shape[-1]) or math.nan  # NaN for one class, whose entropy is 0 of 0
         uncertainty = float(entropy(proba).mean()) / highest
         self.uncertainties_ = [*getattr(self, "uncertainties_", []), uncertainty]
         return uncertainty < self.threshold

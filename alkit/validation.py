@@ -74,6 +74,14 @@ def input_tag(model: Any, name: str) -> bool:
         return False
 
 
+def is_of_type(model: Any, estimator_type: str) -> bool:
+    """Tell whether scikit-learn's tags call a model a "classifier" or "regressor"; without tags it is neither."""
+    try:
+        return get_tags(model).estimator_type == estimator_type
+    except (AttributeError, TypeError):  # not a scikit-learn estimator
+        return False
+
+
 def check_label_a_row(X: Rows, y: Any, suffix: str = "") -> None:
     """Refuse labels that are not as many as rows; `suffix` ends the names of both, in the message."""
     n, n_labels = n_rows(X), n_rows(y)
@@ -178,17 +186,31 @@ def check_pool(X: Rows, model: Any) -> None:
     learner = next(iter(getattr(model, "learner_list", ())), model)
     taught = getattr(learner, "X_training", None)
     if taught is not None:
-        check_same_features(X, taught)
+        # what else may differ in size is for the estimator to say, which is asked about these rows
+        check_same_features(X, taught, reads_tokens(learner), as_sequences=True)
         return
     names = getattr(getattr(learner, "estimator", learner), "feature_names_in_", None)
     check_same_columns(columns(X), None if names is None else list(names))
 
 
-def check_same_features(X: Rows, taught: Rows) -> None:
-    """Refuse rows of other columns, or of another shape, than those taught."""
+def reads_tokens(model: Any) -> bool:
+    """Tell whether an estimator, or a learner's, is a fitted network that takes integers as such: ids of tokens."""
+    return bool(getattr(getattr(model, "estimator", model), "integer_inputs_", False))
+
+
+def check_same_features(X: Rows, taught: Rows, of_tokens: bool = False, as_sequences: bool = False) -> None:
+    """Refuse rows of other columns, or of another shape, than those taught.
+
+    Sequences of tokens may be of any length, in a dict and, where the rows are `of_tokens`, without. With
+    `as_sequences`, so may rows of two axes or more, such as sequences of vectors and pictures.
+    """
     check_same_columns(columns(X), columns(taught))
+    if of_tokens and holds_tokens(X) and holds_tokens(taught):
+        return
     new, old = _sized(X), _sized(taught)
-    if new is not None and type(new) is type(old) and new != old:
+    if new is None or type(new) is not type(old):
+        return
+    if (_axes(new) != _axes(old)) if as_sequences else (new != old):
         raise ValueError(
             f"X has {_width(new)}, but the learner was taught rows with {_width(old)}; give rows the same features"
         )
@@ -200,6 +222,13 @@ def _sized(X: Rows) -> Any:
     if not isinstance(shape, dict):
         return shape
     return {key: of_entry for key, of_entry in shape.items() if not holds_tokens(X.get(key))}
+
+
+def _axes(shape: Any) -> Any:
+    """Return the shape of one row, of two axes or more their number."""
+    if isinstance(shape, dict):
+        return {key: _axes(of_entry) for key, of_entry in shape.items()}
+    return len(shape) if isinstance(shape, tuple) and len(shape) > 1 else shape
 
 
 def check_same_columns(names: list | None, taught: list | None) -> None:

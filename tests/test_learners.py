@@ -1,6 +1,7 @@
 """Learners: any rows, any labels, seeded, and nothing lost when something fails."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -241,6 +242,22 @@ def test_estimators_become_learners_of_a_committee():
     assert regressors.predict(X).shape == (150,)
 
 
+def test_objects_like_learners_stay_members_as_they_are():
+    members = [
+        SimpleNamespace(
+            estimator=SimpleNamespace(classes_=[0, 1]),
+            query_strategy=None,
+            fit=None,
+            predict=None,
+            predict_proba=lambda X, p=p: np.tile([p, 1 - p], (len(X), 1)),
+        )
+        for p in (0.2, 0.6)
+    ]
+    committee = Committee(members)
+    assert committee.learner_list == members
+    np.testing.assert_allclose(committee.vote_proba(X[:1]), [[[0.2, 0.8], [0.6, 0.4]]])
+
+
 @pytest.mark.parametrize(
     "members", [[], LogisticRegression(), None, ["forest"], [LogisticRegression], [StandardScaler()]]
 )
@@ -367,7 +384,7 @@ def test_bad_rows_and_labels(rows, labels, message):
         (X, {"candidates": [0, 150]}, ValueError, "run from 0 to 150, but the pool has rows 0 to 149"),
         (X, {"candidates": [1, 1]}, ValueError, "name 2 rows, but only 1 different"),
         (X, {"candidates": [0.5]}, ValueError, "pass a mask or positions"),
-        (X, {"temperature": 2}, TypeError, "margin has no parameter 'temperature'; its parameters: none"),
+        (X, {"temperature": 2}, TypeError, "margin has no parameter 'temperature'; its parameters: reduce='mean'"),
     ],
 )
 def test_bad_queries(pool, kwargs, error, message):
@@ -564,3 +581,82 @@ def test_datasets_grow_flat():
 def test_nested_pipelines_are_seen_through():
     nested = make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), net()))
     assert ActiveLearner(nested, "bald", X[start], y[start], random_state=0).query(X)[0].shape == (1,)
+
+
+class Untagged:
+    """A classifier that has no more than modAL asks for."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+    def predict_proba(self, X):
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+def test_estimators_without_scikit_learns_tags():
+    learner = ActiveLearner(Untagged(), "margin", X[start], names[start], random_state=0)
+    indices, rows = learner.query(X, n_instances=3)
+    learner.teach(rows, names[indices])
+    assert n_rows(learner.X_training) == len(start) + 3
+
+
+class ReadsTokens(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = torch.nn.Embedding(9, 4, padding_idx=0), torch.nn.Linear(4, 2)
+
+    def forward(self, tokens):
+        return self.head(torch.nn.functional.dropout(self.embedding(tokens).sum(1), training=self.training))
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("strategy", ["margin", "bald", "badge"])
+def test_tokens_of_other_lengths_in_a_matrix(make, strategy):
+    rng = np.random.default_rng(0)
+    short, long = make(rng.integers(1, 9, (30, 5))), make(rng.integers(1, 9, (30, 8)))
+    labels = np.arange(30) % 2
+    learner = ActiveLearner(NetClassifier(ReadsTokens, max_epochs=1), strategy, short, labels, random_state=0)
+    indices, rows = learner.query(long, n_instances=3)
+    before = learner.predict_proba(long)
+    learner.teach(rows, labels[indices])
+    learner.teach(short[:2], labels[:2])
+    taught = np.asarray(learner.X_training)
+    assert taught.shape == (35, 8)
+    np.testing.assert_array_equal(taught[:30], np.pad(np.asarray(short), [(0, 0), (0, 3)]))
+    np.testing.assert_array_equal(taught[30:33], np.asarray(long)[indices])
+    assert before.shape == (30, 2)
+
+
+class ReadsSequences(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.head(torch.nn.functional.dropout(x.mean(1), training=self.training))
+
+
+@pytest.mark.parametrize("strategy", ["margin", "bald", "badge", "random"])
+def test_longer_sequences_of_vectors_are_asked_of_the_network(strategy):
+    rng = np.random.default_rng(0)
+    short, long = rng.normal(size=(30, 4, 3)), rng.normal(size=(30, 7, 3))
+    labels = np.arange(30) % 2
+    learner = ActiveLearner(NetClassifier(ReadsSequences, max_epochs=1), strategy, short, labels, random_state=0)
+    _, rows = learner.query(long, n_instances=3)
+    assert rows.shape == (3, 7, 3)
+    with pytest.raises(ValueError, match=r"X has shape \(7, 3\), but the learner was taught rows with shape \(4, 3\)"):
+        learner.teach(rows, labels[:3])
+    assert learner.X_training is short
+    with pytest.raises(ValueError, match="taught rows with shape"):
+        learner.query(long[:, 0])
+
+
+def test_plain_integers_are_as_many_as_those_taught():
+    rows = np.arange(120).reshape(30, 4)
+    learner = ActiveLearner(NetClassifier(torch.nn.Linear(4, 2), max_epochs=1), "random", rows, np.arange(30) % 2)
+    with pytest.raises(ValueError, match="X has 3 features, but the learner was taught rows with 4"):
+        learner.query(rows[:, :3])

@@ -62,7 +62,7 @@ class TestEmoji:
     def test_nothing_there(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no emoji in .*: it should hold the npm packages emojibase-data"):
             load_emoji(tmp_path)
-        with pytest.raises(ValueError, match="target='colour': choose 'category' or 'subgroup'"):
+        with pytest.raises(ValueError, match="target='colour': choose 'category', 'subgroup' or 'tags'"):
             load_emoji(tmp_path, "colour")
 
     @pytest.mark.skipif(not (DATA / "emoji").is_dir(), reason="needs the emoji of ../shared/data")

@@ -123,7 +123,7 @@ def test_a_score_and_a_pick_are_any_callables():
         pass
 
     strategy = Strategy("mine", Gini(), ("proba",), Last(), ("embedding",))
-    assert strategy.parameters() == {"power": 2.0}
+    assert strategy.parameters() == {"power": 2.0, "reduce": "mean"}
     assert strategy.select(Both(), X, 2).indices.tolist() == [38, 39]
 
 

@@ -211,12 +211,15 @@ def state_of_torch():
     return torch.is_grad_enabled(), torch.get_default_dtype(), levels, modes, torch.get_rng_state().tolist()
 
 
+MODE = Mode()  # held, as a `with` block holds its mode: torch 2.6 crashes where nothing else does
+
+
 def leave_everything(*args):
     """Do what interrupts do that fall between a `with` block of torch and its undoing."""
     torch.set_grad_enabled(False)
     torch.set_default_dtype(torch.float64)
     torch._C._functorch._vmap_increment_nesting(2, "error")
-    Mode().__enter__()
+    MODE.__enter__()
     raise KeyboardInterrupt
 
 

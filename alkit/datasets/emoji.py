@@ -16,7 +16,7 @@ from alkit._optional import needs_extra
 def load_emoji(
     path: str | Path, target: str = "category", *, flags: bool = True, tags: bool = True
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    r"""Load emoji: one text and one picture per row, and the kind of emoji as label.
+    r"""Load emoji: one text and one picture per row, and the kind of emoji, or its tags, as labels.
 
     Parameters
     ----------
@@ -25,19 +25,21 @@ def load_emoji(
         ``emoji-datasource-twitter``, or both of the latter (``npm install --prefix DIR emoji-datasource-google@16.0.0
         emojibase-data@17.0.0``, then ``DIR/node_modules``); or ``rows.csv`` with columns ``id``, ``vendor``, ``label``,
         ``tags``, ``category`` and ``subgroup``, and ``images32_VENDOR.npz`` with ``X``.
-    target : {"category", "subgroup"}, default="category"
-        9 or 98 classes.
+    target : {"category", "subgroup", "tags"}, default="category"
+        9 or 98 classes; or several labels per row: tags, separated by spaces, of which
+        ``CountVectorizer(binary=True, max_features=50)`` makes a 0/1 matrix of the 50 most frequent.
     flags : bool, default=True
         Whether to include flags, which are easily recognised by the text alone or the picture alone.
     tags : bool, default=True
-        Whether texts are names with tags, which are more informative than names alone.
+        Whether texts are names with tags, which are more informative than names alone; of no use where tags are the
+        target.
 
     Returns
     -------
     X : dict
         ``"text"``, a list of n str; ``"image"``, uint8 array (n, 32, 32, 3), on white.
     y : array (n,) of str
-        Category or subgroup.
+        Category, subgroup or tags.
     ids : array (n,) of str
         The code points of the emoji. Two vendors have the same text and similar pictures for it, so keep rows of the
         same id together when splitting, as :class:`sklearn.model_selection.GroupShuffleSplit` does.
@@ -61,8 +63,8 @@ def load_emoji(
     >>> X["text"], X["image"].shape, y.tolist(), ids.tolist()
     (['snail: slow'], (1, 32, 32, 3), ['Animals'], ['1F40C'])
     """
-    if target not in ("category", "subgroup"):
-        raise ValueError(f"target={target!r}: choose 'category' or 'subgroup'")
+    if target not in ("category", "subgroup", "tags"):
+        raise ValueError(f"target={target!r}: choose 'category', 'subgroup' or 'tags'")
     path = Path(path)
     tables = sorted(path.glob("rows.csv*"))
     rows, pictures = _converted_emoji(tables[0]) if tables else _packaged_emoji(path)
@@ -70,7 +72,7 @@ def load_emoji(
         kept = (rows["category"] != "Flags").to_numpy()
         rows, pictures = rows[kept], pictures[kept]
     texts = rows["label"]
-    if tags:
+    if tags and target != "tags":
         texts = texts + ": " + rows["tags"]
     X = {"text": texts.tolist(), "image": pictures}
     return X, rows[target].to_numpy(dtype=str), rows["id"].to_numpy(dtype=str)

@@ -7,12 +7,13 @@ from alkit.experiment.compare import compare_strategies
 from alkit.experiment.comparison import Comparison
 from alkit.experiment.correlation import ScoreGainCorrelation, score_gain_correlation
 from alkit.experiment.curves import area_under_learning_curve
-from alkit.experiment.loop import ActiveLearningClassifier
+from alkit.experiment.loop import ActiveLearningClassifier, ActiveLearningRegressor
 from alkit.experiment.plots import LearningCurveDisplay, PenaltyMatrixDisplay, ScoreGainDisplay
 from alkit.experiment.transfer import evaluate_transfer
 
 __all__ = [
     "ActiveLearningClassifier",
+    "ActiveLearningRegressor",
     "Comparison",
     "LearningCurveDisplay",
     "PenaltyMatrixDisplay",

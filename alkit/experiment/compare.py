@@ -11,7 +11,7 @@ from sklearn.utils import check_scalar
 
 from alkit._random import RandomState, draw_seed, generator
 from alkit.experiment.comparison import Comparison
-from alkit.experiment.loop import ActiveLearningClassifier
+from alkit.experiment.loop import simulated
 from alkit.experiment.runs import Data, play, seeded
 from alkit.labels import as_labels
 from alkit.rows import Rows
@@ -32,6 +32,7 @@ def compare_strategies(
     n_queries: int = 20,
     initial: str | Strategy = "random",
     scoring: str | Callable | None = None,
+    stopping: Any = None,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     store: str | Path | None = None,
@@ -43,8 +44,8 @@ def compare_strategies(
 
     Parameters
     ----------
-    estimator : classifier, or dict of name to classifier
-        The model to train, or several; see `ActiveLearningClassifier`.
+    estimator : classifier or regressor, or dict of name to one
+        The model to train, or several; see `ActiveLearningClassifier` and `ActiveLearningRegressor`.
     X, y : rows and labels
         Initial rows and pool together; labels are hidden until they are acquired.
     strategies : list, or dict of name to strategy
@@ -56,8 +57,12 @@ def compare_strategies(
     n_initial, n_instances, n_queries, initial
         As in `ActiveLearningClassifier`.
     scoring : str or callable, optional
-        A scikit-learn scorer; accuracy by default. It is called with the loop, whose probabilities have one column per
-        class in y, which is zero while no label of the class is acquired.
+        A scikit-learn scorer, by name such as ``"neg_root_mean_squared_error"``; by default accuracy, or R^2 of a
+        regressor. It is called with the loop, whose probabilities have one column per class in y, which is zero while
+        no label of the class is acquired. Scores are the higher the better; errors, whose names begin with ``neg_``,
+        are drawn as errors that fall.
+    stopping : object with ``update(model, X) -> bool``, optional
+        As in `ActiveLearningClassifier`. Curves end with the first run that stops.
     random_state : int, RandomState or None, default=0
         Seeds the runs; with the same int, the first runs are the same for any `n_seeds`.
     n_jobs : int, optional
@@ -102,13 +107,14 @@ def compare_strategies(
     seeds = tuple(draw_seed(rng) for _ in range(n_seeds))
     labels = [(model, name, seed) for model in estimators for name in named for seed in range(n_seeds)]
     loops = [
-        ActiveLearningClassifier(
+        simulated(
             seeded(estimators[model], seeds[seed]),
             named[name],
             n_initial=n_initial,
             n_instances=n_instances,
             n_queries=n_queries,
             initial=initial,
+            stopping=stopping,
             random_state=seeds[seed],
         )
         for model, name, seed in labels
@@ -122,7 +128,7 @@ def _named_estimators(estimator: Any) -> dict[str, Any]:
     if not isinstance(estimator, Mapping):
         return {type(estimator).__name__: estimator}
     if not estimator:
-        raise ValueError("estimator is an empty dict; pass a classifier, or a dict of name to classifier")
+        raise ValueError("estimator is an empty dict; pass an estimator, or a dict of name to estimator")
     return dict(estimator)
 
 

@@ -12,10 +12,9 @@ import pandas as pd
 from alkit.experiment.curves import (
     area_under_curve,
     holm,
-    jackknife_interval,
-    labels_saved,
     labels_to_reach,
     mean_interval,
+    paired_savings,
     paired_test,
     penalty_matrix,
 )
@@ -117,7 +116,8 @@ class Comparison:
         Parameters
         ----------
         target : float, optional
-            The score to reach; by default the baseline's mean score at the end.
+            The score to reach, as the scorer has it (of ``"neg_root_mean_squared_error"`` minus the error); by default
+            the baseline's mean score at the end.
         confidence : float, default=0.95
             Of the intervals ``*_low`` to ``*_high``, over seeds.
 
@@ -132,8 +132,10 @@ class Comparison:
               the strategies tested (see `alkit.experiment.curves.paired_test` for what it tests);
             - final: mean score at the end; final_std: its standard deviation between seeds;
             - labels_to_target: labels with which the mean curve reaches the target, NaN if it never does; reached: for
-              how many seeds the curve does; saved: share of the baseline's labels that were not needed, by the mean
-              curves;
+              how many seeds the curve does; saved: share of labels that were not needed, mean over seeds, negative for
+              a strategy that needed more than the baseline (see `alkit.experiment.curves.paired_savings`);
+            - verdict: "better" or "worse" than the baseline if both the p-value and the interval of the gain say so,
+              else "unclear";
             - query_seconds, fit_seconds: mean of a run's totals.
         """
         table = self._curves()
@@ -151,6 +153,7 @@ class Comparison:
             )
         summary = pd.DataFrame(rows)
         summary["p_value"] = holm(summary["p_value"])
+        summary["verdict"] = [_verdict(row, confidence) for _, row in summary.iterrows()]
         if summary["estimator"].nunique() > 1:
             return summary.set_index(["estimator", "strategy"])
         return summary.drop(columns="estimator").set_index("strategy")
@@ -267,6 +270,16 @@ def _gain(curves: _Curves, base: _Curves, confidence: float) -> dict[str, Any]:
     return {"gain": difference_R.mean(), "gain_low": low, "gain_high": high, "p_value": paired_test(difference_R)}
 
 
+def _verdict(row: pd.Series, confidence: float) -> str:
+    """Return whether a strategy is better or worse than the baseline: p-value and interval must both say so."""
+    # all comparisons with NaN, of one seed or of the baseline itself, are false
+    if row["p_value"] < 1 - confidence and row["gain_low"] > 0:
+        return "better"
+    if row["p_value"] < 1 - confidence and row["gain_high"] < 0:
+        return "worse"
+    return "unclear"
+
+
 def _final(curves: _Curves) -> dict[str, Any]:
     """Return the mean score of the last round, and its spread between seeds."""
     final_R = np.array([run.score[-1] for run in curves.runs])
@@ -275,24 +288,15 @@ def _final(curves: _Curves) -> dict[str, Any]:
 
 def _savings(curves: _Curves, base: _Curves, target: float | None, confidence: float) -> dict[str, Any]:
     """Return the labels with which the target is reached, and the share saved against the baseline."""
-
-    # functions of the seeds, because the jackknife leaves one seed out at a time
-    def goal(seeds: np.ndarray) -> float:
-        if target is not None:
-            return target
-        _, base_score = base.mean(seeds)
-        return base_score[-1]
-
-    def saved(seeds: np.ndarray) -> float:
-        return labels_saved(*curves.mean(seeds), *base.mean(seeds), goal(seeds))
-
-    all_seeds = np.arange(len(curves.runs))
-    low, high = jackknife_interval(saved, len(all_seeds), confidence)
-    reached_R = (curves.score >= goal(all_seeds)).any(1)
+    _, base_score = base.mean(np.arange(len(base.runs)))
+    goal = base_score[-1] if target is None else target
+    saved_R = paired_savings(curves.n_labels, curves.score, base.n_labels, base.score, target)
+    low, high = mean_interval(saved_R, confidence)
+    mean_curve = curves.mean(np.arange(len(curves.runs)))
     return {
-        "labels_to_target": labels_to_reach(*curves.mean(all_seeds), goal(all_seeds)),
-        "reached": int(reached_R.sum()),
-        "saved": saved(all_seeds),
+        "labels_to_target": labels_to_reach(*mean_curve, goal),
+        "reached": int((curves.score >= goal).any(1).sum()),
+        "saved": saved_R.mean(),
         "saved_low": low,
         "saved_high": high,
     }

@@ -26,6 +26,7 @@ from alkit.labels import as_labels
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy
 from alkit.strategies.picks.single import top_k
+from alkit.strategies.regressors import predicts_numbers
 from alkit.validation import check_label_a_row
 
 
@@ -112,7 +113,7 @@ def score_gain_correlation(
 
     Parameters
     ----------
-    estimator : classifier with ``partial_fit``, or Pipeline that ends in one
+    estimator : classifier or regressor with ``partial_fit``, or Pipeline that ends in one
         An epoch of it is one call of ``partial_fit``, with ``max_epochs=1`` where it has that parameter.
     X, y : rows and labels
         The rows to train on and to score are drawn from these.
@@ -124,7 +125,7 @@ def score_gain_correlation(
     X_test, y_test : rows and labels, optional
         The gain is measured on these; by default, on all rows of X that are not drawn.
     scoring : str or callable, optional
-        A scikit-learn scorer; accuracy by default.
+        A scikit-learn scorer; by default accuracy, or R^2 of a regressor.
     n_seeds : int, default=5
         Repetitions, of which the spread is part of the result.
     random_state : int, RandomState or None, default=0
@@ -185,7 +186,7 @@ def _check_estimator(estimator: Any) -> None:
     if not hasattr(last, "partial_fit"):
         raise TypeError(
             f"{type(last).__name__} has no partial_fit, so it cannot be trained one epoch more; use "
-            "alkit.NetClassifier, or another classifier that has"
+            "alkit.NetClassifier, alkit.NetRegressor, or another estimator that has"
         )
 
 
@@ -215,7 +216,9 @@ def _repetition(
         X_test, y_test = take(X, rest), y[rest]
     rows = []
     with one_thread():
-        model = tell_classes(seeded(estimator, seed), np.unique(y))
+        model = seeded(estimator, seed)
+        if np.ndim(y) == 1 and not predicts_numbers(model):
+            model = tell_classes(model, np.unique(y))
         model = model.fit(take(X, train), y[train])
         model, X_pool, X_test = _last_step_on(model, take(X, pool), X_test)
         score = check_scoring(model, scoring)

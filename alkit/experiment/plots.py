@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from alkit.experiment.correlation import ScoreGainCorrelation
 
 _LINE_STYLES = ("-", "--", ":", "-.")
+_COLORS = [f"C{i}" for i in (0, 1, 2, 3, 4, 5, 6, 8, 9)]
+"""Matplotlib's cycle without its grey, which is the baseline's."""
+_MARKERS = ("", "o", "s", "^")
+"""Tell strategies of the same colour apart."""
+_LEGEND_LINES = 6
+"""Lines that a legend inside of the picture names at most."""
 
 
 class LearningCurveDisplay:
@@ -76,7 +82,7 @@ class LearningCurveDisplay:
         ax: Any = None,
         time_ax: Any = None,
         band: str = "interval",
-        score_name: str = "score",
+        score_name: str | None = None,
     ) -> Self:
         """Draw a comparison: one colour per strategy and one line style per estimator.
 
@@ -89,19 +95,24 @@ class LearningCurveDisplay:
             Where to draw the curves, and the seconds of training. By default one above the other in a new figure; with
             `ax` alone, only the curves are drawn.
         band : {"interval", "std"}, default="interval"
-            A 95 % confidence interval of the mean, or a standard deviation between seeds to either side.
-        score_name : str, default="score"
-            Label of the axis.
+            A 95 % confidence interval of the mean, or a standard deviation between seeds to either side, within 0
+            and 1 where all scores are. Left out for ten curves or more.
+        score_name : str, optional
+            Label of the axis; by default the name of the scorer. Of one such as ``"neg_root_mean_squared_error"`` the
+            error is drawn.
 
         Returns
         -------
         LearningCurveDisplay
         """
+        curves = comparison.curves()
+        if isinstance(comparison.scoring, str) and comparison.scoring.startswith("neg_"):
+            curves = {key: (n_labels, -score) for key, (n_labels, score) in curves.items()}
         display = cls(
-            comparison.curves(),
+            curves,
             fit_seconds=comparison.fit_seconds(),
             baseline=comparison.baseline,
-            score_name=score_name,
+            score_name=_name_of_scorer(comparison.scoring) if score_name is None else score_name,
         )
         return display.plot(ax=ax, time_ax=time_ax, band=band)
 
@@ -121,7 +132,7 @@ class LearningCurveDisplay:
 
         Parameters
         ----------
-        estimator : fitted ActiveLearningClassifier
+        estimator : fitted ActiveLearningClassifier or ActiveLearningRegressor
         X, y : rows and labels
             To score each round's model on.
         scoring : str or callable, optional
@@ -161,15 +172,16 @@ class LearningCurveDisplay:
             raise ValueError(f"band is {band!r}; pass 'interval' or 'std'")
         self._take_axes(ax, time_ax)
         estimators = list(dict.fromkeys(estimator for estimator, _ in self.curves))
-        colors = self._colors()
+        looks = self._looks()
         self.lines_ = []
         for (estimator, strategy), (n_labels, score) in self.curves.items():
             style = _LINE_STYLES[estimators.index(estimator) % len(_LINE_STYLES)]
             label = f"{strategy}, {estimator}" if len(estimators) > 1 else strategy
             x, mean = n_labels.mean(0), score.mean(0)
-            color = colors[estimator, strategy]
-            self.lines_ += self.ax_.plot(x, mean, style, color=color, label=label)
-            if len(score) > 1:
+            color, marker = looks[estimator, strategy]
+            self.lines_ += self.ax_.plot(x, mean, style, color=color, marker=marker, markersize=4, label=label)
+            # of many curves the bands would hide each other
+            if len(score) > 1 and len(self.curves) <= len(_COLORS):
                 self.ax_.fill_between(x, *_band(score, band), color=color, alpha=0.15, linewidth=0)
             if strategy == self.baseline:
                 self.ax_.axhline(mean[-1], color="grey", linestyle=":", linewidth=1)
@@ -179,13 +191,14 @@ class LearningCurveDisplay:
         self._label_axes()
         return self
 
-    def _colors(self) -> dict[tuple[str, str], str]:
-        """Return the colours of the curves: by strategy, the baseline in grey, or else by estimator."""
+    def _looks(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Return colour and marker of each curve: by strategy, the baseline in grey, or else by estimator."""
         strategies = list(dict.fromkeys(strategy for _, strategy in self.curves if strategy != self.baseline))
         if not strategies:
             estimators = list(dict.fromkeys(estimator for estimator, _ in self.curves))
-            return {key: f"C{estimators.index(key[0]) % 10}" for key in self.curves}
-        by_strategy = {name: f"C{i % 10}" for i, name in enumerate(strategies)} | {self.baseline: "grey"}
+            return {key: _look(estimators.index(key[0])) for key in self.curves}
+        grey = {self.baseline: ("grey", "")}
+        by_strategy = {name: _look(i) for i, name in enumerate(strategies)} | grey
         return {key: by_strategy[key[1]] for key in self.curves}
 
     def _take_axes(self, ax: Any, time_ax: Any) -> None:
@@ -199,7 +212,11 @@ class LearningCurveDisplay:
     def _label_axes(self) -> None:
         """Label the axes."""
         self.ax_.set(xlabel="labels acquired", ylabel=self.score_name)
-        self.ax_.legend(loc="lower right")
+        if len(self.lines_) > _LEGEND_LINES:
+            # beside the curves, which so many names would hide
+            self.ax_.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
+        else:
+            self.ax_.legend(loc="best")
         self.ax_.grid(alpha=0.3)
         if self.time_ax_ is not None:
             self.time_ax_.set(xlabel="labels acquired", ylabel="seconds\nper fit")
@@ -333,12 +350,28 @@ class ScoreGainDisplay:
         return self
 
 
+def _look(number: int) -> tuple[str, str]:
+    """Return colour and marker of the curve of a number."""
+    repeat, color = divmod(number, len(_COLORS))
+    return _COLORS[color], _MARKERS[repeat % len(_MARKERS)]
+
+
+def _name_of_scorer(scoring: Any) -> str:
+    """Return what a scorer measures, as far as it says: of one of errors, the error."""
+    name = scoring.removeprefix("neg_") if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+    return name.replace("_", " ")
+
+
 def _band(score: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper edge of the band around the mean of seeds."""
     if kind == "std":
         mean, std = score.mean(0), score.std(0, ddof=1)
-        return mean - std, mean + std
-    low, high = np.array([mean_interval(column) for column in score.T]).T
+        low, high = mean - std, mean + std
+    else:
+        low, high = np.array([mean_interval(column) for column in score.T]).T
+    if score.min() >= 0 and score.max() <= 1:
+        # a share of rows cannot be more than all of them
+        low, high = low.clip(0, 1), high.clip(0, 1)
     return low, high
 
 

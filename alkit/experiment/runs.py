@@ -15,14 +15,14 @@ from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from alkit._parallel import results_of
 from alkit._random import generator, seed_estimator
-from alkit.experiment.loop import ActiveLearningClassifier
 from alkit.experiment.run_keys import run_keys
 from alkit.experiment.run_store import RunStore
+from alkit.experiment.simulated_loop import SimulatedLoop
 from alkit.rows import Rows
 from alkit.validation import check_label_a_row
 
@@ -50,7 +50,7 @@ class Data(NamedTuple):
 
 
 def play(
-    loops: Sequence[ActiveLearningClassifier],
+    loops: Sequence[SimulatedLoop],
     labels: Sequence[tuple[str, str, int]],
     data: Data,
     scoring: Any,
@@ -141,7 +141,7 @@ def _job(i: int, loop: Any, label: tuple, purchases: Any, data: Data, scoring: A
     return i, run
 
 
-def _play_one(loop: ActiveLearningClassifier, purchases: Any, data: Data, scoring: Any) -> dict[str, Any]:
+def _play_one(loop: SimulatedLoop, purchases: Any, data: Data, scoring: Any) -> dict[str, Any]:
     """Play one loop, score each round, and return the results as plain JSON types."""
     score = check_scoring(loop, scoring)
     with one_thread(), warnings.catch_warnings(record=True) as caught:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from alkit.experiment.comparison import Comparison
-from alkit.experiment.loop import ActiveLearningClassifier
+from alkit.experiment.loop import simulated
 from alkit.experiment.runs import Data, Run, play, seeded
 from alkit.labels import as_labels
 from alkit.rows import Rows
@@ -74,7 +74,7 @@ def evaluate_transfer(
     # the labels that each run had acquired by each of its rounds
     purchases = [[run.labeled_indices[:n] for n in run.n_labels] for run in others]
     trained = play(
-        [ActiveLearningClassifier(seeded(model, seed), random_state=seed) for seed in seeds],
+        [simulated(seeded(model, seed), random_state=seed) for seed in seeds],
         [(run.estimator, run.strategy, run.seed) for run in others],
         Data(X, as_labels(y), X_test, as_labels(y_test)),
         comparison.scoring,

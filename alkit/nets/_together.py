@@ -15,19 +15,21 @@ from torch.func import functional_call, stack_module_state, vmap
 from alkit._random import isolated_rng
 from alkit._turns import torch_modes_kept
 from alkit.nets.classifier import NetClassifier
+from alkit.nets.regressor import NetRegressor
 from alkit.nets.training.batches import EpochBatches, epoch_batches
 from alkit.nets.training.budget import TrainingBudget
 from alkit.nets.training.outputs import first_output
 from alkit.nets.training.tensors import Tensors, fetch
 from alkit.rows import Rows, n_rows
 
+Net = NetClassifier | NetRegressor
 # Layers that are faster together; convolutions are slower, recurrent layers cannot be vmapped.
 _FASTER_LAYERS = (nn.Linear, nn.LayerNorm, nn.BatchNorm1d)
 # Beyond, the networks' weights leave the cache at each step and one after another is faster (measured on 2 cores).
 _MAX_WEIGHTS = 2_000_000
 # Optimizers that treat every weight alone, so that stacked weights are the same as weights apart.
 _OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop)
-# Parameters of NetClassifier that a joint fit follows whatever their values; others must have their defaults.
+# Parameters of a network that a joint fit follows whatever their values; others must have their defaults.
 _FOLLOWED_PARAMS = (
     "lr", "max_epochs", "min_steps", "batch_size", "batching", "classes", "class_weight", "random_state",
     "embedding_layer",
@@ -35,7 +37,7 @@ _FOLLOWED_PARAMS = (
 
 
 @torch_modes_kept()
-def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> bool:
+def fit_together(nets: Sequence[Net], X: Rows, y: Any, seed: int) -> bool:
     """Fit networks together if they allow it and that is faster; tell whether they were fitted.
 
     Each network begins as it would alone with its own ``random_state``, and shuffles as it would if it drew nothing
@@ -43,10 +45,10 @@ def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> b
 
     Parameters
     ----------
-    nets : sequence of NetClassifier
+    nets : sequence of NetClassifier or NetRegressor
         Clones of one, each with a ``random_state`` of its own.
     X, y : rows, labels
-        As for `NetClassifier.fit`.
+        As for their ``fit``.
     seed : int
         Seeds dropout.
 
@@ -82,11 +84,15 @@ def fit_together(nets: Sequence[NetClassifier], X: Rows, y: Any, seed: int) -> b
     return True
 
 
-def _can_train_together(net: NetClassifier) -> bool:
+def _can_train_together(net: Net) -> bool:
     """Whether a fit is nothing but epochs of steps, and has no setting that a joint step does not follow."""
-    if type(net) is not NetClassifier or net.optimizer not in _OPTIMIZERS or not isinstance(net.criterion, type):
+    if (
+        type(net) not in (NetClassifier, NetRegressor)
+        or net.optimizer not in _OPTIMIZERS
+        or not isinstance(net.criterion, type)
+    ):
         return False
-    defaults = NetClassifier(net.module, optimizer=net.optimizer, criterion=net.criterion).get_params(deep=False)
+    defaults = type(net)(net.module, optimizer=net.optimizer, criterion=net.criterion).get_params(deep=False)
     return all(
         name in _FOLLOWED_PARAMS or (name in defaults and _is_same(value, defaults[name]))
         for name, value in net.get_params(deep=False).items()
@@ -106,7 +112,7 @@ def _belongs_to_a_part(name: str) -> bool:
     return name.startswith(("_", "module", "criterion__", "optimizer__"))
 
 
-def _epochs(net: NetClassifier, n: int, rng_state: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def _epochs(net: Net, n: int, rng_state: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Yield the row numbers of each batch, epoch by epoch without end, as the network would draw them alone."""
     rng = torch.Generator().set_state(rng_state)
     while True:
@@ -119,7 +125,7 @@ class _StackedNets:
     Everything but weights is taken from the first: all are clones of one.
     """
 
-    def __init__(self, nets: Sequence[NetClassifier], X: Rows, y: np.ndarray):
+    def __init__(self, nets: Sequence[Net], X: Rows, y: np.ndarray):
         self.nets = nets
         self.first = nets[0]
         self.dataset = self.first.get_dataset(X, y)

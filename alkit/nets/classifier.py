@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
+import skorch
 import torch
-from sklearn.utils import check_random_state
 from torch import nn
-from torch.utils.data import Dataset
 
-from alkit._random import isolated_rng
 from alkit._turns import fits_alone
-from alkit.nets.training.budget import BudgetSpent, TrainingBudget
-from alkit.nets.training.callbacks import raised_by_early_stopping
-from alkit.nets.training.label_codes import check_labels, class_weights, encode
-from alkit.nets.training.sample_weight import as_tensor, check_weights, scaled_to_classes
-from alkit.nets.training.scoring_net import ScoringNet
-from alkit.nets.training.tensors import labels_of, unwrap
-from alkit.rows import Rows, n_rows
+from alkit.nets.training.sample_weight import as_tensor, scaled_to_classes
+from alkit.nets.training.tasks import OneLabel, Positions
+from alkit.nets.training.training_net import TrainingNet
+from alkit.rows import Rows
 
 
-class NetClassifier(ScoringNet):
+class NetClassifier(TrainingNet, skorch.NeuralNetClassifier):
     """A torch network as a scikit-learn classifier: skorch's, made for small, growing label sets.
 
     Parameters
@@ -33,8 +26,9 @@ class NetClassifier(ScoringNet):
         (attribute or key). A class is built anew at each fit, with ``module__*`` and, where its signature has them,
         ``n_features`` and ``n_classes``; an instance, e.g. a pretrained network, is copied at each fit.
     criterion : class, default=torch.nn.CrossEntropyLoss
-        The loss. With :class:`torch.nn.BCEWithLogitsLoss` one logit per row, that of the second of two classes, will
-        do. :class:`torch.nn.NLLLoss` takes probabilities, as in skorch, or log-probabilities, as in torch.
+        The loss. Of several labels, cross-entropy is that of each, :class:`torch.nn.BCEWithLogitsLoss`. With that, one
+        logit per row, that of the second of two classes, will do for one label. :class:`torch.nn.NLLLoss` takes
+        probabilities, as in skorch, or log-probabilities, as in torch.
     optimizer : class, default=torch.optim.Adam
         The optimizer. Adam and AdamW run fused unless ``optimizer__fused`` or ``optimizer__foreach`` says otherwise.
     lr : float, default=0.001
@@ -50,10 +44,16 @@ class NetClassifier(ScoringNet):
         ``iterator_valid__batch_size``.
     batching : {"flexible", "upsample", "fixed"}, default="flexible"
         What becomes of the rest that fills no batch, see :func:`alkit.nets.training.batches.batch_sizes`.
+    task : {"positions"}, optional
+        "positions" has the network answer for each position of a row, such as a pixel or a step of a sequence: logits
+        ``(n, n_classes, *S)``, and y ``(n, *S)`` of ints, each the number of the output that is right or the loss's
+        ``ignore_index``, -100 by default, where there is no label. Otherwise y tells: one label per row, or a matrix
+        (n, L) of zeros and ones, of several labels per row, as scikit-learn's ``MLPClassifier`` takes it.
     classes : array-like, optional
         Every label there may be, where some may not be seen yet. Sorted, as scikit-learn does.
     class_weight : "balanced" or dict of label to weight, optional
-        Weights of the classes in the loss.
+        Weights of the classes in the loss. Of several labels, how much more a label counts where it is on than where it
+        is off; the dict names columns.
     warm_start : bool or "shrink_perturb", default=False
         Whether a fit goes on from the last one's weights: as they are, with its optimizer (True), or shrunk and blended
         with new ones [1]_. If the width of X or the classes have changed, a fit starts fresh and warns.
@@ -74,7 +74,9 @@ class NetClassifier(ScoringNet):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Known labels, sorted.
+        Known labels, sorted; of several labels per row and of positions, numbers of outputs.
+    multilabel_ : bool
+        Whether the network was fitted to several labels per row.
     module_ : torch.nn.Module
         The fitted network, in eval mode.
     history_ : skorch.history.History
@@ -112,6 +114,9 @@ class NetClassifier(ScoringNet):
     (150, 3)
     """
 
+    _targets_named = "the classes"
+    _remedy = "; declare all labels with classes=[...] to avoid it"
+
     def __init__(
         self,
         module: Any,
@@ -123,6 +128,7 @@ class NetClassifier(ScoringNet):
         min_steps: int | None = None,
         batch_size: int = 32,
         batching: str = "flexible",
+        task: str | None = None,
         classes: Any = None,
         class_weight: Any = None,
         warm_start: bool | str = False,
@@ -148,6 +154,7 @@ class NetClassifier(ScoringNet):
             **kwargs,
         )
         self.min_steps = min_steps
+        self.task = task
         self.batching = batching
         self.class_weight = class_weight
         self.shrink = shrink
@@ -166,70 +173,8 @@ class NetClassifier(ScoringNet):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self.row_adapter.allow_nan
+        tags.classifier_tags.multi_label = True
         return tags
-
-    @fits_alone
-    def fit(self, X: Rows, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> NetClassifier:
-        """Fit the network.
-
-        Parameters
-        ----------
-        X : array, sparse matrix, DataFrame, tensor, list, dict or Dataset of n rows
-            The rows.
-        y : array-like of shape (n,), optional
-            Labels; may be left out if X is a Dataset that yields (x, y).
-        sample_weight : array-like of shape (n,), optional
-            Weights of the rows in the loss, multiplied with those of their classes. The criterion must have a
-            ``reduction``, as torch's have.
-        **fit_params : dict
-            Passed to the network's ``forward``, and to `train_split`.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            On bad input (the message names cause and remedy), and if the loss is not finite.
-        """
-        if self.warm_start not in (False, True, "shrink_perturb"):
-            raise ValueError(f"warm_start={self.warm_start!r} is unknown; choose False, True or 'shrink_perturb'")
-        self.check_training_readiness()
-        warm = bool(self.warm_start) and self.initialized_
-        # refused before anything of an earlier fit is lost
-        budget = TrainingBudget(self.max_epochs, self.min_steps)
-        if sample_weight is not None:
-            sample_weight = check_weights(sample_weight, n_rows(X))
-        n_epochs = len(self.history_ or ()) if warm else 0
-        with self.seeded(n_epochs):
-            X, y = self.prepare(X, y, warm, sample_weight, **fit_params)
-            return self._train(X, y, budget, sample_weight, **fit_params)
-
-    def prepare(
-        self, X: Rows, y: Any, warm: bool = False, sample_weight: np.ndarray | None = None, **fit_params: Any
-    ) -> tuple[Rows, np.ndarray]:
-        """Do what comes before the first epoch of a fit; return checked rows and labels."""
-        before = self._input_and_classes() if warm else None
-        X, y = self._check_rows_and_labels(X, y)
-        self._learn_classes(X, y, self._classes_with_those_known(y) if warm else self.classes, reset=True)
-        if warm and before != self._input_and_classes():
-            warnings.warn(
-                f"warm_start={self.warm_start!r}, but the shape of rows or the classes have changed from {before} "
-                f"to {self._input_and_classes()}: starting fresh; declare all labels with classes=[...] to avoid it",
-                UserWarning,
-                stacklevel=3,
-            )
-            warm = False
-        if not warm:
-            self._build()
-        elif self.warm_start == "shrink_perturb":
-            self._shrink_perturb()
-        self._try_first_rows(X, **fit_params)
-        self._weigh_classes(y, sample_weight)
-        return X, y
 
     @fits_alone
     def partial_fit(
@@ -256,12 +201,8 @@ class NetClassifier(ScoringNet):
         -------
         self
         """
-        self.check_training_readiness()
-        budget = TrainingBudget(self.max_epochs if epochs is None else epochs, min_steps=0)
-        if sample_weight is not None:
-            sample_weight = check_weights(sample_weight, n_rows(X))
-        with self.seeded(len(self.history_ or ())):
-            X, y = self._check_rows_and_labels(X, y)
+
+        def learn(X: Rows, y: np.ndarray) -> None:
             # A network that skorch's `initialize` built knows no classes yet.
             is_first_call = not self.initialized_ or "classes_inferred_" not in vars(self)
             if is_first_call:
@@ -269,43 +210,29 @@ class NetClassifier(ScoringNet):
                 self._learn_classes(X, y, declared, reset=True)
             else:
                 self._learn_classes(X, y, self.known_classes)
-            if not self.initialized_:
-                self._build()
-            self._try_first_rows(X, **fit_params)
-            self._weigh_classes(y, sample_weight)
-            return self._train(X, y, budget, sample_weight, _routing_method="partial_fit", **fit_params)
 
-    def fit_loop(self, X: Rows, y: Any = None, epochs: int | None = None, **fit_params: Any) -> NetClassifier:
-        """Run skorch's loop over epochs: by default `max_epochs` of them (20 where it is None)."""
-        if epochs is None:
-            epochs = TrainingBudget(self.max_epochs, min_steps=0).most_epochs
-        return super().fit_loop(X, y, epochs=epochs, **fit_params)
+        return self._fit_more(X, y, learn, sample_weight, epochs, **fit_params)
 
-    def _check_rows_and_labels(self, X: Rows, y: Any) -> tuple[Rows, np.ndarray]:
-        """Return checked rows, and y, or the labels that X yields, as an array."""
-        X, y = unwrap(X, y)
-        X = self.row_adapter.arrange(X)
-        n = self._count_checked(X)
-        if y is None and isinstance(X, Dataset):
-            y = labels_of(X)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; pass y, "
-                "or a Dataset whose items are (x, y)"
-            )
-        return X, check_labels(y, n)
+    def _learn_targets(self, X: Rows, y: np.ndarray, warm: bool) -> None:
+        self._learn_classes(X, y, self._classes_with_those_known(y) if warm else self.classes, reset=True)
 
     def _learn_classes(self, X: Rows, y: np.ndarray, declared: Any, reset: bool = False) -> None:
         """Remember the classes, those declared or else those in y, and the shape of rows (checked, unless reset)."""
-        classes = np.unique(y if declared is None or not len(declared) else declared)
-        encode(y, classes)  # raises where y holds a label that is none of them
+        task = self.task_for(y)
+        if not reset and task != self.task_:
+            raise ValueError(
+                f"y has shape {y.shape}, which is of another task than the network was fitted to ({self.task_}); fit "
+                "it again"
+            )
+        classes = task.classes(y, None if declared is None or not len(declared) else declared)
+        task.encode(y, classes)  # raises where y holds a label that is none of them
         if len(classes) < 2:
             raise ValueError(
                 f"y holds one class, {classes.tolist()}, but a classifier needs two or more; label rows of another "
                 "class, or declare every label there may be with classes=[...]"
             )
         self._check_row_shape(X, reset=reset)
-        self.classes_inferred_ = classes
+        self.task_, self.classes_inferred_ = task, classes
 
     def _classes_with_those_known(self, y: np.ndarray) -> Any:
         """Return the classes of a warm start: those declared, or else those known and those in y."""
@@ -313,67 +240,37 @@ class NetClassifier(ScoringNet):
         # Labels of another kind are no further classes of the same task.
         if self.classes is not None or known is None or known.dtype.kind != y.dtype.kind:
             return self.classes
-        return np.union1d(known, y)
+        task = self.task_for(y)
+        if task != self.task_:
+            return None
+        if isinstance(task, Positions):
+            return max(known, task.classes(y, None), key=len)
+        return np.union1d(known, y) if isinstance(task, OneLabel) else None
 
-    def _input_and_classes(self) -> tuple:
-        """Return what must stay the same for weights to be kept: the shape of a row, where it counts, and classes."""
-        is_sized = self.row_adapter.is_sized(self.integer_inputs_)
-        shape = getattr(self, "input_shape_", None) if is_sized else None
-        return shape, [] if self.known_classes is None else self.known_classes.tolist()
+    def _input_and_targets(self) -> tuple:
+        classes = [] if self.known_classes is None else self.known_classes.tolist()
+        return self._sized_row(), classes, self.multilabel_
 
-    def seeded(self, n_epochs: int) -> AbstractContextManager[None]:
-        """Isolate and seed global random states, unless random_state is None; later epochs draw other numbers."""
-        if self.random_state is None:
-            return nullcontext()
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return isolated_rng(self.compute_device, (seed + n_epochs) % 2**32)
-
-    def _train(
-        self, X: Rows, y: np.ndarray, budget: TrainingBudget, sample_weight: Any = None, **fit_params: Any
-    ) -> NetClassifier:
-        """Run the epochs; of KeyboardInterrupts, only that of skorch's EarlyStopping may end them."""
-        self.notify("on_train_begin", X=X, y=y)
-        self.budget_ = budget
-        try:
-            rows = self._weighted_rows(X, y, sample_weight)
-            self.fit_loop(rows, y, epochs=budget.most_epochs, **fit_params)
-        except BudgetSpent:
-            pass
-        except KeyboardInterrupt as interrupt:
-            if not raised_by_early_stopping(interrupt):
-                raise
-        finally:
-            self.budget_ = None
-            for part in self.parts(self._modules):
-                _detach_stored_tensors(part)
-            self._set_training(False)
-        self.notify("on_train_end", X=X, y=y)
-        return self
-
-    def _weighted_rows(self, X: Rows, y: np.ndarray, sample_weight: np.ndarray | None) -> Rows:
-        """Return rows whose weights come with them, or just rows if they have none."""
+    def _loss_weights(self, y: np.ndarray, sample_weight: np.ndarray | None) -> torch.Tensor | None:
         weights = as_tensor(sample_weight)
         if weights is None and not self.is_single_logit_:
-            return X
-        codes = encode(y, self.classes_inferred_)
+            return None
+        codes = self.task_.encode(y, self.classes_inferred_)
         if self.is_single_logit_:
             # a loss of single logits has no weights of classes
-            of_classes = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
+            of_classes = self.task_.class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
             if of_classes is not None:
                 weights = of_classes[codes] if weights is None else weights * of_classes[codes]
-        elif weights is not None:
+        elif weights is not None and isinstance(self.task_, OneLabel):
             weights = scaled_to_classes(weights, codes, getattr(vars(self).get("criterion_"), "weight", None))
-        if weights is None:
-            return X
-        dataset: Any = self.get_dataset(X, y)
-        dataset.weights = weights
-        return dataset
+        return weights
 
     def _weigh_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Put class weights into the loss; "balanced" ones change with y and the weights of rows."""
-        weights = class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
+        name = self.task_.weight_name
+        weights = self.task_.class_weights(self.class_weight, self.classes_inferred_, y, sample_weight)
         criterion = vars(self).get("criterion_")
-        if not hasattr(criterion, "weight"):
+        if not hasattr(criterion, name):
             if weights is None:
                 return
             raise TypeError(
@@ -387,12 +284,4 @@ class NetClassifier(ScoringNet):
             weights = vars(self).get("own_weights_")
         if weights is not None:
             weights = weights.to(self.compute_device, self.dtype_)
-        setattr(criterion, "weight", weights)  # noqa: B010
-
-
-def _detach_stored_tensors(module: nn.Module) -> None:
-    """Detach activations that layers have stored: tensors with a graph can be neither copied nor pickled."""
-    for layer in module.modules():
-        for name, value in vars(layer).items():
-            if isinstance(value, torch.Tensor) and value.grad_fn is not None:
-                vars(layer)[name] = value.detach()
+        setattr(criterion, name, weights)

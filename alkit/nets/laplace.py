@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, generator, sampling_seed, seed_estimator
+from alkit.labels import most_probable
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import LinearCall, last_linear_call
 from alkit.nets.mlp import DropoutMLPClassifier
-from alkit.nets.training.outputs import softmax
 from alkit.nets.training.scoring_net import Device
 from alkit.nets.training.tensors import Tensors
 from alkit.rows import Rows, n_rows
@@ -110,6 +110,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         The fitted estimator.
     classes_ : array (C,)
         Known labels.
+    multilabel_ : bool
+        Whether the network was fitted to several labels per row.
     prior_precision_ : float
         The precision used.
     posterior_ : KroneckerPosterior
@@ -149,8 +151,8 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ----------
         X : rows of any kind the estimator takes
             The rows.
-        y : array-like of shape (n,)
-            Labels.
+        y : array-like of shape (n,), or 0/1 matrix (n, L)
+            Labels; several per row, on or off, in a matrix.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows in the loss, and in the posterior, in which a row of weight two counts as two rows.
 
@@ -169,10 +171,11 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         estimator = clone(self.estimator)
         seed_estimator(estimator, generator(self.random_state))
         self.estimator_ = estimator.fit(X, y, sample_weight=sample_weight)
-        self.classes_ = estimator.classes_
+        self.classes_, self.multilabel_ = estimator.classes_, estimator.multilabel_
         take_over_features(self, estimator)
         net, X = self._net(X)
-        if not isinstance(net.criterion_, nn.CrossEntropyLoss):
+        cross_entropy = nn.BCEWithLogitsLoss if self.multilabel_ else nn.CrossEntropyLoss
+        if not isinstance(net.criterion_, cross_entropy):
             raise TypeError(
                 f"the Laplace approximation here is that of cross-entropy, but the network was trained with "
                 f"{type(net.criterion_).__name__}; use criterion=torch.nn.CrossEntropyLoss"
@@ -240,7 +243,7 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         def samples(embedding_N_D: Tensor, call: LinearCall) -> Tensor:
             logits_N_KC = embedding_N_D @ weights_D_KC.to(embedding_N_D)
-            return softmax(logits_N_KC.unflatten(1, (n_samples, -1)))
+            return net.task_.proba(logits_N_KC.unflatten(1, (n_samples, -1)))
 
         with net.scoring():
             return net.gather(n_rows(X), _of_last_layer(net, X, samples), to)
@@ -266,13 +269,13 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             embedding_N_D = embedding_N_D.double()
             posterior = self.posterior_.like(embedding_N_D)
             variance_N_C = posterior.variance(embedding_N_D)
-            return softmax(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
+            return net.task_.proba(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
 
         with net.scoring():
             return net.gather(n_rows(X), _of_last_layer(net, X, averages), to)
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the most probable label of each row; of several labels, those that are on.
 
         Parameters
         ----------
@@ -281,10 +284,9 @@ class LaplaceClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or 0/1 (n, L)
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        return most_probable(self.predict_proba(X), self.classes_, self.multilabel_)
 
     def embed(self, X: Rows) -> np.ndarray:
         """Return the embedding of each row, see :meth:`NetClassifier.embed`.
@@ -336,7 +338,8 @@ def _weights(sample_weight: Any, n: int) -> Tensor:
 def _factors(net: NetClassifier, X: Rows, weights_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the last layer's weights (C, D), and the factors of inputs (D, D) and outputs (C, C), summed over rows.
 
-    The Hessian of cross-entropy in the logits is diag(p) - p p^T, whatever the labels are.
+    The Hessian of cross-entropy in the logits is diag(p) - p p^T, whatever the labels are; of several labels, which are
+    independent, diag(p (1 - p)).
     """
     inputs_D_D: Any = 0
     outputs_C_C: Any = 0
@@ -344,12 +347,15 @@ def _factors(net: NetClassifier, X: Rows, weights_N: Tensor) -> tuple[Tensor, Te
     with net.scoring():
         for embedding_N_D, call in _of_last_layer(net, X, lambda *of_batch: of_batch):
             embedding_N_D = embedding_N_D.double()
-            proba_N_C = call.output.double().softmax(1)
+            proba_N_C = net.task_.proba(call.output.double())
             weights_N_1 = weights_N[start : start + len(proba_N_C), None].to(proba_N_C)
             start += len(proba_N_C)
             inputs_D_D = inputs_D_D + embedding_N_D.t() @ (weights_N_1 * embedding_N_D)
             weighted_N_C = weights_N_1 * proba_N_C
-            outputs_C_C = outputs_C_C + (weighted_N_C.sum(0).diag() - proba_N_C.t() @ weighted_N_C)
+            if net.multilabel_:
+                outputs_C_C = outputs_C_C + (weighted_N_C * (1 - proba_N_C)).sum(0).diag()
+            else:
+                outputs_C_C = outputs_C_C + (weighted_N_C.sum(0).diag() - proba_N_C.t() @ weighted_N_C)
     mean_C_D = call.weight.detach().double()
     if call.bias is not None:
         bias_C_1 = call.bias.detach().double()[:, None]

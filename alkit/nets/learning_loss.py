@@ -17,7 +17,9 @@ from alkit.nets.training.scoring_net import Device
 from alkit.rows import Rows, n_rows
 
 
-def margin_ranking_loss(predicted_B: torch.Tensor, true_B: torch.Tensor, margin: float = 1.0) -> torch.Tensor:
+def margin_ranking_loss(
+    predicted_B: torch.Tensor, true_B: torch.Tensor, margin: float = 1.0, weights_B: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return how badly predicted losses rank rows: a hinge on the order of each pair.
 
     Row i of a batch is paired with row B - 1 - i; the middle one of an odd batch has no partner.
@@ -28,12 +30,14 @@ def margin_ranking_loss(predicted_B: torch.Tensor, true_B: torch.Tensor, margin:
         Predicted and true losses; only the sign of true differences counts, so they get no gradient.
     margin : float, default=1.0
         By how much the prediction must separate the two rows of a pair.
+    weights_B : tensor (B,), optional
+        Weights of rows. A pair counts as often as its rows would meet if each were repeated: by their product.
 
     Returns
     -------
     tensor ()
         max(0, margin - s (predicted_i - predicted_j)), averaged over pairs, with s = 1 if row i has the higher loss
-        and else -1.
+        and else -1. Zero where no pair counts.
 
     References
     ----------
@@ -51,7 +55,10 @@ def margin_ranking_loss(predicted_B: torch.Tensor, true_B: torch.Tensor, margin:
     true_difference_P = (true_B - true_B.flip(0))[:n_pairs]
     sign_P = torch.where(true_difference_P > 0, 1.0, -1.0).to(predicted_B.dtype)
     hinge_P = (margin - sign_P * difference_P).clamp_min(0)
-    return hinge_P.sum() / max(1, n_pairs)
+    if weights_B is None:
+        return hinge_P.sum() / max(1, n_pairs)
+    weights_P = (weights_B * weights_B.flip(0))[:n_pairs].to(hinge_P)
+    return (hinge_P * weights_P).sum() / weights_P.sum().clamp_min(torch.finfo(hinge_P.dtype).tiny)
 
 
 class LossHead(nn.Module):
@@ -191,10 +198,10 @@ class LearningLossClassifier(NetClassifier):
             return super().get_loss(y_pred, y_true, *args, training=training, **kwargs)
         logits, out, predicted = y_pred
         task_loss = super().get_loss(out, y_true, *args, training=training, **kwargs)
-        codes = y_true.codes if isinstance(y_true, WeightedCodes) else y_true
+        codes, weights = y_true if isinstance(y_true, WeightedCodes) else (y_true, None)
         with torch.no_grad():
             true = row_losses(self.criterion_, *self._criterion_arguments(logits, codes))
-        ranking_loss = margin_ranking_loss(predicted, true, self.loss_margin)
+        ranking_loss = margin_ranking_loss(predicted, true, self.loss_margin, weights)
         return task_loss + self.loss_weight * ranking_loss
 
     def _try_first_rows(self, X: Rows, **fit_params: Any) -> None:

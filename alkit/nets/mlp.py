@@ -1,4 +1,4 @@
-"""A ready-made network with dropout, for people who do not write torch code."""
+"""Ready-made networks with dropout, for people who do not write torch code."""
 
 from __future__ import annotations
 
@@ -6,43 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import nn
+from sklearn.base import ClassifierMixin, RegressorMixin
 
+from alkit.labels import as_labels, as_numbers
+from alkit.nets._mlp import DropoutMLP, DropoutMLPEstimator
 from alkit.nets.classifier import NetClassifier
+from alkit.nets.regressor import NetRegressor
 from alkit.nets.training.scoring_net import Device
-from alkit.rows import Rows, dense, readable
-from alkit.validation import check_shape, checked, was_checked
+from alkit.nets.training.tasks import is_label_matrix
+from alkit.rows import Rows
+
+__all__ = ["DropoutMLP", "DropoutMLPClassifier", "DropoutMLPRegressor"]
 
 
-class DropoutMLP(nn.Sequential):
-    """Linear, ReLU and dropout for each hidden layer, then a linear layer.
-
-    Parameters
-    ----------
-    n_features, n_classes : int
-        Inputs and outputs.
-    hidden_layer_sizes : sequence of int
-        Units of each hidden layer.
-    dropout : float
-        Probability of dropping a hidden unit.
-    """
-
-    def __init__(self, n_features: int, n_classes: int, hidden_layer_sizes: Sequence[int], dropout: float):
-        layers: list[nn.Module] = []
-        width = n_features
-        for size in hidden_layer_sizes:
-            layers += [nn.Linear(width, size), nn.ReLU(), nn.Dropout(dropout)]
-            width = size
-        super().__init__(*layers, nn.Linear(width, n_classes))
-
-
-# Holds a NetClassifier instead of being one: skorch sets attributes in __init__, which scikit-learn's estimator checks
-# forbid, so that a subclass could not pass them.
-class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
+class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
     """A multi-layer perceptron with dropout, whose draws tell how sure it is: no torch code needed.
 
     Parameters
@@ -78,7 +56,9 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
     net_ : NetClassifier
         The fitted network.
     classes_ : ndarray of shape (n_classes,)
-        Known labels, sorted.
+        Known labels, sorted; of several labels per row, the numbers of columns.
+    multilabel_ : bool
+        Whether the network was fitted to several labels per row.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn.
 
@@ -99,6 +79,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
     >>> model[-1].sample_proba(X, n_samples=5, random_state=0).shape
     (150, 5, 3)
     """
+
+    _network_class = NetClassifier
 
     def __init__(
         self,
@@ -128,19 +110,10 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.min_steps = min_steps
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # those that 0.1.0 pickled have no `min_steps`
-        super().__setstate__({"min_steps": None} | state)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
         return tags
-
-    @property
-    def replaced_by_fit(self) -> tuple[str, ...]:
-        """Attributes that a fit replaces without changing what they hold; none of a fit that goes on from it."""
-        return () if self.warm_start else ("net_",)
 
     def fit(self, X: Rows, y: Any, sample_weight: Any = None) -> DropoutMLPClassifier:
         """Fit the network.
@@ -149,8 +122,8 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : array, sparse matrix or DataFrame of shape (n, n_features)
             Numbers, best of similar scale.
-        y : array-like of shape (n,)
-            Labels.
+        y : array-like of shape (n,), or 0/1 matrix (n, L)
+            Labels; several per row, on or off, in a matrix.
         sample_weight : array-like of shape (n,), optional
             Weights of the rows in the loss, multiplied with those of their classes.
 
@@ -163,29 +136,11 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             On bad input (the message names cause and remedy), and if the loss is not finite.
         """
-        if len(self.hidden_layer_sizes) == 0 or not 0 <= self.dropout < 1:
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} and dropout={self.dropout!r}: give at least one "
-                "hidden layer, and a dropout from 0 to below 1"
-            )
-        must_check = not was_checked(X)
-        X = _as_rows(X)
-        _, y = validate_data(self, X, y, accept_sparse=["csr", "csc", "coo"], ensure_all_finite=must_check)
-        net = self._net_to_fit()
-        with checked(X):
-            self.net_ = net.fit(X, y, sample_weight)
-        self.classes_ = net.classes_
+        several = y is not None and is_label_matrix(as_labels(y))
+        self._fit_network(X, y, sample_weight, multi_output=several)
+        self.classes_ = self.net_.classes_
+        self.multilabel_ = self.net_.multilabel_
         return self
-
-    def _net_to_fit(self) -> NetClassifier:
-        """Return the fitted network, where a warm start can go on from it, or else a new one."""
-        params = self.get_params(deep=False)
-        module_params = {f"module__{name}": params.pop(name) for name in ("hidden_layer_sizes", "dropout")}
-        fitted = getattr(self, "net_", None)
-        # With other layers, there are no weights to go on from.
-        if self.warm_start and fitted is not None and module_params.items() <= fitted.get_params(deep=False).items():
-            return fitted.set_params(**params)
-        return NetClassifier(DropoutMLP, **module_params, **params)
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities.
@@ -198,6 +153,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, n_classes), float32
+            Of several labels, the probability that each is on.
         """
         net, X = self.network_for(X)
         return net.predict_proba(X)
@@ -207,7 +163,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         return net._predict_proba_tensor(X, to)
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the most probable label of each row; of several labels, those that are on.
 
         Parameters
         ----------
@@ -216,7 +172,7 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or 0/1 (n, L)
         """
         net, X = self.network_for(X)
         return net.predict(X)
@@ -255,52 +211,145 @@ class DropoutMLPClassifier(ClassifierMixin, BaseEstimator):
         net, X = self.network_for(X)
         return net._sample_proba_tensor(X, n_samples, random_state, consistent, to)
 
-    def embed(self, X: Rows) -> np.ndarray:
-        """Return the last hidden layer of each row.
+
+class DropoutMLPRegressor(RegressorMixin, DropoutMLPEstimator):
+    """A multi-layer perceptron with dropout for numbers, whose draws tell how sure it is: no torch code needed.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, lr, max_epochs, batch_size, batching, warm_start, random_state, device, min_steps
+        As in :class:`DropoutMLPClassifier`.
+    dropout : float, default=0.1
+        Probability of dropping a hidden unit, in [0, 1).
+
+    Attributes
+    ----------
+    net_ : NetRegressor
+        The fitted network.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As in scikit-learn.
+
+    Notes
+    -----
+    y is scaled inside; X is not: put a :class:`sklearn.preprocessing.StandardScaler` before it.
+
+    Examples
+    --------
+    >>> from alkit.nets import DropoutMLPRegressor
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), DropoutMLPRegressor(max_epochs=30, random_state=0)).fit(X, y)
+    >>> model.score(X, y) > 0.5
+    True
+    >>> mean, std = model.predict(X, return_std=True)
+    >>> model[-1].sample_y(X, n_samples=5, random_state=0).shape
+    (442, 5)
+    """
+
+    _network_class = NetRegressor
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (128,),
+        dropout: float = 0.1,
+        lr: float = 0.003,
+        max_epochs: int | None = None,
+        batch_size: int = 32,
+        batching: str = "flexible",
+        warm_start: bool | str = False,
+        random_state: Any = None,
+        device: str = "cpu",
+        min_steps: int | None = None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.dropout = dropout
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.batching = batching
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.min_steps = min_steps
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Rows, y: Any, sample_weight: Any = None) -> DropoutMLPRegressor:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n, n_features)
+            Numbers, best of similar scale.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Numbers to predict.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows in the loss.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            On bad input (the message names cause and remedy), and if the loss is not finite.
+        """
+        self._fit_network(X, y if y is None else as_numbers(y), sample_weight, multi_output=True)
+        return self
+
+    def predict(self, X: Rows, return_std: bool = False) -> Any:
+        """Return the numbers predicted, and how far they spread, see :meth:`NetRegressor.predict`.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n, n_features)
+            The rows, read a batch at a time.
+        return_std : bool, default=False
+            Whether to return the standard deviation of 20 draws of dropout too.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_outputs), or a pair of them
+        """
+        net, X = self.network_for(X)
+        return net.predict(X, return_std)
+
+    def _predict_tensor(self, X: Rows, return_std: bool = False, to: Device = None) -> Any:
+        net, X = self.network_for(X)
+        return net._predict_tensor(X, return_std, to)
+
+    def sample_y(
+        self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
+    ) -> np.ndarray:
+        """Return predictions under draws of dropout, see :meth:`NetRegressor.sample_y`.
 
         Parameters
         ----------
         X : array, sparse matrix or DataFrame of shape (n, n_features)
             The rows.
+        n_samples, random_state, consistent
+            As in :meth:`DropoutMLPClassifier.sample_proba`.
 
         Returns
         -------
-        ndarray of shape (n, hidden_layer_sizes[-1]), float32
+        ndarray of shape (n, n_samples) or (n, n_samples, n_outputs), float64
         """
         net, X = self.network_for(X)
-        return net.embed(X)
+        return net.sample_y(X, n_samples, random_state, consistent)
 
-    def _embed_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
+    def _sample_y_tensor(
+        self,
+        X: Rows,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
+    ) -> torch.Tensor:
         net, X = self.network_for(X)
-        return net._embed_tensor(X, to=to)
-
-    @property
-    def compute_device(self) -> torch.device:
-        """Where the fitted network runs."""
-        return self.net_.compute_device
-
-    def network_for(self, X: Rows) -> tuple[NetClassifier, Rows]:
-        """Return the fitted network and rows as it takes them, after checking their shape.
-
-        Parameters
-        ----------
-        X : array, sparse matrix, DataFrame or array-like of shape (n, n_features)
-            The rows.
-
-        Returns
-        -------
-        net : NetClassifier
-        X : rows
-        """
-        check_is_fitted(self)
-        X = _as_rows(X)
-        check_shape(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        return self.net_, X
-
-
-def _as_rows(X: Any) -> Rows:
-    """Return X, as an array where scikit-learn, which looks at rows first, would not know how to read it."""
-    X = readable(X)
-    known = hasattr(X, "__array__") or sp.issparse(X) or isinstance(X, list)
-    return X if known else dense(X)
+        return net._sample_y_tensor(X, n_samples, random_state, consistent, to)

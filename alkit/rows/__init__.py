@@ -39,7 +39,7 @@ from alkit.rows.functions import (
     take,
 )
 from alkit.rows.kind import RowKind, Rows, kind_of, register
-from alkit.rows.mappings import holds_tokens
+from alkit.rows.mappings import holds_tokens, padded
 
 __all__ = [
     "RowKind",
@@ -53,6 +53,7 @@ __all__ = [
     "kind_of",
     "n_rows",
     "non_finite_rows",
+    "padded",
     "readable",
     "register",
     "row_bytes",

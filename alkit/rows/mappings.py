@@ -30,7 +30,7 @@ class _Mapping(RowKind):
         check_same("keys", [sorted(block) for block in blocks])
         stacked = {}
         for key in blocks[0]:
-            stacked[key] = stack(_padded([block[key] for block in blocks]))
+            stacked[key] = stack(padded([block[key] for block in blocks]))
         return stacked
 
     def columns(self, X: Rows) -> list:
@@ -59,11 +59,11 @@ class _Mapping(RowKind):
 
 
 def holds_tokens(values: Rows) -> bool:
-    """Tell whether an entry of a dict holds integers, such as what a tokenizer returns."""
+    """Tell whether rows, or an entry of a dict of them, hold integers, such as what a tokenizer returns."""
     return "int" in str(getattr(values, "dtype", ""))
 
 
-def _padded(entries: list[Rows]) -> list[Rows]:
+def padded(entries: list[Rows]) -> list[Rows]:
     """Return sequences of tokens padded to one length, by zeros on the right, which is how tokenizers mask them."""
     if not all(holds_tokens(values) and len(row_shape(values)) == 1 for values in entries):
         return entries

@@ -41,10 +41,8 @@ def members_of(model: Any) -> list[Any]:
     >>> [len(members_of(model.fit(X, y))) for model in models]
     [7, 0]
     """
-    members = getattr(model, "estimators_", ())
-    members = members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
-    one_answer = getattr(model, "n_outputs_", 1) == 1 and hasattr(model, "classes_")
-    if not members or not one_answer or isinstance(model, _OF_PARTS):
+    members = fitted_inside(model)
+    if not members or not hasattr(model, "classes_") or isinstance(model, _OF_PARTS):
         return []
     # an estimator that predicts by one of them alone keeps the others for another purpose
     by_one_alone = any(member is getattr(model, "estimator_", None) for member in members)
@@ -52,12 +50,18 @@ def members_of(model: Any) -> list[Any]:
     return members if predict_classes and not by_one_alone else []
 
 
+def fitted_inside(model: Any) -> list[Any]:
+    """Return the estimators that an ensemble has fitted, in one list; an array of them is that of gradient boosting."""
+    members = getattr(model, "estimators_", ())
+    return members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
+
+
 def members_have_proba(members: list[Any]) -> bool:
     """Tell whether all members of an ensemble say how probable each class is."""
     return bool(members) and all(hasattr(member, "predict_proba") for member in members)
 
 
-def member_proba(model: Any, X: Rows) -> np.ndarray:
+def member_proba(model: Any, X: Rows) -> Any:
     """Return what each member thinks of each class.
 
     Parameters
@@ -67,13 +71,17 @@ def member_proba(model: Any, X: Rows) -> np.ndarray:
 
     Returns
     -------
-    array (n, K, C)
-        Columns in the order of ``model.classes_``; a class that a member has not met is a zero.
+    array (n, K, C), or a list of them
+        Columns in the order of ``model.classes_``; a class that a member has not met is a zero. Of several outputs, one
+        array for each.
     """
     members = members_of(model)
+    if _has_several_outputs(model):
+        of_members = [member.predict_proba(rows_for_member(model, k, X)) for k, member in enumerate(members)]
+        return [np.stack(of_output, axis=1) for of_output in zip(*of_members, strict=True)]
     samples = np.zeros((n_rows(X), len(members), len(model.classes_)), dtype=np.float32)
     for k, (member, columns) in enumerate(zip(members, _columns(model, members), strict=True)):
-        samples[:, k, columns] = member.predict_proba(_rows_for(model, k, X))
+        samples[:, k, columns] = member.predict_proba(rows_for_member(model, k, X))
     return samples
 
 
@@ -82,16 +90,23 @@ def member_votes(model: Any, X: Rows) -> np.ndarray:
     members = members_of(model)
     votes = np.zeros((n_rows(X), len(members), len(model.classes_)), dtype=np.float32)
     for k, (member, columns) in enumerate(zip(members, _columns(model, members), strict=True)):
-        predicted = np.asarray(member.predict(_rows_for(model, k, X)))
+        predicted = np.asarray(member.predict(rows_for_member(model, k, X)))
         votes[:, k, columns] = predicted[:, None] == np.asarray(member.classes_)
     return votes
 
 
 def committee_votes(committee: Any, X: Rows) -> np.ndarray:
-    """Return what each learner of a Committee predicts, as a one for its class: (n, K, C)."""
+    """Return what each learner of a Committee predicts, as a one for its class: (n, K, C); labels as they are."""
     committee._set_classes()
     predicted = np.asarray(committee.vote(X))
+    if predicted.ndim == 3:
+        return predicted.astype(np.float32)
     return (predicted[:, :, None] == committee.classes_).astype(np.float32)
+
+
+def _has_several_outputs(model: Any) -> bool:
+    """Tell whether an ensemble answers several questions of each row, as forests may: its members do so as well."""
+    return isinstance(model.classes_, list)
 
 
 def _columns(model: Any, members: list[Any]) -> list[np.ndarray]:
@@ -107,7 +122,7 @@ def _columns(model: Any, members: list[Any]) -> list[np.ndarray]:
     return [np.array([position[label] if labels else int(label) for label in of]) for of in known]
 
 
-def _rows_for(model: Any, k: int, X: Rows) -> Rows:
+def rows_for_member(model: Any, k: int, X: Rows) -> Rows:
     """Return rows as the ensemble hands them to a member: its own features, of a table without names."""
     if isinstance(model, BaseEnsemble):
         # the ensemble has seen to names and width, and its members know of none

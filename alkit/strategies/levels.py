@@ -31,8 +31,8 @@ def levels(model: Any) -> list[Level]:
     Parameters
     ----------
     model : estimator, modAL learner or Committee
-        Seen through are learners, Pipelines, `FrozenEstimator` and searches that were fitted; nothing else, because
-        what other estimators predict is not what those inside them do.
+        Seen through are learners, Pipelines, `FrozenEstimator`, and searches and `CrowdClassifier` that were fitted;
+        nothing else, because what other estimators predict is not what those inside them do.
 
     Returns
     -------
@@ -66,8 +66,14 @@ def _inner(outer: Level) -> Level | None:
     elif isinstance(estimator, FrozenEstimator):
         inner = estimator.estimator
     else:
-        inner = getattr(estimator, "best_estimator_", None)
+        inner = _that_predicts(estimator)
     return None if inner is None or isinstance(inner, str) else Level(steps, inner)
+
+
+def _that_predicts(estimator: Any) -> Any:
+    """Return the fitted estimator by which a search predicts, or an estimator of alkit that says so; else None."""
+    chosen = getattr(estimator, "best_estimator_", None)
+    return getattr(estimator, "_predicts_by", None) if chosen is None else chosen
 
 
 def transformed(steps: tuple[Any, ...], X: Rows) -> Rows:
@@ -114,7 +120,7 @@ def _parameters(model: Any) -> list[Any]:
 def predicts_by_last_step(estimator: Any) -> bool:
     """Tell whether an estimator is known to predict what the level inside it predicts of the transformed rows."""
     known = (Pipeline, FrozenEstimator)
-    return type(estimator) in known or hasattr(estimator, "best_estimator_")
+    return type(estimator) in known or _that_predicts(estimator) is not None
 
 
 def iter_members(committee: Any) -> Iterator[Any]:

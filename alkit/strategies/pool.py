@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from alkit._parallel import keep_forks_to_one_thread, results_of, shares_memory
 from alkit._tensors import as_array
 from alkit.protocols import Score
 from alkit.rows import Rows, fetched, is_lazy, n_rows, row_bytes, slices, take
+from alkit.strategies.answers import scores_of_rows
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
 from alkit.strategies.read_once import ReadOnce
 
@@ -28,7 +29,7 @@ _LARGER_ON_DEVICE = 4
 """How much larger a chunk is for a model on a GPU, which each chunk costs the time that Python takes to ask it."""
 _MAX_TARGETS = 500
 """Rows of the pool that stand for all of it where no `X_target` is given: EPIG takes time for each."""
-_OF_TRAINING = {"train_embedding": "embedding", "train_features": "features"}
+_OF_TRAINING = {"train_embedding": "embedding", "train_features": "features", "train_proba": "proba"}
 _SETS = (*_OF_TRAINING, "y_train", "target_samples")
 """Quantities of rows other than those scored: as long as their own set, and handed whole to each chunk."""
 QUANTITIES = (*OF_ROWS, *_SETS)
@@ -121,7 +122,7 @@ class PoolPass:
         """
         by_row, kept_by_row = _of_scored_rows((*needs, *keep)), _of_scored_rows(keep)
         # what the model lacks is refused before anything is read, for labelled rows too
-        of_labelled = [_OF_TRAINING.get(name, "") for name in keep]
+        of_labelled = [_OF_TRAINING.get(name, "") for name in (*needs, *keep)]
         self.quantities.check((*by_row, *of_labelled))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
         # what workers keep of a chunk is sent to this process, which may have no GPU of that number
@@ -153,10 +154,10 @@ class PoolPass:
             # no labelled rows, (0, D): one row of the pool tells the width D
             return self._in_chunks(_OF_TRAINING[name], self._first_row())[:0]
         if name == "y_train":
-            y = () if self.y_training is None else self.quantities.class_positions(self.y_training)
-            return torch.as_tensor(np.asarray(y, dtype=np.int64))
+            y = np.empty(0, np.int64) if self.y_training is None else self.quantities.taught(self.y_training)
+            return torch.as_tensor(y)
         if name == "target_samples":
-            return self._in_chunks("samples", *self._targets())
+            return self._in_chunks("samples", *self._targets(), keep=self._answers_of_targets)
         return self._in_chunks(_OF_TRAINING[name], self.X_training)
 
     def _targets(self) -> tuple[Rows, np.ndarray | None]:
@@ -170,22 +171,33 @@ class PoolPass:
             raise ValueError("X_target has 0 rows; give the rows that predictions are wanted for, or None")
         return self.X_target, None
 
-    def _in_chunks(self, name: str, X: Rows, positions: np.ndarray | None = None) -> Tensor:
+    def _answers_of_targets(self, samples: Tensor) -> Tensor:
+        """Return each of a target's several answers as a target; of targets drawn from the pool, one answer each."""
+        if samples.ndim == 3 or self.X_target is not None:
+            return samples.flatten(0, -3)
+        n, n_answers = samples.shape[:2]
+        return samples[torch.arange(n), torch.from_numpy(self.rng.integers(n_answers, size=n))]
+
+    def _in_chunks(
+        self,
+        name: str,
+        X: Rows,
+        positions: np.ndarray | None = None,
+        keep: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    ) -> Tensor:
         """Return a quantity of all rows of X, read a chunk at a time; `positions` are theirs in the pool."""
         tensors = []
         for part in slices(n_rows(X), self._chunk_rows((name,))):
             rows, where = fetched(take(X, part)), None if positions is None else positions[part]
             answers = self.quantities.read((name,), rows, where)
-            tensors.append(answers[name])
+            tensors.append(keep(answers[name]))
         return torch.cat(tensors)
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
         larger = 1 if self.quantities.device.type == "cpu" else _LARGER_ON_DEVICE
         per_row = row_bytes(self._first_row() if self._reader.lazy else self.X)
-        if not {"samples", "votes"}.isdisjoint(names):
-            probabilities = self.quantities.n_posterior_samples() * self.quantities.n_classes()
-            per_row += 8 * probabilities
+        per_row += 8 * self.quantities.numbers_per_row(names, self._first_row)
         n_fitting = larger * self.chunk_bytes // max(1, per_row)
         return int(np.clip(n_fitting, 1, larger * _MAX_CHUNK_ROWS))
 
@@ -241,7 +253,7 @@ def _read_chunk(
         kept = [tensors[name] for name in keep]
         if score is None:
             return np.zeros(rows.stop - rows.start), kept
-        scores = score(*(tensors[name] for name in needs))
+        scores = scores_of_rows(score, needs, tensors, quantities.reduce)
         refuse_non_finite(scores, "score", where)
         return scores.cpu().numpy(), kept
 

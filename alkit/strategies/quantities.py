@@ -14,17 +14,45 @@ from torch import Tensor
 from alkit._finite import sums_to_finite
 from alkit._tensors import as_array, as_tensor
 from alkit._turns import estimator_lock
-from alkit.labels import check_same_labels
-from alkit.rows import Rows, dense, n_rows, readable
+from alkit.labels import as_numbers, check_same_labels
+from alkit.rows import Rows, n_rows
+from alkit.strategies.answers import (
+    ANSWERED,
+    are_per_output,
+    distributions,
+    has_several_labels,
+    losses_of_answers,
+    may_have_several_labels,
+    positions_of_labels,
+    proba_of_labels,
+    scores_of_decisions,
+    sum_to_one,
+)
 from alkit.strategies.ensembles import members_of
+from alkit.strategies.features import dense_features
 from alkit.strategies.levels import has_steps, iter_members, levels, transformed
-from alkit.strategies.skorch_networks import unchanged
+from alkit.strategies.regressors import predicts_numbers, regressors_of
+from alkit.strategies.skorch_networks import is_plain_network, unchanged
 from alkit.strategies.views import WAYS, Draws, View, views_of
 from alkit.validation import checked, is_known_finite, let_through, naming_rows, position_of
 
 OF_ROWS = (*WAYS, "features", "cost")
 """Quantities of the rows that are scored."""
-_DIMENSIONS = {"proba": 2, "class_scores": 2, "samples": 3, "votes": 3, "embedding": 2, "true_loss": 2}
+_DIMENSIONS = {
+    "proba": (2,),
+    "label_proba": (2,),
+    "class_scores": (2,),
+    "samples": (3,),
+    "votes": (3,),
+    "embedding": (2,),
+    "last_layer": (2,),
+    # of classes; of one number, and of several
+    "true_loss": (2, 1),
+    "prediction": (1, 2),
+    "std": (1, 2),
+    "values": (2, 3),
+}
+"""How many dimensions an answer may have; 1 where nothing is said."""
 
 Positions = slice | np.ndarray | None
 """Where rows are in the pool; None for others, which are numbered from 0."""
@@ -54,6 +82,12 @@ class Quantities:
         Whether ``features`` are what the steps of a Pipeline make of X, where there is no `embed`.
     any_values : bool
         Whether networks are told to let NaN and infinity through.
+    reduce : {"mean", "max", "sum"}
+        How the scores of a row's answers become one, where it has several.
+    one_answer : bool
+        Whether the strategy is defined for one label per row alone.
+    several_labels : bool, optional
+        Whether the labels taught are several per row; None where there are none, and the model has to tell.
     """
 
     model: Any
@@ -65,19 +99,55 @@ class Quantities:
     joint: bool = False
     on_transformed: bool = False
     any_values: bool = False
+    reduce: str = "mean"
+    one_answer: bool = False
+    several_labels: bool | None = None
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse what the model has no method for, before any row is read."""
+        names = list(names)
         self._views(names)
+        if "label_proba" in names and self._has_several_labels() is False and not self._may_answer_positions():
+            raise self._has_one_label()
 
-    def n_classes(self) -> int:
-        """Return how many classes the model knows, 0 where it does not say."""
-        return int(np.size(getattr(self._estimator, "classes_", ())))
+    def numbers_per_row(self, names: Iterable[str], first_row: Callable[[], Rows]) -> int:
+        """Return how many numbers the model answers for a row, 0 where it does not say and they are few.
+
+        Parameters
+        ----------
+        names : iterable of str
+            What it is asked for.
+        first_row : callable
+            Returns one row, which the model is asked about where only its answer tells how many positions there are.
+        """
+        names = set(names)
+        are_samples = not names.isdisjoint(("samples", "votes", "values"))
+        n_samples = self.n_posterior_samples() if are_samples else 1
+        if self._may_answer_positions() and names & ANSWERED.keys():
+            return n_samples * self.read(("proba",), first_row())["proba"].numel()
+        return n_samples * max(1, self._n_classes()) if are_samples else 0
+
+    def _n_classes(self) -> int:
+        """Return how many classes the model knows, of all outputs together; 0 where it does not say."""
+        classes = getattr(self._estimator, "classes_", ())
+        if isinstance(classes, list):
+            return len(classes) * max(map(len, classes))
+        return int(np.size(classes)) * (2 if self._has_several_labels() else 1)
+
+    def _has_several_labels(self) -> bool | None:
+        """Tell whether the model predicts several labels per row, by its fit or by y; None where nothing tells."""
+        told = has_several_labels(self.model)
+        return self.several_labels if told is None else told
+
+    def _may_answer_positions(self) -> bool:
+        """Tell whether the model is a network that may answer for each position of a row."""
+        network = self._networks()[0]
+        return is_plain_network(network) or getattr(network, "task", None) == "positions"
 
     def n_posterior_samples(self) -> int:
         """Return how many posterior samples there are: as many as an ensemble has members, or as are drawn."""
         for _, estimator in levels(self.model):
-            members = list(iter_members(estimator)) or members_of(estimator)
+            members = list(iter_members(estimator)) or members_of(estimator) or regressors_of(estimator)
             if members:
                 return len(members)
         return self.n_samples
@@ -92,8 +162,14 @@ class Quantities:
         asked = [name for name in names if name in WAYS]
         return views_of(self.model, asked, self.asked_by, Draws(self.n_samples, self.seed, self.joint))
 
+    def taught(self, y: Any) -> np.ndarray:
+        """Return labels as strategies read them: columns of what is predicted (M,), or numbers (M,) or (M, T)."""
+        return as_numbers(y) if predicts_numbers(self._estimator) else self.class_positions(y)
+
     def class_positions(self, y: Any) -> np.ndarray:
-        """Return the columns of labels in what the model predicts."""
+        """Return the columns of labels in what the model predicts; of several answers per row (n, A)."""
+        if np.ndim(y) > 1:
+            return positions_of_labels(y, getattr(self._estimator, "classes_", None))
         classes, y = np.asarray(self._estimator.classes_), np.asarray(y)
         # classes need not be sorted
         order = np.argsort(classes)
@@ -135,14 +211,14 @@ class Quantities:
             if name == "cost":
                 answer, source = self._costs(X) if costs is None else np.asarray(costs, dtype=float), "cost"
             else:
-                answer, source = answers[name]
+                answer, source = self._answers(name, *answers[name])
             values = _checked_shape(answer, name, source, n_rows(X), self.asked_by)
             # a cost is checked by the pick that divides by it: the message here is about models
             if name != "cost":
                 refuse_non_finite(values, source, positions, allow_inf=name != "embedding")
-            if source in ("predict_proba", "sample_proba", "vote_proba") and values.numel():
+            if name != "label_proba" and source in ("predict_proba", "sample_proba", "vote_proba") and values.numel():
                 self._check_probabilities(values, source)
-            tensors[name] = self._true_loss(values, y) if name == "true_loss" else values
+            tensors[name] = self._true_loss(values, source, y) if name == "true_loss" else values
         return self.on_one_device(tensors)
 
     @property
@@ -159,7 +235,7 @@ class Quantities:
         return {name: values.to(device) for name, values in tensors.items()}
 
     def _ask(self, views: dict[str, View], X: Rows, positions: Positions) -> dict[str, tuple[Any, str]]:
-        """Return what the model answers for each quantity, and by which method."""
+        """Return what the model answers for each quantity, an array or one per output, and by which method."""
         if not views:
             return {}
         answers = {}
@@ -173,8 +249,45 @@ class Quantities:
                 if steps not in prepared:
                     prepared[steps] = transformed(view.steps, X)
                 with unchanged(self._networks()):
-                    answers[name] = view.ask(prepared[steps]), view.source
+                    answer = view.ask(prepared[steps])
+                as_it_is = isinstance(answer, Tensor) or are_per_output(answer, _DIMENSIONS.get(name, (-1,))[0])
+                answers[name] = answer if as_it_is else np.asarray(answer), view.source
         return answers
+
+    def _answers(self, name: str, answer: Any, source: str) -> tuple[Any, str]:
+        """Return an answer with an axis of answers where a row has several, as distributions over classes."""
+        is_number = source == "predict"
+        if is_number or (name not in ANSWERED and name != "label_proba"):
+            return answer, source
+        n_axes = _DIMENSIONS[name][0]
+        if source == "decision_function":
+            return scores_of_decisions(answer, bool(self._has_several_labels())), source
+        several_labels = self._has_several_labels()
+        if several_labels is None:
+            # the model says that it can be fitted to several labels, and what it answers are none of one
+            several_labels = may_have_several_labels(self.model) and not sum_to_one(answer, n_axes)
+        values = distributions(answer, n_axes, several_labels)
+        if self.one_answer and values.ndim > n_axes:
+            model = type(self._networks()[0]).__name__
+            raise TypeError(
+                f"strategy {self.asked_by} needs one label per row, which {model} does not have; use "
+                "alkit.NetClassifier fitted to one label per row, or another strategy, such as 'margin'"
+            )
+        if name != "label_proba":
+            return values, source
+        self._check_probabilities(values, source)
+        proba = proba_of_labels(values, getattr(self._estimator, "classes_", None))
+        if proba is None:
+            raise self._has_one_label()
+        return proba, source
+
+    def _has_one_label(self) -> TypeError:
+        """Return the error of a strategy for several labels, which the model was not fitted to."""
+        return TypeError(
+            f"strategy {self.asked_by} needs several_labels, which {type(levels(self.model)[-1].estimator).__name__} "
+            "does not have; use alkit.NetClassifier, or any classifier fitted to a 0/1 matrix y of shape (n, L), or "
+            "another strategy"
+        )
 
     def _known(self, X: Rows) -> AbstractContextManager[None]:
         """Look at rows, so that networks need not, however many there are and however often they are asked."""
@@ -188,7 +301,7 @@ class Quantities:
     def _networks(self) -> list[Any]:
         """Return what answers in the end: the innermost estimator, or that of each member."""
         _, innermost = levels(self.model)[-1]
-        members = list(iter_members(innermost)) or members_of(innermost) or [innermost]
+        members = list(iter_members(innermost)) or members_of(innermost) or regressors_of(innermost) or [innermost]
         return [levels(member)[-1].estimator for member in members]
 
     def _features(self, X: Rows, positions: Positions) -> np.ndarray:
@@ -214,8 +327,8 @@ class Quantities:
     def _check_probabilities(self, values: Tensor, source: str) -> None:
         """Refuse what lies outside [0, 1], or sums to something else than 1, by more than rounding."""
         asked = f"{source} of {type(levels(self.model)[-1].estimator).__name__}"
-        # of posterior samples the first will do
-        sums = (values if values.ndim == 2 else values[:, 0]).sum(-1)
+        # of posterior samples, and of several answers, the first will do
+        sums = values.reshape(len(values), -1, values.shape[-1])[:, 0].sum(-1)
         # read at once, as that waits for the device
         low, high, least, most = torch.stack([*values.aminmax(), *sums.aminmax()]).tolist()
         if low < -1e-4 or high > 1 + 1e-4:
@@ -225,17 +338,28 @@ class Quantities:
         if max(1 - least, most - 1) > 0.01:
             raise ValueError(
                 f"{asked} returned rows that sum to {least:.3g} to {most:.3g}, not to 1: of several labels "
-                f"per row (multi-label), strategy {self.asked_by} would rank them wrongly; pass one label per row"
+                f"per row (multi-label), strategy {self.asked_by} would rank them wrongly; teach a learner the 0/1 "
+                "matrix y, or give the estimator an attribute multilabel_ = True; of positions, (n, C, ...), they must "
+                "sum to 1 over axis 1"
             )
 
-    def _true_loss(self, proba_on_device: Tensor, y: Any) -> Tensor:
-        """Return -log of the probability of each row's hidden label, (n,)."""
+    def _true_loss(self, values: Tensor, source: str, y: Any) -> Tensor:
+        """Return -log of the probability of each row's hidden label, or the squared error of a number, (n,).
+
+        Of several answers per row -log of each, (n, A). Labels are on the host, and so is the loss.
+        """
         if y is None:
             raise ValueError(
                 f"strategy {self.asked_by} needs the labels of the pool, which only a simulation has; pass y_pool="
             )
-        proba = as_array(proba_on_device)
-        y, classes = np.asarray(y), self._estimator.classes_
+        answer = as_array(values)
+        if source == "predict":
+            errors = answer - as_numbers(y).reshape(answer.shape)
+            return torch.from_numpy(np.square(errors).reshape(len(errors), -1).mean(axis=1))
+        if answer.ndim == 3:
+            classes = getattr(self._estimator, "classes_", None)
+            return torch.from_numpy(losses_of_answers(answer, positions_of_labels(y, classes, answer.shape[2])))
+        proba, y, classes = answer, np.asarray(y), self._estimator.classes_
         check_same_labels(y, classes)
         seen = np.isin(y, classes)
         # a class that the model has not met has probability 0
@@ -253,34 +377,16 @@ class Quantities:
 
 def _checked_shape(values: Any, name: str, source: str, n: int, asked_by: str) -> Tensor:
     """Return an answer as a tensor, refusing one of another shape: its scores would mean nothing."""
-    n_dimensions = _DIMENSIONS.get(name, 1)
+    n_dimensions = _DIMENSIONS.get(name, (1,))
     values = values if isinstance(values, Tensor) else np.asarray(values)
-    if values.ndim != n_dimensions or len(values) != n:
+    # where a row has several answers, there is an axis of them behind that of rows
+    with_answers = [n + 1 for n in n_dimensions] if name in ANSWERED else []
+    if values.ndim not in (*n_dimensions, *with_answers) or len(values) != n:
         raise ValueError(
             f"strategy {asked_by} got an answer of shape {tuple(values.shape)} from {source} for {n} rows; "
-            f"{n_dimensions} dimensions, the first of length {n}, are needed"
+            f"{' or '.join(map(str, n_dimensions))} dimensions, the first of length {n}, are needed"
         )
     return as_tensor(values)
-
-
-def dense_features(X: Rows, embed: Any, asked_by: str) -> np.ndarray:
-    """Return rows as one float matrix, (n, D), after a transformer where there is one."""
-    if embed is not None:
-        X = embed.transform(X)
-    X = dense(readable(X))
-    if isinstance(X, dict):
-        entries = [dense_features(value, None, asked_by) for value in X.values()]
-        return np.concatenate(entries, axis=1)
-    values = np.asarray(X.cpu() if isinstance(X, Tensor) else X)
-    if values.dtype.kind not in "biuf":
-        raise TypeError(
-            f"strategy {asked_by} measures distances between rows, but X holds {values.dtype}; pass "
-            "embed=a transformer that makes numbers of them, such as make_pipeline(TfidfVectorizer(), TruncatedSVD())"
-        )
-    # what float32 cannot hold becomes infinity, which is refused later
-    with np.errstate(over="ignore"):
-        matrix = values.reshape(len(values), -1)
-        return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def refuse_non_finite(values: Tensor, source: str, positions: Positions, *, allow_inf: bool = True) -> None:

@@ -28,10 +28,13 @@ GIVEN_BY_NEEDS = {
     "samples": "n_samples",
     "target_samples": "n_samples",
     "votes": "n_samples",
+    "values": "n_samples",
     "features": "embed",
     "cost": "cost",
 }
 """Parameters that every strategy has which reads a quantity."""
+GIVEN_BY_ANSWERS = "reduce"
+"""Parameter that every strategy has whose score reads what a model answers (`alkit.strategies.answers.ANSWERED`)."""
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
@@ -148,7 +151,7 @@ def check_parameters(
             f"strategy {strategy}: scores must be the first parameter of {_name(pick)}, which is handed them"
         )
     twice = [name for name in of_score.keys() & of_pick.keys() if of_score[name] != of_pick[name]]
-    by_needs = {GIVEN_BY_NEEDS[need] for need in needs if need in GIVEN_BY_NEEDS}
+    by_needs = {GIVEN_BY_ANSWERS, *(GIVEN_BY_NEEDS[need] for need in needs if need in GIVEN_BY_NEEDS)}
     taken = sorted([*twice, *(by_needs & {*of_score, *of_pick})])
     if taken:
         raise TypeError(

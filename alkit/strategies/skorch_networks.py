@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import skorch
@@ -46,6 +47,34 @@ class _Inference(nn.Module):
         return self._infer(x)
 
 
+def has_softmax_of_skorch(model: Any) -> bool:
+    """Tell whether a plain network predicts as skorch does, by a softmax that skorch has chosen for it."""
+    if not is_plain_network(model) or not model.initialized_:
+        return False
+    own = (skorch.NeuralNet.predict_proba, skorch.NeuralNetClassifier.predict_proba)
+    return type(model).predict_proba in own and _is_softmax(model._get_predict_nonlinearity())
+
+
+def _is_softmax(nonlinearity: Any) -> bool:
+    return isinstance(nonlinearity, partial) and nonlinearity.func is torch.softmax
+
+
+def _nonlinearity(net: Any) -> Callable[[Tensor], Tensor]:
+    """Return what makes probabilities of outputs (n, C, ...): skorch's softmax is one over positions, if there are."""
+    found = net._get_predict_nonlinearity()
+    return partial(torch.softmax, dim=1) if _is_softmax(found) else found
+
+
+def predict_proba(net: Any, X: Rows) -> Tensor:
+    """Return class probabilities of a network with skorch's softmax, taken over classes: (n, C), or ``(n, C, *S)``."""
+    nonlinearity = _nonlinearity(net)
+    parts = []
+    for out in net.forward_iter(X, training=False, device=None):
+        logits = out[0] if isinstance(out, tuple) else out
+        parts.append(nonlinearity(logits))
+    return torch.cat(parts)
+
+
 def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool | None) -> Tensor:
     """Return class probabilities under draws of a network's dropout, see `alkit.NetClassifier.sample_proba`.
 
@@ -58,12 +87,12 @@ def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool 
 
     Returns
     -------
-    tensor (n, K, C)
+    tensor (n, K, C), or ``(n, K, C, *S)`` of positions
         On the device of the network.
     """
     module = _Inference(net)
     with unchanged([net]), DropoutSampler(module, n_samples, seed, consistent) as sampler:
-        nonlinearity = net._get_predict_nonlinearity()
+        nonlinearity = _nonlinearity(net)
         parts = []
         for batch in _batches(net, X):
             samples = sampler(batch)

@@ -18,10 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 from alkit._random import RandomState, draw_seed, generator
 from alkit.protocols import Pick, Score
 from alkit.rows import Rows, n_rows, take
+from alkit.strategies.answers import ANSWERED, check_reduce, several_labels_in
 from alkit.strategies.picks.single import Picks, top_k
 from alkit.strategies.pool import QUANTITIES, PoolPass, ScoredPool
 from alkit.strategies.quantities import Quantities
 from alkit.strategies.signatures import (
+    GIVEN_BY_ANSWERS,
     GIVEN_BY_NEEDS,
     HANDED_TO_PICKS,
     check_parameters,
@@ -60,6 +62,8 @@ class Strategy:
         The strategy this one is made from, see `alkit.strategies.wrappers`.
     part : int, optional
         Score only this many rows, drawn at random.
+    one_answer : bool
+        Whether it is defined for one label per row alone: models of several labels or of positions are then refused.
 
     Raises
     ------
@@ -84,6 +88,7 @@ class Strategy:
     params: dict[str, Any] = field(default_factory=dict)
     of: Strategy | None = None
     part: int | None = None
+    one_answer: bool = False
 
     def __post_init__(self) -> None:
         unknown = [need for need in (*self.needs, *self.pick_needs) if need not in QUANTITIES]
@@ -119,6 +124,8 @@ class Strategy:
             if need in GIVEN_BY_NEEDS:
                 name = GIVEN_BY_NEEDS[need]
                 defaults[name] = getattr(Quantities, name)
+        if not ANSWERED.keys().isdisjoint(self.needs):
+            defaults[GIVEN_BY_ANSWERS] = Quantities.reduce
         return defaults | self.params
 
     def with_params(self, **params: Any) -> Strategy:
@@ -194,7 +201,8 @@ class Strategy:
             How much memory a strategy that picks on the whole set may take for what it reads. Beyond that it warns
             and picks from the best-scored part (a random part, if it does not score single rows).
         **params
-            Parameters of the strategy, for this query alone.
+            Parameters of the strategy, for this query alone. Where rows have several answers (labels, or positions),
+            ``reduce="mean"``, ``"max"`` or ``"sum"`` says how the scores of a row's answers become one.
 
         Returns
         -------
@@ -220,18 +228,8 @@ class Strategy:
         rng = _generator_of(model, random_state)
         rows, n_scored = self._subsampled(rows, n, k if budget is None else 1, rng)
         k = min(k, n_scored)
-        pool = PoolPass(
-            strategy._quantities(model, X_pool, rows, draw_seed(rng)),
-            X_pool,
-            rows,
-            rng,
-            y_pool=y_pool,
-            costs=costs,
-            X_target=X_target,
-            chunk_bytes=chunk_bytes,
-            max_bytes=max_bytes,
-            **_known_to(model),
-        )
+        given = {"y_pool": y_pool, "costs": costs, "X_target": X_target}
+        pool = strategy._pass(model, X_pool, rows, rng, **given, chunk_bytes=chunk_bytes, max_bytes=max_bytes)
         scored = pool.run(strategy._score_with_values(), strategy.needs, strategy.pick_needs, k)
         picks = strategy._picked(scored, k, rng, budget)
         # a row is picked if it is in the part that is scored and then picked from it
@@ -295,16 +293,7 @@ class Strategy:
         if y_pool is not None:
             check_aligned("y_pool", y_pool, X)
         rng = _generator_of(model, random_state)
-        pool = PoolPass(
-            strategy._quantities(model, X, None, draw_seed(rng)),
-            X,
-            None,
-            rng,
-            y_pool=y_pool,
-            X_target=X_target,
-            chunk_bytes=chunk_bytes,
-            **_known_to(model),
-        )
+        pool = strategy._pass(model, X, None, rng, y_pool=y_pool, X_target=X_target, chunk_bytes=chunk_bytes)
         return pool.run(strategy._score_with_values(), strategy.needs, (), len(pool)).scores
 
     def _subsampled(
@@ -317,9 +306,15 @@ class Strategy:
         chosen = np.sort(rng.choice(n, size, replace=False))
         return chosen if rows is None else rows[chosen], size
 
+    def _pass(self, model: Any, X: Rows, rows: np.ndarray | None, rng: np.random.Generator, **given: Any) -> PoolPass:
+        """Return the pass over rows that this strategy reads them in."""
+        return PoolPass(self._quantities(model, X, rows, draw_seed(rng)), X, rows, rng, **given, **_known_to(model))
+
     def _quantities(self, model: Any, X_pool: Rows, rows: np.ndarray | None, seed: int) -> Quantities:
         """Return what is to be asked of the model, by this strategy's parameters."""
         settings = self.parameters()
+        reduce = settings.get("reduce", Quantities.reduce)
+        check_reduce(reduce)
         return Quantities(
             model,
             asked_by=repr(self),
@@ -329,7 +324,10 @@ class Strategy:
             cost=settings.get("cost"),
             joint="target_samples" in self.needs or "samples" in self.pick_needs,
             on_transformed=getattr(model, "on_transformed", False),
+            one_answer=self.one_answer,
             any_values=not all(getattr(learner, "force_all_finite", True) for learner in _learners(model)),
+            reduce=reduce,
+            several_labels=several_labels_in(_known_to(model)["y_training"]),
         )
 
     def _score_with_values(self) -> Score | None:

@@ -23,6 +23,7 @@ TABLE = (
     Strategy("power_bald", scores.bald, ("samples",), picks.sample_by_score),
     Strategy("batch_bald", scores.bald, ("samples",), picks.batch_bald, ("samples",)),
     Strategy("epig", scores.epig, needs=("samples", "target_samples")),
+    Strategy("eer", scores.eer, needs=("samples", "target_samples")),
     # the same by the names used with committees
     Strategy("vote_entropy", scores.vote_entropy, needs=("votes",)),
     Strategy("consensus_entropy", scores.mc_entropy, needs=("samples",)),
@@ -33,9 +34,57 @@ TABLE = (
     Strategy("kmeans", pick=picks.kmeans, pick_needs=("embedding",)),
     Strategy("information_density", scores.entropy, ("proba",), picks.information_density, ("features",)),
     Strategy("ranked_batch", scores.least_confident, ("proba",), picks.ranked_batch, ("features", "train_features")),
+    Strategy("falcun", pick=picks.falcun, pick_needs=("proba",), one_answer=True),
+    Strategy("clue", scores.entropy, ("proba",), picks.clue, ("embedding",)),
+    Strategy("cluster_margin", scores.margin, ("class_scores",), picks.cluster_margin, ("embedding",)),
+    Strategy("drop_query", scores.disagreement, ("proba", "votes"), picks.drop_query, ("embedding",)),
+    Strategy(
+        "alfa_mix",
+        pick=picks.alfa_mix,
+        pick_needs=("proba", "embedding", "train_embedding", "y_train"),
+        one_answer=True,
+    ),
+    Strategy("cal", scores.cal, needs=("proba", "embedding", "train_proba", "train_embedding"), one_answer=True),
+    # how far labels would change the last layer
+    Strategy("egl", scores.egl, needs=("proba", "embedding")),
+    Strategy(
+        "bait",
+        pick=picks.bait,
+        pick_needs=("proba", "embedding", "train_proba", "train_embedding"),
+        one_answer=True,
+    ),
+    # numbers: how far predictions spread, and how far rows are from those labelled
+    Strategy("std", scores.predictive_std, needs=("std",)),
+    Strategy("qbc", scores.committee_spread, needs=("values",)),
+    Strategy("emcm", scores.expected_model_change, needs=("prediction", "values", "last_layer")),
+    Strategy("gsx", pick=picks.gsx, pick_needs=("features", "train_features")),
+    Strategy("gsy", pick=picks.gsy, pick_needs=("prediction", "y_train")),
+    Strategy("igs", pick=picks.igs, pick_needs=("features", "train_features", "prediction", "y_train")),
+    Strategy("lcmd", pick=picks.lcmd, pick_needs=("embedding", "train_embedding")),
+    # where a function may have its maximum
+    Strategy("max_EI", scores.expected_improvement, needs=("prediction", "std", "y_train")),
+    Strategy("max_PI", scores.probability_of_improvement, needs=("prediction", "std", "y_train")),
+    Strategy("max_UCB", scores.upper_confidence_bound, needs=("prediction", "std")),
+    # several labels per row
+    Strategy("min_confidence", scores.min_confidence, needs=("label_proba",)),
+    Strategy("avg_confidence", scores.avg_confidence, needs=("label_proba",)),
+    Strategy("max_loss", scores.max_loss, needs=("label_proba",)),
+    Strategy("mean_max_loss", scores.mean_max_loss, needs=("label_proba",)),
+    Strategy("max_score", scores.max_score, needs=("label_proba",)),
+    Strategy("avg_score", scores.avg_score, needs=("label_proba",)),
+    Strategy("cvirs", pick=picks.cvirs, pick_needs=("label_proba", "y_train")),
     # before there is a model
+    Strategy("max_herding", pick=picks.max_herding, pick_needs=("features", "train_features")),
     Strategy("typiclust", pick=picks.typiclust, pick_needs=("features", "train_features")),
     Strategy("probcover", pick=picks.probcover, pick_needs=("features", "train_features")),
+    # the same, from few labels to many
+    Strategy(
+        "uncertainty_herding",
+        scores.margin,
+        ("class_scores",),
+        picks.uncertainty_herding,
+        ("features", "train_features"),
+    ),
     # what the loss of a row would be
     Strategy("learning_loss", scores.learning_loss, needs=("loss",)),
     Strategy("ideal_loss", scores.ideal_loss, needs=("true_loss",)),

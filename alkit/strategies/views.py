@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.ensemble import BaseEnsemble, StackingClassifier, VotingClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from alkit._tensors import tensor_method
+from alkit._tensors import as_array, tensor_method
 from alkit.rows import Rows
 from alkit.strategies import skorch_networks
 from alkit.strategies.ensembles import (
@@ -25,7 +25,17 @@ from alkit.strategies.ensembles import (
     members_have_proba,
     members_of,
 )
+from alkit.strategies.features import dense_features
 from alkit.strategies.levels import Level, iter_members, levels, predicts_by_last_step
+from alkit.strategies.regressors import (
+    member_values,
+    normal_values,
+    one_output_flat,
+    predicts_numbers,
+    regressors_of,
+    samples_values,
+    tells_std,
+)
 from alkit.strategies.signatures import takes
 
 
@@ -63,6 +73,9 @@ def _method(name: str) -> Way:
 
     def way(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
         members = list(iter_members(estimator))
+        # skorch's regressors have the method too, under which they give what they predict
+        if name == "predict_proba" and predicts_numbers(estimator):
+            return None
         # a committee has its methods, but can only answer if its members have theirs
         if not hasattr(estimator, name) or not all(hasattr(member, "predict_proba") for member in members):
             return None
@@ -94,7 +107,7 @@ def _of_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows
 
 
 def _hard_votes(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
-    if any(True for _ in iter_members(estimator)):
+    if any(True for _ in iter_members(estimator)) and not predicts_numbers(estimator):
         return "predict of the members", partial(committee_votes, estimator)
     return ("predict of the members", partial(member_votes, estimator)) if members_of(estimator) else None
 
@@ -108,21 +121,13 @@ def _decision_function(estimator: Any, draws: Draws) -> tuple[str, Callable[[Row
             return None
         estimator = copy.copy(estimator)
         estimator.decision_function_shape = "ovr"
-    return "decision_function", lambda X: _class_scores(estimator.decision_function(X))
+    return "decision_function", estimator.decision_function
 
 
-def _class_scores(decisions: Any) -> np.ndarray:
-    """Return decision values as one score per class in (-1, 0], the best being 0; two classes may have one value.
-
-    The lead g of the best over the second becomes g / (1 + g), below 1, so that a margin ranks rows by g.
-    """
-    decisions = np.asarray(decisions, dtype=float)
-    if decisions.ndim == 1:
-        decisions = np.stack([np.zeros_like(decisions), decisions], axis=1)
-    # of an infinite value NaN remains, which is refused later
-    with np.errstate(invalid="ignore"):
-        behind = decisions.max(axis=1, keepdims=True) - decisions
-        return -behind / (1 + behind)
+def _proba_of_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
+    if not skorch_networks.has_softmax_of_skorch(estimator):
+        return None
+    return "predict_proba", partial(skorch_networks.predict_proba, estimator)
 
 
 def _embed_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
@@ -131,26 +136,74 @@ def _embed_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[R
     return "the input of the last linear layer", partial(skorch_networks.embed, estimator)
 
 
-_PROBA = _method("predict_proba")
+def _prediction(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
+    if not (hasattr(estimator, "predict") and predicts_numbers(estimator)):
+        return None
+    predict = tensor_method(estimator, "predict")
+    return "predict", lambda X: one_output_flat(predict(X), 1)
+
+
+def _sample_y(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
+    if not samples_values(estimator):
+        return None
+    draw = partial(tensor_method(estimator, "sample_y"), n_samples=draws.n_samples, random_state=draws.seed)
+    return "sample_y", lambda X: one_output_flat(draw(X), 2)
+
+
+def _of_regressors(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
+    if any(True for _ in iter_members(estimator)) and predicts_numbers(estimator):
+        return "predict of the members", estimator.vote
+    return ("predict of the members", partial(member_values, estimator)) if regressors_of(estimator) else None
+
+
+def _std(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
+    if tells_std(estimator):
+        predict = tensor_method(estimator, "predict")
+        return "predict", lambda X: one_output_flat(predict(X, return_std=True)[1], 1)
+    values = _sample_y(estimator, draws) or _of_regressors(estimator, draws)
+    if values is None:
+        return None
+    source, ask = values
+    return source, lambda X: np.std(as_array(ask(X)), axis=1)
+
+
+def _normal_values(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
+    if not tells_std(estimator):
+        return None
+    return "predict", partial(normal_values, estimator, n_samples=draws.n_samples, seed=draws.seed)
+
+
+_PROBA = (_proba_of_plain_network, _method("predict_proba"))
 _SAMPLES = (_sample_proba, _method("vote_proba"), _of_ensemble, _of_plain_network)
+_EMBEDDING = (_method("embed"), _embed_plain_network)
 WAYS: dict[str, tuple[Way, ...]] = {
-    "proba": (_PROBA,),
+    "proba": _PROBA,
+    "label_proba": _PROBA,
     "samples": _SAMPLES,
-    "embedding": (_method("embed"), _embed_plain_network),
+    "embedding": _EMBEDDING,
     "loss": (_method("predict_loss"),),
-    "true_loss": (_PROBA,),
-    "class_scores": (_PROBA, _decision_function),
+    "true_loss": (*_PROBA, _prediction),
+    "prediction": (_prediction,),
+    "last_layer": _EMBEDDING,
+    "std": (_std,),
+    "values": (_sample_y, _of_regressors, _normal_values),
+    "class_scores": (*_PROBA, _decision_function),
     "votes": (*_SAMPLES, _hard_votes),
 }
 """Quantities that a model is asked for, and the ways in which it may answer."""
-_PREDICTIONS = ("proba", "class_scores", "true_loss")
+_PREDICTIONS = ("proba", "label_proba", "class_scores", "true_loss", "prediction")
 _POSTERIORS = (
     "alkit.NetClassifier or skorch's NeuralNetClassifier around a network with dropout, alkit.DropoutMLPClassifier, "
     "alkit.EnsembleClassifier, alkit.LaplaceClassifier, a forest, a bagging or voting ensemble, or a Committee"
 )
+_UNSURE_REGRESSORS = (
+    "alkit.NetRegressor around a network with dropout, alkit.DropoutMLPRegressor, alkit.EnsembleRegressor, a Gaussian "
+    "process, BayesianRidge, a forest, a bagging or voting ensemble, or a CommitteeRegressor"
+)
 # the method named in the error where a model has none, and classes that have it
 _LACKING = {
     "proba": ("predict_proba", "alkit.NetClassifier, or any classifier with probabilities"),
+    "label_proba": ("predict_proba", "alkit.NetClassifier, or any classifier with probabilities of several labels"),
     "class_scores": (
         "predict_proba",
         "alkit.NetClassifier, any classifier with probabilities, or one with a decision_function",
@@ -159,11 +212,15 @@ _LACKING = {
     "votes": ("sample_proba", _POSTERIORS + " (members that only predict will do)"),
     "embedding": (
         "embed",
-        "alkit.NetClassifier, alkit.DropoutMLPClassifier or skorch's NeuralNetClassifier",
+        "alkit.NetClassifier, alkit.NetRegressor, alkit.DropoutMLPClassifier or skorch's NeuralNetClassifier",
     ),
     "loss": ("predict_loss", "alkit.LearningLossClassifier"),
     "true_loss": ("predict_proba", "alkit.NetClassifier, or any classifier with probabilities"),
+    "prediction": ("predictions of numbers", "alkit.NetRegressor, or any regressor"),
+    "std": ("predict(return_std=True)", _UNSURE_REGRESSORS),
+    "values": ("sample_y", _UNSURE_REGRESSORS),
 }
+_FOR_REGRESSORS = ", such as std, qbc, emcm, gsx, gsy, igs or lcmd, which are for regressors"
 
 
 def views_of(model: Any, names: Iterable[str], asked_by: str, draws: Draws) -> dict[str, View]:
@@ -207,6 +264,10 @@ def _view(of_model: list[Level], name: str, asked_by: str, draws: Draws, start: 
             answer = way(estimator, draws)
             if answer is not None:
                 return View(depth, steps, estimator, *answer)
+    if name == "last_layer":
+        # a model without layers is taken for a linear one, which reads the features
+        depth = len(of_model) - 1
+        return View(depth, *of_model[depth], "features", partial(dense_features, embed=None, asked_by=asked_by))
     raise _lacks(of_model[-1].estimator, name, asked_by)
 
 
@@ -221,5 +282,5 @@ def _lacks(estimator: Any, name: str, asked_by: str) -> TypeError:
         check_is_fitted(estimator)
     return TypeError(
         f"strategy {asked_by} needs {method}, which {type(estimator).__name__} does not have{refit}; use {classes}, "
-        "or another strategy"
+        f"or another strategy{_FOR_REGRESSORS if predicts_numbers(estimator) else ''}"
     )

@@ -35,15 +35,21 @@ def test_summary():
     goal = curves["random"].mean(0)[-1]
     needed = np.interp(goal, mean, [10, 20, 30, 40])
     assert summary.loc["good", "labels_to_target"] == pytest.approx(needed)
-    assert summary.loc["good", "saved"] == pytest.approx(1 - needed / 40)
-    assert summary.loc["good", "saved_low"] < 1 - needed / 40 < summary.loc["good", "saved_high"]
+    goals = curves["random"][:, -1]
+    saved = [1 - np.interp(g, c, [10, 20, 30, 40]) / 40 for g, c in zip(goals, curves["good"], strict=True)]
+    assert summary.loc["good", "saved"] == pytest.approx(np.mean(saved))
+    low, high = stats.ttest_1samp(saved, 0).confidence_interval()
+    assert summary.loc["good", ["saved_low", "saved_high"]].tolist() == pytest.approx([low, high])
+    assert summary["verdict"].to_dict() == {"random": "unclear", "good": "better", "poor": "worse"}
     assert summary.loc["good", "fit_seconds"] == 4
 
 
 def test_a_target_never_reached_is_not_a_number():
     comparison = synthetic({"random": [[0.1, 0.2, 0.3, 0.4]] * 3, "poor": [[0.1, 0.1, 0.2, 0.3]] * 3})
     poor = comparison.summary().loc["poor"]
-    assert poor[["labels_to_target", "saved", "saved_low", "saved_high"]].isna().all()
+    assert np.isnan(poor["labels_to_target"])
+    # the baseline had the final score of the other, 0.3, with 30 labels in place of 40
+    assert poor[["saved", "saved_low", "saved_high"]].tolist() == pytest.approx([-0.25] * 3)
     assert poor["reached"] == 0
     assert comparison.summary(target=0.9)["labels_to_target"].isna().all()
     assert comparison.labels_to_reach([0.2, 0.9]).loc[("model", "poor")].tolist()[0] == pytest.approx(30)
@@ -53,7 +59,8 @@ def test_a_target_never_reached_is_not_a_number():
 def test_one_seed_has_no_statistics():
     summary = synthetic({"random": [[0.1, 0.2, 0.3, 0.4]], "good": [[0.1, 0.4, 0.5, 0.6]]}).summary()
     assert summary.loc["good", "gain"] == pytest.approx(np.mean([0.1, 0.2, 0.2]))
-    assert summary[["area_low", "area_std", "p_value", "final_std"]].isna().all(axis=None)
+    assert summary[["area_low", "area_std", "p_value", "final_std", "saved_low"]].isna().all(axis=None)
+    assert summary.loc["good", "verdict"] == "unclear"
 
 
 def test_penalties_do_not_count_the_common_start():

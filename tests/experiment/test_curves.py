@@ -21,6 +21,7 @@ from alkit.experiment.curves import (
     labels_saved,
     labels_to_reach,
     mean_interval,
+    paired_savings,
     paired_test,
     penalty_matrix,
 )
@@ -138,3 +139,47 @@ def test_scorer_in_searches():
         loop, grid, scoring=area_under_learning_curve, cv=3, resource="n_queries", min_resources=2, max_resources=6
     )
     assert halving.fit(X, names).best_params_["query_strategy"] in grid["query_strategy"]
+
+
+N = 20.0 + 10 * np.arange(21)
+CURVES = {
+    "falling off": lambda n, rng: 0.95 - 0.8 * (n / 10) ** -0.7 + rng.normal(0, 0.02) + rng.normal(0, 0.01, len(n)),
+    "plateau": lambda n, rng: 0.9 - 0.5 * np.exp(-n / 60) + rng.normal(0, 0.005) + rng.normal(0, 0.007, len(n)),
+    "flat": lambda n, rng: 0.5 + rng.normal(0, 0.01, len(n)),
+}
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_curves_of_one_kind_save_nothing_against_each_other(kind):
+    rng, make = np.random.default_rng(0), CURVES[kind]
+    trials = [paired_savings(*([N] * 5, [make(N, rng) for _ in range(5)]) * 2) for _ in range(3)]
+    assert all((trial == 0).all() for trial in trials)
+    means, excluded = [], 0
+    for _ in range(200):
+        ours, theirs = ([make(N, rng) for _ in range(5)] for _ in range(2))
+        saved = paired_savings([N] * 5, ours, [N] * 5, theirs)
+        low, high = mean_interval(saved)
+        means.append(saved.mean())
+        excluded += not low <= 0 <= high
+        np.testing.assert_allclose(paired_savings([N] * 5, theirs, [N] * 5, ours), -saved)
+    assert abs(np.mean(means)) <= 0.03
+    assert 0.02 <= excluded / 200 <= 0.08
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+def test_what_is_saved_is_found(speed):
+    def make(n):
+        return 0.95 - 0.8 * (n / 10) ** -0.7
+
+    # half of the labels saved, or wasted
+    saved = paired_savings([N], [make(speed * N)], [N], [make(N)])
+    assert saved == pytest.approx([0.5 if speed > 1 else -0.5], abs=0.01)
+
+
+def test_a_baseline_that_never_learns_is_beaten_early():
+    learns, flat = [0.5, 0.7, 0.8, 0.9], [0.5, 0.5, 0.5, 0.5]
+    n = [10, 20, 30, 40]
+    assert paired_savings([n], [learns], [n], [flat]) == pytest.approx([1 - 10 / 25])
+    assert paired_savings([n], [flat], [n], [flat]) == [0]
+    # both reach the target, at 15 and 25 labels
+    assert paired_savings([n], [learns], [n], [[0.5, 0.5, 0.7, 0.9]], target=0.6) == pytest.approx([1 - 15 / 22.5])

@@ -219,3 +219,32 @@ def test_metadata_follows_the_labelled_rows():
 def test_bad_input(params, labels, message):
     with pytest.raises(ValueError, match=message):
         loop(**params).fit(X, labels)
+
+
+class TakesCodes(GaussianNB):
+    """As xgboost's classifiers: labels are 0 to C - 1, each of them there."""
+
+    def fit(self, X, y):
+        classes = np.unique(y)
+        if not np.array_equal(classes, np.arange(len(classes))):
+            raise ValueError(f"invalid classes {classes}")
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("labels", [y * 3, names, np.where(y == 0, 7, y)], ids=["gaps", "texts", "order"])
+def test_classifiers_that_take_codes_alone_learn_from_what_was_acquired(labels):
+    plain = loop(GaussianNB(), n_initial=2).fit(X, labels)
+    coded = loop(TakesCodes(), n_initial=2).fit(X, labels)
+    assert coded.labeled_indices_.tolist() == plain.labeled_indices_.tolist()
+    np.testing.assert_array_equal(coded.predict(X), plain.predict(X))
+    np.testing.assert_allclose(coded.predict_proba(X), plain.predict_proba(X))
+    assert coded.estimator_.classes_.tolist() == np.unique(labels).tolist()
+
+
+def test_other_errors_of_a_fit_stay_what_they_are():
+    class Refuses(GaussianNB):
+        def fit(self, X, y):
+            raise ValueError(f"none of {sorted(set(y))}")
+
+    with pytest.raises(ValueError, match=r"none of \[.*9"):
+        loop(Refuses()).fit(X, np.where(y == 2, 9, y))

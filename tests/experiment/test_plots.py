@@ -9,6 +9,7 @@ import pytest
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_hex
 from modAL.uncertainty import margin_sampling
 from sklearn.datasets import load_iris
 from sklearn.naive_bayes import GaussianNB
@@ -100,3 +101,25 @@ def test_estimators_with_one_strategy_have_a_colour_each():
     curves = {(model, "random"): (np.array([[10, 20]]), np.array([[0.5, 0.6]])) for model in ("net", "forest")}
     lines = LearningCurveDisplay(curves, baseline="random").plot().lines_
     assert lines[0].get_color() != lines[1].get_color()
+
+
+def test_fifteen_strategies_can_be_told_apart():
+    names = ["random", *(f"strategy {i}" for i in range(15))]
+    display = LearningCurveDisplay.from_comparison(
+        synthetic(dict.fromkeys(names, [[0.1, 0.2, 0.3, 0.4]] * 2), scoring="balanced_accuracy")
+    )
+    looks = [(to_hex(line.get_color()), line.get_marker()) for line in display.lines_]
+    assert len(set(looks)) == 16
+    assert [name for name, (color, _) in zip(names, looks, strict=True) if color in ("#808080", "#7f7f7f")] == [
+        "random"
+    ]
+    assert display.ax_.get_ylabel() == "balanced accuracy"
+    # beside the curves, not on them
+    assert display.ax_.get_legend().get_bbox_to_anchor().x0 > display.ax_.bbox.x1 - 1
+
+
+def test_bands_of_shares_stay_between_none_and_all():
+    display = LearningCurveDisplay.from_comparison(synthetic({"random": [[0.9, 1.0, 0.9, 1.0], [1.0, 0.7, 1.0, 0.2]]}))
+    edges = display.ax_.collections[0].get_paths()[0].vertices[:, 1]
+    assert edges.min() >= 0
+    assert edges.max() <= 1

@@ -1,46 +1,29 @@
 """scikit-learn's estimator checks, for every estimator of alkit that is a skorch network itself.
 
-Those that hold one pass all checks, and are checked where their other tests are. Checks that fail are named here, with
-the reason: plain skorch fails those of ``__init__`` and `set_params` too, and takes no ``sample_weight``.
+Those that hold one pass all checks, and are checked where their other tests are. The two checks that fail here are
+those that plain skorch fails too.
 """
 
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from skorch import NeuralNetClassifier
 from torch import nn
 
-from alkit import LearningLossClassifier, MultimodalClassifier, NetClassifier
+from alkit import LearningLossClassifier, MultimodalClassifier, NetClassifier, NetRegressor
 from alkit.nets.multimodal import MultimodalLearningLossClassifier
-from tests.nets.checks import EQUIVALENCE
+from tests.nets.checks import run
 
-EXPECTED = {
+SKORCH = {
     "check_no_attributes_set_in_init": "skorch's __init__ sets history_, initialized_ and virtual_params_",
-    "check_set_params": "skorch's set_params reads attributes that the check overwrites with numbers",
-    **EQUIVALENCE,
+    "check_set_params": "skorch's set_params refuses numbers as callbacks at once, of which the check warns",
 }
-
-PAIRS = "pairs of rows teach the module that predicts losses, and repeated rows make other pairs"
-NOT_EQUIVALENT = dict.fromkeys(EQUIVALENCE, PAIRS)
-# rows are a dict by modality inside, whatever they came as
-MODALITIES = {
-    "check_n_features_in_after_fitting": "modalities have a shape each, and no one number of features",
-    "check_n_features_in": "modalities have a shape each, and no one number of features",
-    "check_estimators_empty_data_messages": "the error names the modality that has no columns, in other words",
-    "check_estimators_pickle": "NaN is a missing modality, and a row that lacks all of them is refused",
-}
-
-
-def expected_failures(estimator):
-    """Name the checks that an estimator fails, and why."""
-    pairs = NOT_EQUIVALENT if isinstance(estimator, LearningLossClassifier) else {}
-    modalities = MODALITIES if isinstance(estimator, MultimodalClassifier) else {}
-    return EXPECTED | pairs | modalities
 
 
 class Net(nn.Sequential):
-    """A hidden layer; its sizes come from the classifier."""
+    """A hidden layer; its sizes come from the estimator."""
 
-    def __init__(self, n_features, n_classes):
-        super().__init__(nn.Linear(n_features, 32), nn.ReLU(), nn.Linear(32, n_classes))
+    def __init__(self, n_features, n_outputs):
+        super().__init__(nn.Linear(n_features, 32), nn.ReLU(), nn.Linear(32, n_outputs))
 
 
 BRIEF = {"lr": 0.02, "max_epochs": 30, "batch_size": 64, "random_state": 0}
@@ -50,15 +33,33 @@ BRIEF = {"lr": 0.02, "max_epochs": 30, "batch_size": 64, "random_state": 0}
 WHOLE = {"all": slice(0, None)}
 
 
+def skorchs_failures(estimator):
+    return SKORCH
+
+
 @pytest.mark.slow
 @parametrize_with_checks(
     [
         NetClassifier(Net, **BRIEF),
+        NetRegressor(Net, **BRIEF),
         LearningLossClassifier(Net, ["1"], **BRIEF),
         MultimodalClassifier(WHOLE, width=16, dropout=0.0, **BRIEF),
         MultimodalLearningLossClassifier(WHOLE, width=16, dropout=0.0, **BRIEF),
     ],
-    expected_failed_checks=expected_failures,
+    expected_failed_checks=skorchs_failures,
 )
 def test_scikit_learns_estimator_checks(estimator, check):
-    check(estimator)
+    exact = {"batch_size": -1}
+    if isinstance(estimator, LearningLossClassifier):
+        # Pairs of rows teach the module that predicts losses, and repeated rows make other pairs: here it alone learns.
+        exact["detach_after"] = 0
+    run(check, estimator, **exact)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SKORCH)
+def test_what_is_expected_to_fail_fails_with_plain_skorch(name):
+    plain = NeuralNetClassifier(Net, verbose=0)
+    (check,) = (check for _, check in estimator_checks_generator(plain) if check.func.__name__ == name)
+    with pytest.raises((AssertionError, UserWarning)):
+        check(plain)

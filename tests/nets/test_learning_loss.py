@@ -52,6 +52,16 @@ class TestCriterion:
         loss = margin_ranking_loss(torch.from_numpy(predicted), torch.from_numpy(true), margin)
         assert loss.item() == pytest.approx(by_hand(predicted, true, margin), abs=1e-12)
 
+    def test_pairs_count_as_often_as_their_rows_are_repeated(self):
+        rng = torch.Generator().manual_seed(0)
+        predicted, true = torch.randn((2, 4), generator=rng, dtype=torch.double)
+        weights = torch.tensor([2, 0, 3, 1])
+        weighted = margin_ranking_loss(predicted, true, 1.0, weights)
+        # rows 0 and 3 meet 2 * 1 times, rows 1 and 2 never
+        assert weighted == margin_ranking_loss(predicted[[0, 3]], true[[0, 3]], 1.0)
+        alone = margin_ranking_loss(predicted, true, 1.0, torch.tensor([1, 0, 1, 0]))
+        assert alone == 0
+
     def test_right_orders_cost_nothing_and_wrong_ones_push(self):
         predicted = torch.tensor([3.0, 0.0], requires_grad=True)
         assert margin_ranking_loss(predicted, torch.tensor([2.0, 1.0])) == 0
@@ -170,3 +180,11 @@ class TestErrors:
         learner = ActiveLearner(NetClassifier(mlp(), max_epochs=1), "learning_loss", X[:20], Y[:20])
         with pytest.raises(TypeError, match="learning_loss needs predict_loss, which NetClassifier does not have"):
             learner.query(X)
+
+
+def test_rows_of_weight_zero_do_not_teach_losses():
+    weights = np.where(np.arange(len(X)) % 2, 1.0, 0.0)
+    spoilt = np.where(weights > 0, Y, (Y + 1) % 3)
+    net = classifier(mlp(), batch_size=-1, max_epochs=5, detach_after=0)
+    a, b = (clone(net).fit(X, y, sample_weight=weights).predict_loss(X) for y in (Y, spoilt))
+    np.testing.assert_array_equal(a, b)

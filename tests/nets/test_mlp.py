@@ -13,15 +13,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from alkit.nets import DropoutMLPClassifier
-from tests.nets.checks import rounded
+from tests.nets.checks import run
 from tests.nets.networks import blobs
 
 X, Y = blobs()
 
 
-@parametrize_with_checks([DropoutMLPClassifier(max_epochs=50, batch_size=64)], expected_failed_checks=rounded)
+@parametrize_with_checks([DropoutMLPClassifier(max_epochs=50, batch_size=64)])
 def test_scikit_learns_estimator_checks(estimator, check):
-    check(estimator)
+    run(check, estimator, dropout=0.0, batch_size=-1)
 
 
 def test_digits():

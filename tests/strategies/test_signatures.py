@@ -47,12 +47,12 @@ def test_parameters_of_a_strategy_are_those_of_its_score_and_pick():
     assert own_parameters(gini) == {"power": 2.0}
     assert own_parameters(picks.top_k_per_cost, HANDED_TO_PICKS) == {}
     both = Strategy("both", gini, ("proba",), picks.diverse, ("embedding",))
-    assert both.parameters() == {"power": 2.0, "by": "coreset", "top": 10.0}
+    assert both.parameters() == {"power": 2.0, "reduce": "mean", "by": "coreset", "top": 10.0}
 
 
 def test_a_score_is_not_handed_what_picks_are():
     strategy = Strategy("nearest", lambda proba, *, k=3: proba[:, k], ("proba",))
-    assert strategy.parameters() == {"k": 3}
+    assert strategy.parameters() == {"k": 3, "reduce": "mean"}
     best = strategy.with_params(k=1).select(LinearPosterior().fit(X), X, 1)
     assert best.scores[0] == LinearPosterior().fit(X).predict_proba(X)[:, 1].max()
 
@@ -85,7 +85,7 @@ def test_a_parameter_without_a_value_is_refused_when_the_strategy_is_made(parts,
 
 def test_what_a_query_hands_to_picks_needs_no_value():
     strategy = Strategy("thrifty", gini, ("proba",), thrifty)
-    assert strategy.parameters() == {"power": 2.0}
+    assert strategy.parameters() == {"power": 2.0, "reduce": "mean"}
     model = LinearPosterior().fit(X)
     assert len(strategy.select(model, X, budget=3).indices) == 20
     assert len(strategy.select(model, X, 3).indices) == 3

@@ -44,7 +44,9 @@ def test_a_pick_of_ones_own_is_handed_scores_and_quantities():
 
 
 def test_quantities_that_do_not_exist():
-    with pytest.raises(ValueError, match="strategy mine needs 'logits'; there are proba, samples, embedding, loss"):
+    with pytest.raises(
+        ValueError, match="strategy mine needs 'logits'; there are proba, label_proba, samples, embedding, loss"
+    ):
         Strategy("mine", gini, ("logits",))
 
 

@@ -21,7 +21,7 @@ def test_names_are_distinct():
 
 
 def test_parameters_make_another_strategy_and_leave_the_table_alone():
-    assert get_strategy("bald", n_samples=50).parameters() == {"n_samples": 50}
+    assert get_strategy("bald", n_samples=50).parameters() == {"n_samples": 50, "reduce": "mean"}
     assert "n_samples" not in get_strategy("bald").params
 
 

@@ -22,12 +22,24 @@ from tests.fakes import LinearPosterior
 
 X = np.random.default_rng(0).normal(size=(80, 3))
 y = np.arange(80) % 4
+
+
+class Cost:
+    """What each label costs, with a name that is the same in every process."""
+
+    def __call__(self, X):
+        return 1 + np.abs(X[:, 0])
+
+    def __repr__(self):
+        return "Cost()"
+
+
 MADE = [
     stochastic("margin"),
     stochastic("margin", kind="softmax", beta=5.0),
     stochastic("bald", kind="softrank"),
     mixed("entropy", random_share=0.5),
-    cost_aware("margin", cost=lambda X: 1 + np.abs(X[:, 0])),
+    cost_aware("margin", cost=Cost()),
     class_balanced("entropy"),
     diversified("margin"),
     diversified("margin", by="kmeans", top=3),

@@ -1,4 +1,4 @@
-"""Quality of labels: agreement, aggregation, report and the live learning curve.
+"""Quality of labels: agreement, report and the live learning curve.
 
-Public are the functions and classes of `aggregation` and `agreement`.
+Public are the functions of `agreement`. One label per item out of several people's: `alkit.crowd`.
 """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from alkit.annotate.quality.long_form import read_labels
+from alkit.crowd.answers import read_answers
 
 
 def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,8 @@ def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     labels : array (N, R) or DataFrame
-        None or NaN: not given. A DataFrame may also be in long form, see `read_labels`.
+        None or NaN: not given. A DataFrame may also be in long form, with the columns ``item``, ``annotator`` and
+        ``label``.
 
     Returns
     -------
@@ -44,8 +45,10 @@ def encode_labels(labels: Any) -> tuple[np.ndarray, np.ndarray]:
     array([[ 1,  0],
            [ 0, -1]])
     """
-    codes_N_R, classes, _, _ = read_labels(labels)
-    return codes_N_R, classes
+    answers = read_answers(labels)
+    codes_N_R = np.full((len(answers.items), len(answers.annotators)), -1)
+    codes_N_R[answers.item, answers.annotator] = answers.label
+    return codes_N_R, answers.classes
 
 
 def cohen_kappa(first: Any, second: Any) -> float:
@@ -163,26 +166,7 @@ def krippendorff_alpha(labels: Any) -> float:
     return float(1 - disagreeing.sum() / expected)
 
 
-def count_labels(codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Count the labels each class got.
-
-    Parameters
-    ----------
-    codes : int array (N, R)
-        As from `encode_labels`.
-    n_classes : int
-
-    Returns
-    -------
-    int array (N, C)
-    """
-    item, annotator = np.nonzero(codes >= 0)
-    cells = item * n_classes + codes[item, annotator]
-    return np.bincount(cells, minlength=len(codes) * n_classes).reshape(len(codes), n_classes)
-
-
 def _counts_of(labels: Any, at_least: int) -> np.ndarray:
     """Return the counts (N, C) of the items that have `at_least` labels."""
-    codes, classes = encode_labels(labels)
-    counts_N_C = count_labels(codes, len(classes))
+    counts_N_C = read_answers(labels).votes()
     return counts_N_C[counts_N_C.sum(1) >= at_least]

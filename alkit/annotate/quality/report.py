@@ -10,8 +10,8 @@ import pandas as pd
 
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.store import LabelStore
-from alkit.annotate.quality.aggregation import dawid_skene, majority_vote
 from alkit.annotate.quality.agreement import cohen_kappa, krippendorff_alpha
+from alkit.crowd.aggregation import dawid_skene, majority_vote
 
 
 def label_table(store: LabelStore) -> pd.DataFrame:

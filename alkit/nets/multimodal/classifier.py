@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from alkit.labels import most_probable
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.multimodal.encoders import ModalityEncoder
 from alkit.nets.multimodal.fusion import build_fusion
@@ -141,7 +142,8 @@ class MultimodalClassifier(NetClassifier):
     loss_weights_ : dict of str to float
         The weight of each head's loss, 1 / s^2 where learnt.
     classes_, module_, history_
-        As for `NetClassifier`; ``train_loss`` is the weighted sum of losses, ``valid_loss`` the joint head's.
+        As for `NetClassifier`; ``train_loss`` is the sum of the heads' losses, weighted where the weights
+        are fixed, ``valid_loss`` the joint head's.
 
     Notes
     -----
@@ -267,7 +269,13 @@ class MultimodalClassifier(NetClassifier):
                 losses.append(super().get_loss(logits[rows], of_rows))
             else:
                 losses.append(logits.new_zeros(()))
-        return self.multitask_loss_(torch.stack(losses), counted_T)
+        losses_T = torch.stack(losses)
+        total = self.multitask_loss_(losses_T, counted_T)
+        if isinstance(self.multitask_loss_, UncertaintyWeightedLoss):
+            # Its gradient trains; its value falls on while the weights still grow, long after the heads have stopped
+            # learning. What is reported, and ends the fit when it is flat, is the plain sum.
+            total = total + (losses_T.sum() - total).detach()
+        return total
 
     def predict_proba(self, X: Rows, head: str = JOINT) -> np.ndarray:
         """Return class probabilities.
@@ -287,7 +295,7 @@ class MultimodalClassifier(NetClassifier):
             return super().predict_proba(X)
 
     def predict(self, X: Rows, head: str = JOINT) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the most probable label of each row; of several labels, those that are on.
 
         Parameters
         ----------
@@ -296,10 +304,9 @@ class MultimodalClassifier(NetClassifier):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or 0/1 (n, L)
         """
-        best = self.predict_proba(X, head).argmax(axis=1)
-        return self.classes_[best]
+        return most_probable(self.predict_proba(X, head), self.classes_, self.multilabel_)
 
     def sample_proba(
         self,

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from alkit.nets.training.tensors import RowAdapter, RowDataset, Tensors, scoring_rows, to_tensors
 from alkit.rows import Rows, dense, kind_of, n_rows, row_shape, slices, take
 from alkit.rows import columns as column_names
+from alkit.validation import check_shape
 
 Shape = tuple[int, ...]
 Modalities = Mapping[str, int | Shape | slice]
@@ -88,11 +89,27 @@ def by_modality(X: Rows, modalities: Modalities) -> Rows:
     elif not modalities.keys().isdisjoint(column_names(X) or ()):
         columns = {name: kind_of(X).column(X, name) for name in column_names(X) or ()}
     else:
-        columns = _columns_of_matrix(X, modalities)
+        columns = CutMatrix(_columns_of_matrix(X, modalities), X)
     _check_names(columns, modalities)
     rows = {name: _as_array(name, columns[name], _declared_shape(size)) for name, size in modalities.items()}
     n_rows(rows)  # raises where they differ in length
-    return rows
+    return CutMatrix(rows, columns.matrix) if isinstance(columns, CutMatrix) else rows
+
+
+class CutMatrix(dict):
+    """Rows by modality that were cut out of one matrix, which has columns as scikit-learn counts them.
+
+    Parameters
+    ----------
+    rows : dict of str to array (n, ...)
+        The rows of each modality.
+    matrix : array, sparse matrix or DataFrame of shape (n, n_features)
+        What they were cut out of.
+    """
+
+    def __init__(self, rows: Mapping[str, Any], matrix: Rows):
+        super().__init__(rows)
+        self.matrix = matrix
 
 
 def _check_names(columns: Mapping[str, Any], modalities: Modalities) -> None:
@@ -125,6 +142,7 @@ def _columns_of_matrix(X: Rows, modalities: Modalities) -> dict[str, Any]:
             f"with the columns {', '.join(map(repr, modalities))}, a Dataset of dicts, or one matrix. "
             "Reshape your data with X.reshape(1, -1) if it is one row"
         )
+    check_shape(X)
     columns_of = _checked_slices(modalities, width=X.shape[1])
     X = X if column_names(X) is None else dense(X)
     X = X.tocsr() if sp.issparse(X) else X  # other formats cannot be cut
@@ -207,16 +225,20 @@ class ModalityRows(RowAdapter):
         The head that is asked, see :func:`check_present`.
     """
 
-    allow_nan = True
-
     def __init__(self, modalities: Modalities, head: str):
         self.modalities = modalities
         self.head = head
+        # A row that lacks its only modality has nothing to be read.
+        self.allow_nan = len(modalities) > 1
 
     def arrange(self, X: Rows) -> Rows:
         """Return rows as a dict with an array for each modality."""
         check_modalities(self.modalities)
         return by_modality(X, self.modalities)
+
+    def matrix_of(self, X: Rows) -> Rows | None:
+        """Return the matrix that the rows were cut out of, if they were."""
+        return X.matrix if isinstance(X, CutMatrix) else None
 
     def check(self, X: Rows) -> int:
         """Return how many rows there are, after checking that none lacks every modality."""
@@ -231,6 +253,7 @@ class ModalityRows(RowAdapter):
 
     def check_batch(self, batch: Tensors, first_row: int) -> None:
         """Check that the head has something to read in each row."""
+        super().check_batch(batch, first_row)
         check_present(batch, first_row, self.head)
 
     def is_sized(self, takes_integers: bool) -> bool:

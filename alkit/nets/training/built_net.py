@@ -44,7 +44,7 @@ class BuiltNet(SkorchNet):
             self.__dict__.update(instances)
 
     def initialize_module(self) -> Self:
-        """Build the network, knowing ``n_features`` and ``n_classes``, or take the instance given."""
+        """Build the network, knowing ``n_features``, ``n_classes`` and ``n_outputs``, or take the instance given."""
         kwargs = self.get_params_for("module")
         if not isinstance(self.module, nn.Module):
             kwargs = self._sizes_taken_by_module() | kwargs
@@ -52,19 +52,36 @@ class BuiltNet(SkorchNet):
         return self
 
     def _sizes_taken_by_module(self) -> dict[str, int]:
-        """Return ``n_features`` and ``n_classes``, as far as they are known and the module's signature has them."""
-        if "classes_inferred_" not in vars(self):
-            return {}
-        sizes = {"n_classes": len(self.classes_inferred_)}
-        if isinstance(self.input_shape_, tuple):
+        """Return how many inputs and outputs there are, where that is known and the module's signature has it."""
+        sizes = self._output_sizes()
+        if sizes and isinstance(self.input_shape_, tuple):
             sizes["n_features"] = math.prod(self.input_shape_)
         parameters = inspect.signature(self.module).parameters
         return {name: size for name, size in sizes.items() if name in parameters}
 
+    def _output_sizes(self) -> dict[str, int]:
+        """Return how many outputs the network needs, by the names it may know that number by; {} before any fit."""
+        if "classes_inferred_" not in vars(self):
+            return {}
+        n_classes = len(self.classes_inferred_)
+        return {"n_classes": n_classes, "n_outputs": n_classes}
+
     def initialize_criterion(self) -> Self:
-        """Build the loss, or take the instance given, and remember the class weights it came with."""
-        super().initialize_criterion()
-        self.own_weights_ = getattr(self.criterion_, "weight", None)
+        """Build the loss, or take the instance given, and remember the class weights it came with.
+
+        Of several labels per row, the cross-entropy is that of each label.
+        """
+        if self.multilabel_ and self.criterion is nn.CrossEntropyLoss:
+            parameters = self.get_params_for("criterion")
+            self.criterion_ = self.initialized_instance(nn.BCEWithLogitsLoss, parameters)
+        else:
+            super().initialize_criterion()
+        if self.multilabel_ and isinstance(self.criterion_, nn.CrossEntropyLoss):
+            raise ValueError(
+                "criterion is a CrossEntropyLoss, of one label per row, but y is a 0/1 matrix of several; leave "
+                "criterion out, or pass BCEWithLogitsLoss"
+            )
+        self.own_weights_ = getattr(self.criterion_, self.task_.weight_name, None)
         return self
 
     def _shrink_perturb(self) -> None:

@@ -56,7 +56,10 @@ def check_labels(y: Any, n: int) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass"):
-        raise ValueError(f"Unknown label type: {kind}. A classifier takes classes, such as ints or strings")
+        raise ValueError(
+            f"Unknown label type: {kind}. A classifier takes classes, such as ints or "
+            "strings; numbers are predicted by a regressor, such as alkit.NetRegressor"
+        )
     return y
 
 
@@ -142,13 +145,8 @@ def class_weights(
     """
     if class_weight is None:
         return None
-    if isinstance(class_weight, dict):
-        encode(np.array(list(class_weight)), classes)  # raises where it names an unknown label
-        return torch.tensor([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
     if class_weight != "balanced":
-        raise ValueError(
-            f"class_weight={class_weight!r} is unknown; give 'balanced', a dict of label to weight or None"
-        )
+        return weights_given(class_weight, classes, "label")
     codes = encode(y, classes)
     of_rows = torch.ones(len(y)) if sample_weight is None else torch.from_numpy(sample_weight)
     totals = torch.bincount(codes, of_rows, minlength=len(classes)).double()
@@ -156,3 +154,13 @@ def class_weights(
     # as scikit-learn has it, but a class may have been declared and not yet seen
     balanced = totals.sum() / (seen.sum() * totals)
     return balanced.where(seen, torch.ones(())).float()
+
+
+def weights_given(class_weight: Any, classes: np.ndarray, key: str) -> torch.Tensor:
+    """Return the weights of a dict, 1 for what has no entry, or refuse what is none; `key` names what it is by."""
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            f"class_weight={class_weight!r} is unknown; give 'balanced', a dict of {key} to weight or None"
+        )
+    encode(np.array(list(class_weight)), classes)  # raises where it names an unknown label
+    return torch.tensor([float(class_weight.get(label, 1.0)) for label in classes.tolist()])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class WeightedCodes(NamedTuple):
-    """Labels of a batch, (n,), as a loss takes them, and the weight of each row, (n,)."""
+    """Labels of a batch, (n, ...), as a loss takes them, and the weight of each row, (n,)."""
 
     codes: Tensor
     weights: Tensor
@@ -106,7 +106,7 @@ def weighted_loss(criterion: nn.Module, out: Tensor, codes: Tensor, weights: Ten
         rows.
     out : Tensor of shape (n, ...)
         Outputs of the network.
-    codes : Tensor of shape (n,)
+    codes : Tensor of shape (n,), floats (n, L) of several labels, or ``(n, *S)`` of positions
         Labels.
     weights : Tensor of shape (n,)
         Weights of the rows, scaled over all rows of the fit, see `scaled_to_classes`. What the loss is divided by does
@@ -124,24 +124,30 @@ def weighted_loss(criterion: nn.Module, out: Tensor, codes: Tensor, weights: Ten
     >>> weighted_loss(torch.nn.CrossEntropyLoss(), out, codes, torch.tensor([2.0, 0.0]))
     tensor(0.6931)
     """
-    losses = row_losses(criterion, out, codes)
-    total = (losses * weights.to(losses)).sum()
+    losses = _unreduced(criterion)(out, codes)
+    total = (losses * weights.to(losses).view(-1, *[1] * (losses.ndim - 1))).sum()
     if criterion.reduction == "sum":
         return total
-    # torch's own mean is one over class weights; the weight of the binary losses is none of classes.
+    if codes.is_floating_point():
+        # the weight of the binary losses is none of classes
+        return total / losses.numel()
+    # torch's own mean is one over class weights, and over the positions that have a label
+    counted = codes[codes != getattr(criterion, "ignore_index", None)] if codes.ndim > 1 else codes
     class_weights = getattr(criterion, "weight", None)
-    if class_weights is None or codes.is_floating_point():
-        return total / len(losses)
-    return total / class_weights[codes].sum()
+    return total / (len(counted) if class_weights is None else class_weights[counted].sum())
 
 
 def row_losses(criterion: nn.Module, out: Tensor, codes: Tensor) -> Tensor:
     """Return the loss of each row (n,): what the criterion averages."""
-    # A shallow copy of the user's criterion, with the same weights, that does not average over rows.
+    losses = _unreduced(criterion)(out, codes)
+    return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+
+
+def _unreduced(criterion: nn.Module) -> nn.Module:
+    """Return a shallow copy of the user's criterion, with the same weights, that does not average."""
     unreduced = copy.copy(getattr(criterion, "_orig_mod", criterion))
     vars(unreduced)["reduction"] = "none"
-    losses = unreduced(out, codes)
-    return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+    return unreduced
 
 
 def check_has_reduction(criterion: Any) -> None:

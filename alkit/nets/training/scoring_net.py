@@ -16,6 +16,7 @@ from torch import nn
 from alkit._memory import FittingParts
 from alkit._random import isolated_rng, sampling_seed
 from alkit._turns import estimator_lock, torch_modes_kept
+from alkit.labels import most_probable
 from alkit.nets.embedding import embed_batch
 from alkit.nets.mc_dropout.sampler import DropoutSampler
 from alkit.nets.training import iterators
@@ -25,11 +26,11 @@ from alkit.nets.training.outputs import (
     are_probabilities,
     first_output,
     logits,
-    softmax,
     two_class_proba,
     two_class_proba_of_flat,
 )
 from alkit.nets.training.skorch_net import SkorchNet
+from alkit.nets.training.tasks import Positions
 from alkit.nets.training.tensors import (
     RowDataset,
     Tensors,
@@ -78,6 +79,7 @@ class ScoringNet(BuiltNet):
         Returns
         -------
         ndarray of shape (n, n_classes), float32
+            Of several labels (n, L), the probability that each is on; of positions ``(n, n_classes, *S)``.
 
         Raises
         ------
@@ -87,19 +89,22 @@ class ScoringNet(BuiltNet):
         return self._predict_proba_tensor(X, to="cpu").numpy()
 
     def _predict_proba_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
-        nonlinearity = self._get_predict_nonlinearity()
+        return self._scored(X, self._get_predict_nonlinearity(), to)
+
+    def _scored(self, X: Rows, transform: Callable[[Any], Any], to: Device = None) -> torch.Tensor:
+        """Return what becomes of the network's outputs (n, ...)."""
         with self.scoring():
             # A scoring callback's cache of training batches: upsampling makes it longer than X.
             if isinstance(root(X), RowDataset):
                 # left where they are: skorch can move no outputs but tensors, and tuples and mappings of tensors
                 outputs: Iterator[Any] = self.forward_iter(X, device=None)
-                return torch.cat([torch.as_tensor(nonlinearity(logits(out))) for out in outputs]).to(to or "cpu")
+                return torch.cat([torch.as_tensor(transform(logits(out))) for out in outputs]).to(to or "cpu")
             run = self.evaluation_step
-            probas = self.outputs(X, lambda rows: torch.as_tensor(nonlinearity(logits(run((rows, None))))))
-            return self.gather(n_rows(X), probas, to)
+            scored = self.outputs(X, lambda rows: torch.as_tensor(transform(logits(run((rows, None))))))
+            return self.gather(n_rows(X), scored, to)
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Return the most probable label of each row, of the dtype fitted.
+        """Return the most probable label of each row, of the dtype fitted; of several labels, those that are on.
 
         Parameters
         ----------
@@ -108,11 +113,34 @@ class ScoringNet(BuiltNet):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), 0/1 (n, L), or of positions ``(n, *S)``
         """
-        best = self.predict_proba(X).argmax(axis=1)
+        proba = self.predict_proba(X)
         # Of a network that no fit has taught labels, there are codes alone, as in skorch.
-        return best if self.known_classes is None else self.known_classes[best]
+        return most_probable(proba, self.known_classes, self.multilabel_)
+
+    def score(self, X: Rows, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: the share of rows whose labels are all right, or of the positions that have a label.
+
+        Parameters
+        ----------
+        X : rows
+        y : labels
+            As for `fit`.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        if not isinstance(self.task_, Positions):
+            return super().score(X, y, sample_weight)
+        y = np.asarray(y)
+        counted = y != self.task_.ignore_index
+        of_rows = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        weights = np.broadcast_to(of_rows.reshape(-1, *[1] * (y.ndim - 1)), y.shape)
+        return float(np.average((self.predict(X) == y)[counted], weights=weights[counted]))
 
     def sample_proba(
         self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
@@ -134,6 +162,7 @@ class ScoringNet(BuiltNet):
         Returns
         -------
         ndarray of shape (n, n_samples, n_classes), float32
+            Of several labels (n, n_samples, L), of positions ``(n, n_samples, n_classes, *S)``.
 
         References
         ----------
@@ -150,12 +179,24 @@ class ScoringNet(BuiltNet):
         to: Device = None,
     ) -> torch.Tensor:
         nonlinearity = self._get_predict_nonlinearity()
+        return self._sampled(X, nonlinearity, n_samples, random_state, consistent, to)
+
+    def _sampled(
+        self,
+        X: Rows,
+        transform: Callable[[Any], Any],
+        n_samples: int,
+        random_state: Any,
+        consistent: bool | None,
+        to: Device = None,
+    ) -> torch.Tensor:
+        """Return what becomes of the network's outputs (n, K, ...) under draws of its dropout."""
         seed = sampling_seed(random_state)
         with self.scoring(), DropoutSampler(self.network, n_samples, seed, consistent) as sampler:
 
             def samples(rows: Tensors) -> torch.Tensor:
                 args, kwargs = self._call_arguments(rows)
-                return nonlinearity(logits(sampler(*args, **kwargs)))
+                return transform(logits(sampler(*args, **kwargs)))
 
             return self.gather(n_rows(X), self.outputs(X, samples), to)
 
@@ -307,12 +348,15 @@ class ScoringNet(BuiltNet):
             return super()._get_predict_nonlinearity()
         criterion = getattr(self, criteria[0] + "_")
         criterion = getattr(criterion, "_orig_mod", criterion)
-        if isinstance(criterion, nn.BCEWithLogitsLoss):
+        # of torch's losses this one alone takes probabilities of labels
+        if isinstance(criterion, nn.BCELoss) and self.multilabel_:
+            return nn.Identity()
+        if isinstance(criterion, nn.BCEWithLogitsLoss) and not self.multilabel_:
             return two_class_proba_of_flat if self.is_flat_ else two_class_proba
         # Modules return logits whatever the criterion is; of torch's, only NLLLoss is given probabilities by skorch.
         if isinstance(criterion, nn.NLLLoss) and not self.nll_of_logits_:
             return super()._get_predict_nonlinearity()
-        return softmax
+        return self.task_.proba
 
     # Before a fit
 
@@ -375,10 +419,9 @@ class ScoringNet(BuiltNet):
         criterion = getattr(criteria[0], "_orig_mod", criteria[0]) if criteria else None
         self.is_flat_ = out.ndim == 1
         self.is_single_logit_ = isinstance(criterion, nn.BCEWithLogitsLoss) and out.numel() == len(out)
-        n_outputs = 2 if self.is_single_logit_ else out.shape[-1]
         known = self.known_classes
         n_classes = 0 if known is None else len(known)
-        is_wrong = n_outputs != n_classes or (out.ndim != 2 and not self.is_single_logit_)
+        is_wrong = n_classes != 2 if self.is_single_logit_ else not self.task_.fits(out, n_classes)
         # A fit of no epochs, as skorch's users make one to learn the classes, trains nothing.
         if is_wrong and self.max_epochs != 0:
             raise ValueError(
@@ -386,6 +429,9 @@ class ScoringNet(BuiltNet):
                 f"there are {n_classes} classes; give it that many outputs, or declare with "
                 "classes=[...] the label of every output"
             )
+        if isinstance(self.task_, Positions):
+            # labels of positions are numbers of outputs, of which those taught may be a part
+            self.classes_inferred_ = np.arange(out.shape[1])
         self.nll_of_logits_ = isinstance(criterion, nn.NLLLoss) and not are_probabilities(out)
         if isinstance(criterion, nn.CrossEntropyLoss) and are_probabilities(out):
             warnings.warn(

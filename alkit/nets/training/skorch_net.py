@@ -20,9 +20,9 @@ from alkit.nets.training.batches import EpochBatches
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
 from alkit.nets.training.callbacks import QuietPrintLog, acts_on_batches, listens_to_batches
 from alkit.nets.training.items import ItemDataset
-from alkit.nets.training.label_codes import check_labels, encode
 from alkit.nets.training.outputs import first_output
 from alkit.nets.training.sample_weight import WeightedCodes, check_has_reduction, weighted_loss
+from alkit.nets.training.tasks import IGNORE_INDEX, OneLabel, SeveralLabels, Task, task_of
 from alkit.nets.training.tensors import (
     RowAdapter,
     RowDataset,
@@ -38,8 +38,8 @@ from alkit.rows import Rows, n_rows
 from alkit.validation import check_shape
 
 
-class SkorchNet(skorch.NeuralNetClassifier):
-    """skorch's classifier with its iterators, casts and bookkeeping replaced: how rows reach a network, and train it.
+class SkorchNet(skorch.NeuralNet):
+    """A network of skorch with its iterators, casts and bookkeeping replaced: how rows reach a network, and train it.
 
     Training takes whole batches by index instead of collating rows, and records no single batches unless a callback
     listens to them.
@@ -56,6 +56,8 @@ class SkorchNet(skorch.NeuralNetClassifier):
         Shape of a row, as fitted.
     is_single_logit_ : bool
         Whether the network returns one logit per row, that of the second of two classes.
+    task_ : Task
+        What the network was fitted to: one label per row, several, or one per position.
     nll_of_logits_ : bool
         Whether ``NLLLoss`` is given logits or log-probabilities, as torch has it, not probabilities, as skorch has it.
     """
@@ -65,6 +67,8 @@ class SkorchNet(skorch.NeuralNetClassifier):
     writes_inputs_ = False
     is_single_logit_ = False
     nll_of_logits_ = False
+    task: str | None = None
+    task_: Task = OneLabel()
     dtype_ = torch.float32
     budget_: TrainingBudget | None = None
 
@@ -89,6 +93,10 @@ class SkorchNet(skorch.NeuralNetClassifier):
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         callbacks = super()._default_callbacks
+        # called by `set_params`, which checks nothing: it may be an array
+        if isinstance(self.task, str) and self.task == "positions":
+            # scikit-learn's accuracy is one of rows
+            callbacks = [(name, callback) for name, callback in callbacks if name != "valid_acc"]
         return [(name, QuietPrintLog() if name == "print_log" else callback) for name, callback in callbacks]
 
     @property
@@ -128,9 +136,29 @@ class SkorchNet(skorch.NeuralNetClassifier):
         return None if self.classes is None or not len(self.classes) else np.unique(self.classes)
 
     @property
+    def multilabel_(self) -> bool:
+        """Whether the network was fitted to several labels per row."""
+        return isinstance(self.task_, SeveralLabels)
+
+    def task_for(self, y: Any) -> Task:
+        """Return what a fit to these labels trains the network for."""
+        # an instance of a loss has it, and of a class it is a parameter
+        given = self.get_params_for("criterion").get("ignore_index")
+        masked = getattr(self.criterion, "ignore_index", IGNORE_INDEX) if given is None else given
+        return task_of(self.task, y, masked)
+
+    @property
     def collates(self) -> bool:
         """Whether a function of the user's own makes batches of rows, which only it can read then."""
         return any(f"{prefix}__{iterators.COLLATE}" in vars(self) for prefix in iterators.PREFIXES)
+
+    def checked_targets(self, y: Any, n: int) -> np.ndarray:
+        """Return y of n rows as an array, or refuse what the network does not predict."""
+        return self.task_for(y).check(y, n)
+
+    def encoded(self, y: np.ndarray) -> torch.Tensor | None:
+        """Return y as the loss takes it; None where no fit has learnt yet what y holds."""
+        return None if self.known_classes is None else self.task_.encode(y, self.known_classes)
 
     # Rows: datasets, iterators and what a batch becomes
 
@@ -149,9 +177,7 @@ class SkorchNet(skorch.NeuralNetClassifier):
         # A dataset class of the user's own is given X and y, and is itself what batches are fetched from.
         if self.dataset is not skorch.dataset.Dataset:
             X = super().get_dataset(X, y)
-        codes = None
-        if y is not None and self.known_classes is not None:
-            codes = encode(np.asarray(y), self.known_classes)
+        codes = None if y is None else self.encoded(np.asarray(y))
         return ItemDataset(X, y, codes) if self.collates else RowDataset(X, y, codes)
 
     def get_split_datasets(self, X: Rows, y: Any = None, **fit_params: Any) -> tuple[Dataset, Dataset | None]:
@@ -162,7 +188,7 @@ class SkorchNet(skorch.NeuralNetClassifier):
             X, y = unwrap(valid)
             X = self.row_adapter.arrange(X)
             y = labels_of(X) if y is None else y
-            y = check_labels(y, self._count_checked(X))
+            y = self.checked_targets(y, self._count_checked(X))
             valid = self.get_dataset(X, y)
         return train, valid
 
@@ -221,8 +247,9 @@ class SkorchNet(skorch.NeuralNetClassifier):
         if self.collates:
             return
         # Of a matrix or DataFrame scikit-learn checks the columns, by number and name, in its own words.
-        if isinstance(shape, tuple) and len(shape) == 1 and not isinstance(X, Dataset):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+        matrix = self.row_adapter.matrix_of(X)
+        if matrix is not None:
+            validate_data(self, matrix, reset=reset, skip_check_array=True)
         if shape != getattr(self, "input_shape_", shape) and not self._takes(X):
             raise ValueError(
                 f"X has rows of shape {shape}, but {type(self).__name__} was fitted to rows of shape "
@@ -265,7 +292,7 @@ class SkorchNet(skorch.NeuralNetClassifier):
         ----------
         y_pred : Tensor, tuple or mapping
             Outputs of the network.
-        y_true : Tensor of shape (n,) or WeightedCodes
+        y_true : Tensor of shape (n,), (n, L) or ``(n, *S)``, or WeightedCodes
             Codes of the labels.
         *args, **kwargs
             Not used here.
@@ -286,6 +313,8 @@ class SkorchNet(skorch.NeuralNetClassifier):
         target = to_tensor(codes, device=self.device).to(out.device)
         if self.is_single_logit_:
             return out.reshape(len(out)), target.to(out.dtype)
+        if self.multilabel_:
+            return out, target.to(out.dtype)
         if not isinstance(self.criterion_, nn.NLLLoss):
             return out, target
         # Log-probabilities stay what they are.

@@ -119,6 +119,11 @@ class RowAdapter:
         """Return rows in the form that batches are taken from."""
         return X
 
+    def matrix_of(self, X: Rows) -> Rows | None:
+        """Return the matrix or DataFrame that arranged rows are, whose columns have numbers and names, or None."""
+        shape = None if isinstance(X, Dataset) else input_shape(X)
+        return X if isinstance(shape, tuple) and len(shape) == 1 else None
+
     def check(self, X: Rows) -> int:
         """Return the number of arranged rows, after checking all their values before a fit."""
         return check_rows(X, allow_nan=self.allow_nan)
@@ -334,5 +339,5 @@ def labels_of(dataset: Dataset) -> list:
         label = item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None
         if label is None:
             raise ValueError("y is None and X yields no labels; pass y, or a Dataset whose items are (x, y)")
-        y.append(label.item() if isinstance(label, torch.Tensor) else label)
+        y.append(label.tolist() if isinstance(label, torch.Tensor) else label)
     return y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -28,9 +29,12 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     an estimate from `n_configurations` of them, drawn without replacement. Rows that gain as much within rounding are
     drawn at random, and what is lost in rounding counts as zero (in float32 with ten classes, 1e-5 nats).
 
+    Of several answers per row, each is a question of its own to the same K models, and their gains are added up: what
+    the answers of one row tell about each other is not counted.
+
     Parameters
     ----------
-    samples : Tensor (N, K, C)
+    samples : Tensor (N, K, C), or (N, A, K, C) of several answers per row
         Class probabilities under K posterior samples, sample k being the same model for every row.
     k : int
         Number of rows.
@@ -71,51 +75,66 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     """
     if n_configurations < 1:
         raise ValueError(f"n_configurations={n_configurations}; at least 1 must be kept")
-    N, K, _ = samples.shape
+    answers = samples.unbind(1) if samples.ndim == 4 else (samples,)
+    N, K, _ = answers[0].shape
     # E H[p], which no other label changes; by blocks, as the entropies of all rows and models would take much memory
-    ambiguity_N = torch.cat([entropy(block).mean(1) for block in samples.split(256)])
+    ambiguity_N = samples.new_zeros(N)
+    for samples_N_K_C in answers:
+        ambiguity_N += torch.cat([entropy(block).mean(1) for block in samples_N_K_C.split(256)])
     keys_N = rng.random(N)
     # before any row is picked there is one configuration, of no labels, and it tells nothing about the models
     prior_K = torch.full((1, K), 1 / K, dtype=torch.float64, device=samples.device)
-    labels = Configurations(torch.ones(1, dtype=torch.float64, device=samples.device), prior_K)
+    certain_1 = torch.ones(1, dtype=torch.float64, device=samples.device)
+    labels = [Configurations(certain_1, prior_K) for _ in answers]
     picked: list[int] = []
     gains: list[float] = []
     for _ in range(k):
         if picked:
-            labels = _extended(labels, samples[picked[-1]].double(), n_configurations, rng)
-        row, gain = _best_row(samples, ambiguity_N, labels, picked, keys_N)
+            asked = zip(labels, answers, strict=True)
+            labels = [_extended(known, of[picked[-1]].double(), n_configurations, rng) for known, of in asked]
+        row, gain = _best_row(answers, ambiguity_N, labels, picked, keys_N)
         picked.append(row)
         gains.append(max(0.0, gain))
     return Picks(np.array(picked), np.array(gains))
 
 
 def _best_row(
-    samples: Tensor, ambiguity_N: Tensor, labels: Configurations, picked: list[int], keys_N: np.ndarray
+    answers: Sequence[Tensor],
+    ambiguity_N: Tensor,
+    labels: Sequence[Configurations],
+    picked: list[int],
+    keys_N: np.ndarray,
 ) -> tuple[int, float]:
     """Return the row that gains most, ties going to the largest key, and its gain."""
     # Lazy, yet the answer of a full scan: what a row gains given only the group a configuration is in is at least what
     # it gains given the configuration itself. (Last step's gains, the usual bounds, are bounds no more once
     # configurations are sampled: the step's estimates then err independently. These bounds hold for the estimate.)
-    bounds_N = conditional_entropy(samples, _grouped(labels)).sub_(ambiguity_N)
+    bounds_N = _entropies(answers, list(map(_grouped, labels))).sub_(ambiguity_N)
     bounds_N[picked] = -torch.inf
-    highest_entropy = math.log(samples.shape[2])
-    tolerance = 16 * torch.finfo(samples.dtype).eps * max(1.0, highest_entropy)
+    highest_entropy = len(answers) * math.log(answers[0].shape[2])
+    tolerance = 16 * torch.finfo(ambiguity_N.dtype).eps * max(1.0, highest_entropy)
     if bounds_N.max() <= 3 * tolerance:  # rounding is all that is left to tell rows apart
         left = (bounds_N > -torch.inf).nonzero()[:, 0]
         return largest_key(as_array(left), keys_N), 0.0
     gains_N = torch.full_like(bounds_N, -torch.inf)
     best = -math.inf
     # picked rows, whose bound is -inf, come last
-    by_bound = bounds_N.argsort(descending=True)[: len(samples) - len(picked)]
+    by_bound = bounds_N.argsort(descending=True)[: len(bounds_N) - len(picked)]
     for rows in by_bound.split(_LAZY_ROWS):
         # no row from here on can gain more than the best so far
         if bounds_N[rows[0]] < best - 2 * tolerance:
             break
-        gains_N[rows] = conditional_entropy(samples[rows], labels).sub_(ambiguity_N[rows])
+        gains_N[rows] = _entropies([samples[rows] for samples in answers], labels).sub_(ambiguity_N[rows])
         best = gains_N.max().item()
     ties = (gains_N >= best - tolerance).nonzero()[:, 0]
     row = largest_key(as_array(ties), keys_N)
     return row, gains_N[row].item()
+
+
+def _entropies(answers: Sequence[Tensor], labels: Sequence[Configurations]) -> Tensor:
+    """Return the entropy of each row's answers, given the same answers of the rows picked: (N,), added up."""
+    parts = [conditional_entropy(samples, known) for samples, known in zip(answers, labels, strict=True)]
+    return torch.stack(parts).sum(0)
 
 
 def _grouped(labels: Configurations) -> Configurations:

@@ -13,6 +13,7 @@ from torch import Tensor
 from alkit._tensors import as_array
 from alkit.strategies.picks.geometry import (
     check_matrices,
+    in_range,
     k_means,
     nearest_distance,
     rank_within,
@@ -78,7 +79,8 @@ def typiclust(
     array([8, 2])
     """
     check_matrices(k, features, train_features)
-    rows = as_array(torch.cat([features, train_features.to(features)]))
+    (features, train_features), scale = in_range(features, train_features.to(features))
+    rows = as_array(torch.cat([features, train_features]))
     n_clusters = min(len(train_features) + k, _MAX_CLUSTERS)
     labels = k_means(rows, n_clusters, rng).labels_.astype(np.intp)
     own = labels[: len(features)]
@@ -93,7 +95,7 @@ def typiclust(
     # lexsort sorts by its last column first: outliers last, then fewest labels, then largest cluster
     is_outlier = sizes[own] < _SMALL_CLUSTER
     indices = np.lexsort((-sizes[own], labels_before, is_outlier))[:k]
-    return Picks(indices, typicality[indices])
+    return Picks(indices, typicality[indices] / scale)
 
 
 def probcover(
@@ -158,10 +160,13 @@ def probcover(
     check_matrices(k, features, train_features)
     if not 0 <= purity <= 1:
         raise ValueError(f"purity={purity}; it is a share of balls, between 0 and 1")
-    if delta is None:
+    (features, train_features), scale = in_range(features, train_features)
+    if delta is not None:
+        delta /= scale
+    else:
         delta = _pure_radius(features, n_clusters, purity, rng)
     if not delta >= 0:
-        raise ValueError(f"delta={delta}, but the radius of a ball is 0 or more; pass None to estimate it")
+        raise ValueError(f"delta={scale * delta}, but the radius of a ball is 0 or more; pass None to estimate it")
     # far from the origin squared distances would lose their digits
     origin = features.mean(0)
     rows, labelled = features.double() - origin, train_features.to(features.device).double() - origin

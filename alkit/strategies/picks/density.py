@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from alkit._tensors import as_array
-from alkit.strategies.picks.geometry import check_matrices, distance_to, nearest_distance, row_blocks
-from alkit.strategies.picks.single import Picks, check_utilities, top_k
+from alkit.strategies.picks.geometry import check_matrices, distance_to, in_range, nearest_distance, row_blocks
+from alkit.strategies.picks.single import Picks, check_scores, check_utilities, top_k
 from alkit.strategies.picks.ties import seeded_argmax
 
 __all__ = ["information_density", "ranked_batch"]
@@ -75,11 +75,13 @@ def information_density(
     """
     if n_references is not None and n_references < 1:
         raise ValueError(f"n_references={n_references}; give 1 or more, or None for all rows")
-    utility = _checked_scores(scores, features, k)
-    check_utilities(as_array(utility), "weighs utility by density")
+    check_matrices(k, features)
+    utility = check_scores(scores, len(features))
+    check_utilities(utility, "weighs utility by density")
     # in place: a block of distances is the largest thing in memory here
-    similarity = _mean_over_pool(lambda distance: distance.add_(1).reciprocal_(), features, rng, n_references)
-    return top_k(as_array(utility * similarity**beta), k=k, rng=rng)
+    (features,), scale = in_range(features)
+    similarity = _mean_over_pool(lambda d: d.mul_(scale).add_(1).reciprocal_(), features, rng, n_references)
+    return top_k(utility * as_array(similarity) ** beta, k=k, rng=rng)
 
 
 def ranked_batch(
@@ -128,32 +130,25 @@ def ranked_batch(
     array([3, 1])
     """
     check_matrices(k, features, train_features)
-    utility = _checked_scores(scores, features, k)
+    utility = torch.from_numpy(check_scores(scores, len(features))).to(features.device)
+    (features, train_features), scale = in_range(features, train_features)
     n_unlabelled, n_labelled = len(features), len(train_features)
     nearest = nearest_distance(features, train_features)
     is_picked = torch.zeros(n_unlabelled, dtype=torch.bool, device=features.device)
     indices, values = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
         if n_labelled + t == 0:
-            value = 1 / (1 + _mean_over_pool(lambda distance: distance, features, rng, _REFERENCES))
+            mean_distance = scale * _mean_over_pool(lambda distance: distance, features, rng, _REFERENCES)
+            value = 1 / (1 + mean_distance)
         else:
             alpha = (n_unlabelled - t) / (n_unlabelled + n_labelled)
-            value = alpha * (1 - 1 / (1 + nearest)) + (1 - alpha) * utility
+            value = alpha * (1 - 1 / (1 + scale * nearest)) + (1 - alpha) * utility
         value.masked_fill_(is_picked, -torch.inf)
         i = seeded_argmax(value, rng)
         is_picked[i] = True
         indices[t], values[t] = i, float(value[i])
         torch.minimum(nearest, distance_to(features, features[i]), out=nearest)
     return Picks(indices, values)
-
-
-def _checked_scores(scores: ArrayLike, features: Tensor, k: int) -> Tensor:
-    """Return the scores, one per row, as a tensor."""
-    check_matrices(k, features)
-    utility = torch.as_tensor(scores).to(features.device)
-    if utility.shape != (len(features),):
-        raise ValueError(f"scores have shape {tuple(utility.shape)}, but features {len(features)} rows; score each row")
-    return utility
 
 
 def _mean_over_pool(

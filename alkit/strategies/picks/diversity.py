@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from alkit._tensors import as_array
+from alkit._tensors import as_array, read_numbers
 from alkit.strategies.picks.geometry import (
     check_matrices,
     distance_to,
@@ -68,13 +70,43 @@ def coreset(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.rando
     check_matrices(k, embedding, train_embedding)
     (embedding, train_embedding), scale = in_range(embedding, train_embedding)
     nearest = nearest_distance(embedding, train_embedding)
+    picks = farthest_first(nearest, lambda i: distance_to(embedding, embedding[i]), k, rng)
+    return picks._replace(scores=scale * picks.scores)
+
+
+def farthest_first(
+    nearest: Tensor,
+    distance_to_row: Callable[[int], Tensor],
+    k: int,
+    rng: np.random.Generator,
+    first: int | None = None,
+) -> Picks:
+    """Pick the row farthest from all centres k times; a picked row is a centre for those after it.
+
+    Parameters
+    ----------
+    nearest : Tensor (N,)
+        Distance of each row to its nearest centre; changed in place.
+    distance_to_row : callable
+        Returns the distances (N,) of all rows to one of them.
+    k, rng
+        As for a pick.
+    first : int, optional
+        The row to pick first; by default the farthest.
+
+    Returns
+    -------
+    Picks
+        Scored by the distance to the nearest centre when picked.
+    """
     indices, scores = np.empty(k, np.intp), []
     for t in range(k):
-        i = indices[t] = seeded_argmax(nearest, rng)
+        i = seeded_argmax(nearest, rng) if t or first is None else first
+        indices[t] = i
         scores.append(nearest[i].clone())
-        torch.minimum(nearest, distance_to(embedding, embedding[i]), out=nearest)
+        torch.minimum(nearest, distance_to_row(i), out=nearest)
         nearest[i] = -torch.inf
-    return Picks(indices, scale * _read(scores))
+    return Picks(indices, read_numbers(scores))
 
 
 def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
@@ -87,8 +119,8 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
 
     Parameters
     ----------
-    proba : Tensor (N, C)
-        Class probabilities.
+    proba : Tensor (N, C), or (N, A, C) of several answers per row
+        Class probabilities. A row's gradient then has a part for each answer.
     embedding : Tensor (N, D)
         What the last layer reads.
     k : int
@@ -119,13 +151,13 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     >>> badge(proba, embedding, k=2, rng=np.random.default_rng(0)).indices
     array([1, 2])
     """
-    check_matrices(k, proba)
+    check_matrices(k, proba.flatten(1))
     check_matrices(k, embedding)
     if len(proba) != len(embedding):
         raise ValueError(f"proba has {len(proba)} rows, but embedding has {len(embedding)}; pass both of the same rows")
     (embedding,), scale = in_range(embedding)
-    most_probable = proba.argmax(1, keepdim=True)
-    error = proba.scatter_add(1, most_probable, -torch.ones_like(proba[:, :1]))
+    most_probable = proba.argmax(-1, keepdim=True)
+    error = proba.scatter_add(-1, most_probable, -torch.ones_like(proba[..., :1])).flatten(1)
     # the squared length of an outer product is the product of the squared lengths
     squares = error.square().sum(1) * embedding.square().sum(1)
     nearest = squares
@@ -135,15 +167,15 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
         if t == 0:
             i = seeded_argmax(squares, rng)
         elif nearest.any():
-            i = _draw_by_weight(nearest, rng)
+            i = draw_by_weight(nearest, rng)
         else:
-            i = _draw_by_weight(left, rng)
+            i = draw_by_weight(left, rng)
         indices[t] = i
         scores.append(nearest[i].clone())
         distance = _squared_gradient_distance(error, embedding, squares, i)
         nearest = distance if t == 0 else torch.minimum(nearest, distance)
         left[i] = 0
-    return Picks(indices, scale**2 * _read(scores))
+    return Picks(indices, scale**2 * read_numbers(scores))
 
 
 def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
@@ -183,9 +215,14 @@ def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
     >>> kmeans(pool, k=2, rng=np.random.default_rng(0)).indices
     array([2, 6])
     """
+    return nearest_to_centres(embedding, k, rng)
+
+
+def nearest_to_centres(embedding: Tensor, k: int, rng: np.random.Generator, weights: np.ndarray | None = None) -> Picks:
+    """Pick from each of k clusters, of rows that may be weighted, the row nearest its centre: see `kmeans`."""
     check_matrices(k, embedding)
     (embedding,), scale = in_range(embedding)
-    clusters = k_means(embedding, k, rng)
+    clusters = k_means(embedding, k, rng, weights)
     labels = clusters.labels_.astype(np.intp)
     distance = as_array(nearest_distance(embedding, torch.from_numpy(clusters.cluster_centers_)))
     ranks = rank_within(labels, distance, rng)
@@ -265,14 +302,9 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
     return distance.clamp_min_(0)
 
 
-def _draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
+def draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
     """Draw a position with probability proportional to its weight, never one of weight zero."""
     cumulative = weights.cumsum(0, dtype=torch.float64)
     drawn = rng.random() * cumulative[-1:]
     # to the right of equal sums, which passes over weights of zero
     return int(torch.searchsorted(cumulative, drawn, right=True))
-
-
-def _read(values: list[Tensor]) -> np.ndarray:
-    """Return numbers of a device, all at once: to read each by itself would wait for the device each time."""
-    return torch.stack(values).double().cpu().numpy()

@@ -64,6 +64,26 @@ def in_range(*matrices: Tensor) -> tuple[list[Tensor], float]:
     return [rows / scale for rows in matrices], scale
 
 
+def unit_rows(rows: Tensor) -> Tensor:
+    """Scale each row to length 1, whatever the size of its numbers; rows of zeros stay.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit.strategies.picks.geometry import unit_rows
+    >>> unit_rows(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    if not rows.shape[1]:
+        return rows
+    # squares of very large or small numbers would overflow or vanish
+    largest = rows.abs().amax(1, keepdim=True)
+    scaled = rows / largest.masked_fill(largest == 0, 1)
+    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    return scaled / length.masked_fill(length == 0, 1)
+
+
 def distance_to(rows: Tensor, centre: Tensor) -> Tensor:
     """Euclidean distance of each row to one centre, (N, D), (D,) -> (N,); exactly 0 for its duplicates."""
     distance = rows.new_empty(len(rows))
@@ -75,8 +95,14 @@ def distance_to(rows: Tensor, centre: Tensor) -> Tensor:
 
 def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
     """Euclidean distance of each row to its nearest centre, (N, D), (M, D) -> (N,); infinite where M = 0."""
+    return nearest_centre(rows, centres)[0]
+
+
+def nearest_centre(rows: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance of each row to its nearest centre, see `nearest_distance`, and which it is, (N,) of int (0 if M = 0)."""
+    which = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     if len(centres) == 0:
-        return rows.new_full((len(rows),), torch.inf)
+        return rows.new_full((len(rows),), torch.inf), which
     centres = centres.to(rows)
     # |x - c|^2 = |x|^2 + 2 (|c|^2 / 2 - x.c): the nearest centre has the smallest bracket, which one product gives.
     # Far from the origin it would lose its digits, so rows and centres are shifted there first.
@@ -85,21 +111,24 @@ def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
     half_squares = shifted.square().sum(1) / 2
     distance = rows.new_empty(len(rows))
     width = len(centres)
-    for block, out in zip(row_blocks(rows, width), row_blocks(distance, width), strict=True):
+    parts = (row_blocks(values, width) for values in (rows, distance, which))
+    for block, out, nearest in zip(*parts, strict=True):
         brackets = torch.addmm(half_squares, block - origin, shifted.T, alpha=-1)
-        nearest = brackets.argmin(1)
+        torch.argmin(brackets, 1, out=nearest)
         # the distance itself is taken of the difference, so that duplicates of a centre are at exactly 0
         torch.linalg.vector_norm(block - centres[nearest], dim=1, out=out)
-    return distance
+    return distance, which
 
 
-def k_means(rows: Tensor | np.ndarray, n_clusters: int, rng: np.random.Generator) -> KMeans | MiniBatchKMeans:
-    """Fit k-means: Lloyd's algorithm, or mini-batches from 50,000 rows on."""
+def k_means(
+    rows: Tensor | np.ndarray, n_clusters: int, rng: np.random.Generator, weights: np.ndarray | None = None
+) -> KMeans | MiniBatchKMeans:
+    """Fit k-means: Lloyd's algorithm, or mini-batches from 50,000 rows on; rows may be weighted."""
     algorithm = KMeans if len(rows) < _MINI_BATCH_FROM else MiniBatchKMeans
     with warnings.catch_warnings():
         # fewer distinct rows than clusters leave clusters empty, which callers expect
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return algorithm(n_clusters, random_state=draw_seed(rng)).fit(as_array(rows))
+        return algorithm(n_clusters, random_state=draw_seed(rng)).fit(as_array(rows), sample_weight=weights)
 
 
 def rank_within(groups: np.ndarray, cost: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -269,16 +269,17 @@ def balance_classes(
 
     Greedily, the utility of a row is weighted by how much of the shortfall its predicted classes make up: the
     shortfall of a class is an even share of all labels after the batch, less the labels it has and those it expects
-    from rows picked already.
+    from rows picked already. Of several answers per row, each has shortfalls of its own: a label that is seldom on is
+    short of rows where it is.
 
     Parameters
     ----------
     scores : array (n,)
         Utility of each row, not negative.
-    proba : array (n, C)
+    proba : array (n, C), or (n, A, C) of several answers per row
         Class probabilities.
-    y_train : int array (M,)
-        Classes of the labels there are, as columns of `proba`.
+    y_train : int array (M,) or (M, A)
+        Classes of the labels there are, as columns of `proba`; those below 0 are masked.
     k : int
         Number of rows.
     rng : numpy.random.Generator
@@ -309,10 +310,12 @@ def balance_classes(
     scores = as_array(scores).astype(float)
     proba = as_array(proba).astype(float)
     check_utilities(scores, "weighs utility by the shortfall of classes")
-    n, C = proba.shape
-    labels = as_array(y_train).astype(np.intp)
-    expected = np.bincount(labels, minlength=C).astype(float)
-    even = (expected.sum() + k) / C
+    n, C = len(proba), proba.shape[-1]
+    proba = proba.reshape(n, -1)
+    labels_A_M = as_array(y_train).astype(np.intp).reshape(-1, proba.shape[1] // C).T
+    expected_A_C = np.array([np.bincount(labels[labels >= 0], minlength=C) for labels in labels_A_M], dtype=float)
+    even = ((expected_A_C.sum(1) + k) / C).repeat(C)
+    expected = expected_A_C.ravel()
     # the least there is, so that among rows of score 0 the classes still decide
     utility = scores + np.finfo(float).tiny
     keys = -rng.permutation(n)
@@ -337,6 +340,14 @@ def _affordable(order: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarra
             chosen.append(index)
             left -= cost[index]
     return np.array(chosen)
+
+
+def check_scores(scores: ArrayLike, n: int) -> np.ndarray:
+    """Return the scores as an array, one for each of n rows."""
+    scores = np.asarray(as_array(scores), dtype=float)
+    if scores.shape != (n,):
+        raise ValueError(f"scores have shape {scores.shape}, but features {n} rows; score each row")
+    return scores
 
 
 def check_utilities(scores: np.ndarray, use: str) -> None:

@@ -13,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from skorch.dataset import ValidSplit
 from skorch.helper import SliceDict, predefined_split
 from torch import nn
@@ -229,6 +230,14 @@ class TestMissing:
         net = classifier({"text": 4}).fit({"text": TEXT}, Y)
         assert net.predict_proba({"text": TEXT}).shape == (N, 2)
 
+    def test_the_only_modality_is_never_missing(self):
+        assert get_tags(classifier()).input_tags.allow_nan
+        net = classifier({"text": 4})
+        assert not get_tags(net).input_tags.allow_nan
+        gone = np.where(np.arange(N)[:, None] == 7, np.nan, TEXT)
+        with pytest.raises(ValueError, match=r"NaN .* in 1 of 60 rows \(first: row 7\)"):
+            net.fit({"text": gone}, Y)
+
 
 class TestHeads:
     @pytest.mark.parametrize("head", HEADS)
@@ -294,6 +303,23 @@ class TestHeads:
         weights = net.loss_weights_
         assert weights["clean"] > 3 * weights["noisy"] > 3 * weights["noise"]
 
+    def test_training_loss_is_the_plain_sum_where_weights_are_learnt(self):
+        """As long as the weights of learnt heads grow, their weighted total falls, when they learn nothing more."""
+        still = {"dropout": 0.0, "max_epochs": 3, "lr": 0.0, "batch_size": -1}
+        net = classifier(**still).fit(X, Y)
+        proba = [net.predict_proba(X, head=head)[np.arange(N), (Y == "spam").astype(int)] for head in HEADS]
+        assert net.history[-1, "train_loss"] == pytest.approx(-np.log(proba).mean(1).sum(), abs=1e-5)
+
+        learning = classifier(dropout=0.0, max_epochs=60, lr=0.05, batch_size=-1).fit(X, Y)
+        assert learning.history[-1, "train_loss"] > 0
+        assert min(learning.loss_weights_.values()) > 1
+
+    def test_a_fit_ends_when_the_heads_have_learnt(self):
+        net = classifier(dict.fromkeys(WIDTHS, 3), dropout=0.0, max_epochs=None, lr=0.02)
+        easy = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
+        net.fit(dict.fromkeys(WIDTHS, easy), np.arange(30) % 3)
+        assert len(net.history) < 600
+
     def test_validation_loss_is_the_joint_heads(self):
         valid = {key: values[:20] for key, values in X.items()}
         net = classifier(train_split=predefined_split(Posts(valid, Y[:20])), callbacks__print_log=None).fit(X, Y)
@@ -318,6 +344,18 @@ class TestSklearn:
     def test_warm_starts_and_partial_fit(self, warm_start):
         net = classifier(warm_start=warm_start, classes=["eggs", "ham", "spam"]).fit(X, Y).fit(gappy(), Y)
         assert net.partial_fit(X, Y).predict_proba(X).shape == (N, 3)
+
+    @pytest.mark.parametrize("as_frame", [False, True])
+    def test_the_columns_of_one_matrix_are_counted_as_scikit_learn_does(self, as_frame):
+        names = list("abcdefghij")
+        matrix = pd.DataFrame(MATRIX, columns=names) if as_frame else MATRIX
+        net = classifier(OPEN).fit(matrix, Y)
+        assert net.n_features_in_ == 10
+        assert list(getattr(net, "feature_names_in_", names)) == names
+        narrow = matrix[names[:7]] if as_frame else matrix[:, :7]
+        with pytest.raises(ValueError, match="feature names|has 7 features, .* is expecting 10"):
+            net.predict(narrow)
+        assert not hasattr(net.fit(X, Y), "n_features_in_")
 
     def test_scoring_and_training_leave_global_random_states(self):
         net = classifier().fit(X, Y)
@@ -369,7 +407,10 @@ class TestActiveLearning:
         net = MultimodalLearningLossClassifier(WIDTHS, width=8, max_epochs=1, random_state=0).fit(gappy(), Y)
         needs = {*strategy.needs, *strategy.pick_needs}
         simulated = {"y_pool": Y} if "true_loss" in needs else {}
-        if "features" in needs:
+        if not needs.isdisjoint(("label_proba", "prediction", "std", "values")):
+            with pytest.raises(TypeError, match=f"strategy {strategy.name} needs"):
+                strategy.select(net, gappy(), 5, random_state=0)
+        elif "features" in needs:
             with pytest.raises(ValueError, match="20 of 60 rows of the pool hold NaN.* measures distances"):
                 strategy.select(net, gappy(), 5, random_state=0)
         else:
@@ -449,7 +490,7 @@ class TestErrors:
     @pytest.mark.parametrize("dtype", [float, int])
     def test_rows_to_score_of_another_width(self, dtype):
         net = classifier(OPEN).fit(MATRIX.astype(dtype), Y)
-        with pytest.raises(ValueError, match=r"X has rows of shape .*\(7,\)"):
+        with pytest.raises(ValueError, match="X has 11 features, but MultimodalClassifier is expecting 10"):
             net.predict(np.hstack([MATRIX, TEXT[:, :1]]).astype(dtype))
         with pytest.raises(ValueError, match="modality 'text' holds infinity in row 4"):
             net.predict(np.where(np.arange(N)[:, None] == 4, np.inf, MATRIX))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from alkit.nets.training.scoring_net import softmax
+from alkit.nets.training.outputs import softmax
 from tests.nets.networks import MLP, blobs, net, rng_states
 
 X, Y = blobs()

@@ -8,20 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from alkit.strategies.picks import cold_start, geometry
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def matrix(n, d, seed=0):
-    return torch.from_numpy(rng(seed).normal(size=(n, d)))
-
-
-def clumps(sizes, seed=0, d=3):
-    """Clusters far apart, of normal rows."""
-    centres = 100 * matrix(len(sizes), d, seed)
-    return torch.cat([centre + matrix(n, d, seed + n) for n, centre in zip(sizes, centres, strict=True)])
+from tests.strategies.picks.helpers import clumps, matrix, rng
 
 
 def brute_typicality(rows, n_neighbors):
@@ -79,7 +66,7 @@ def test_picks_are_distinct_whatever_the_pool(pick, n, n_labelled, d, n_distinct
 @pytest.mark.parametrize("seed", range(3))
 def test_typiclust_agrees_with_the_papers_loop(seed, n_neighbors):
     sizes = [4, 30, 25, 17, 11, 3]  # as many as M + k, so that k-means finds exactly these
-    X, labels = clumps(sizes, seed), np.repeat(np.arange(6), sizes)
+    X, labels = clumps(sizes, seed)
     labelled = X[[4, 34]] + 0.1  # in the clusters of 30 and of 25
     expected = brute_typiclust(X.numpy(), labels, {1: 1, 2: 1}, 4, n_neighbors)
     got = cold_start.typiclust(X, labelled, k=4, rng=rng(seed), n_neighbors=n_neighbors)
@@ -92,13 +79,13 @@ def test_typiclust_agrees_with_the_papers_loop(seed, n_neighbors):
 def test_typiclust_goes_round_when_clusters_are_fewer_than_picks(monkeypatch):
     monkeypatch.setattr(cold_start, "_MAX_CLUSTERS", 3)
     sizes = [6, 9, 12]
-    X, labels = clumps(sizes), np.repeat(np.arange(3), sizes)
+    X, labels = clumps(sizes)
     expected = brute_typiclust(X.numpy(), labels, {}, 27, 5)
     assert cold_start.typiclust(X, X[:0], k=27, rng=rng(), n_neighbors=5).indices.tolist() == expected
 
 
 def test_typiclust_scores_are_typicality():
-    X = clumps([40])
+    X, _ = clumps([40])
     got = cold_start.typiclust(X, X[:0], k=1, rng=rng(), n_neighbors=7)
     typicality = brute_typicality(X.numpy(), 7)
     assert got.indices[0] == typicality.argmax()
@@ -155,7 +142,7 @@ def test_estimated_delta_has_the_purity_asked_for(purity):
 
 def test_estimated_delta_finds_every_cluster():
     sizes = [30, 40, 50, 60]
-    X, labels = clumps(sizes), np.repeat(np.arange(4), sizes)
+    X, labels = clumps(sizes)
     got = cold_start.probcover(X, X[:0], k=4, rng=rng(), n_clusters=4, purity=0.95)
     assert sorted(labels[got.indices]) == [0, 1, 2, 3]
 
@@ -181,3 +168,13 @@ def test_a_radius_below_zero_is_refused(delta):
 def test_a_purity_that_is_no_share_is_refused(purity):
     with pytest.raises(ValueError, match=f"purity={purity}"):
         cold_start.probcover(torch.ones(3, 2), torch.ones(0, 2), k=1, rng=rng(), purity=purity)
+
+
+@pytest.mark.parametrize("pick", PICKS.values(), ids=PICKS)
+def test_huge_numbers_are_scaled(pick):
+    X, _ = clumps([9, 12, 7])
+    expected, got = (
+        pick((factor * X).float(), (factor * X[:1]).float(), k=3, rng=rng()) for factor in (2.0**10, 2.0**110)
+    )
+    assert got.indices.tolist() == expected.indices.tolist()
+    assert np.isfinite(got.scores).all()

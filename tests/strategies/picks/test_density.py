@@ -12,14 +12,7 @@ from modAL.density import information_density as modal_density
 from scipy.spatial.distance import cdist
 
 from alkit.strategies.picks import density
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def matrix(n, d, seed=0):
-    return torch.from_numpy(rng(seed).normal(size=(n, d)))
+from tests.strategies.picks.helpers import matrix, rng
 
 
 def brute_ranked_batch(scores, X, L, k):
@@ -151,3 +144,11 @@ def test_labelled_rows_of_another_width_are_refused():
 def test_information_density_refuses(params, scores, message):
     with pytest.raises(ValueError, match=message):
         density.information_density(np.full(3, scores), torch.rand(3, 2), k=1, rng=rng(), **params)
+
+
+def test_huge_numbers_are_scaled():
+    X, scores = (2.0**110 * matrix(20, 3)).float(), rng().random(20)
+    got = density.ranked_batch(scores, X, X[:0], k=20, rng=rng())
+    assert sorted(got.indices) == list(range(20))
+    assert np.isfinite(got.scores).all()
+    assert np.isfinite(density.information_density(scores, X, k=5, rng=rng()).scores).all()

@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from alkit.strategies.picks import badge, coreset, diversity, kmeans
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
+from tests.strategies.picks.helpers import rng
 
 
 def matrix(n, d, seed=0, dtype=torch.float64):

@@ -14,10 +14,7 @@ from alkit.strategies.picks.geometry import (
     rank_within,
     row_blocks,
 )
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
+from tests.strategies.picks.helpers import rng
 
 
 def matrix(n, d, seed=0, dtype=torch.float64):

@@ -5,23 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from alkit.annotate.quality.aggregation import dawid_skene, majority_vote
-
-
-def synthetic_crowd(n_items, n_annotators, n_classes, per_item, seed, spammers=0.0):
-    """Labels (N, R) of annotators with confusion matrices of their own, and the truth (N,)."""
-    rng = np.random.default_rng(seed)
-    truth = rng.choice(n_classes, size=n_items, p=rng.dirichlet(np.full(n_classes, 5.0)))
-    confusion = np.empty((n_annotators, n_classes, n_classes))
-    for r in range(n_annotators):
-        skill = 0 if rng.random() < spammers else rng.uniform(0.4, 0.9)
-        noise = rng.dirichlet(np.ones(n_classes), size=n_classes)
-        confusion[r] = skill * np.eye(n_classes) + (1 - skill) * noise
-    labels = np.full((n_items, n_annotators), None, object)
-    for i in range(n_items):
-        for r in rng.choice(n_annotators, per_item, replace=False):
-            labels[i, r] = f"c{rng.choice(n_classes, p=confusion[r, truth[i]]):02d}"
-    return labels, np.array([f"c{t:02d}" for t in truth], object)
+from alkit.crowd import dawid_skene, majority_vote
+from tests.crowd.crowds import synthetic_crowd
 
 
 def em_reference(labels, classes, n_iter):
@@ -52,7 +37,7 @@ def em_reference(labels, classes, n_iter):
 def test_em_against_reference(n_classes, seed, n_iter):
     labels, _ = synthetic_crowd(40, 6, n_classes, per_item=4, seed=seed)
     with pytest.warns(ConvergenceWarning, match=f"max_iter={n_iter}"):
-        found = dawid_skene(labels, max_iter=n_iter)
+        found = dawid_skene(labels, max_iter=n_iter, confusion_prior=None)
     proba, prior, confusion = em_reference(labels, found.classes.tolist(), n_iter)
     np.testing.assert_allclose(found.proba, proba, atol=1e-9)
     np.testing.assert_allclose(found.prior, prior, atol=1e-9)
@@ -77,7 +62,7 @@ def test_likelihood_rises():
     values = []
     for n_iter in range(1, 15):
         with pytest.warns(ConvergenceWarning):
-            values.append(dawid_skene(labels, max_iter=n_iter, tol=0).log_likelihood)
+            values.append(dawid_skene(labels, max_iter=n_iter, tol=0, confusion_prior=None).log_likelihood)
     assert (np.diff(values) >= -1e-9).all()
 
 
@@ -94,7 +79,7 @@ def test_many_labels_do_not_underflow():
 
 
 def test_unanimous_and_unseen():
-    found = dawid_skene([["a", "a", None], ["a", "a", None], ["b", None, "b"]])
+    found = dawid_skene([["a", "a", None], ["a", "a", None], ["b", None, "b"]], confusion_prior=None)
     assert found.labels.tolist() == ["a", "a", "b"]
     np.testing.assert_allclose(found.confusion[1], [[1, 0], [0.5, 0.5]])  # the second saw no b
     np.testing.assert_allclose(found.confusion[2], [[0.5, 0.5], [0, 1]])
@@ -224,5 +209,5 @@ def test_beside_crowd_kit(n_classes, per_item, spammers, seed):
     item, annotator = np.nonzero(labels != None)  # noqa: E711
     votes = pd.DataFrame({"task": item, "worker": annotator, "label": labels[item, annotator]})
     theirs = peers.DawidSkene(n_iter=300).fit_predict(votes).sort_index().to_numpy()
-    ours = dawid_skene(labels).labels
+    ours = dawid_skene(labels, confusion_prior=None).labels
     assert abs((ours == truth).mean() - (theirs == truth).mean()) < 0.01
