@@ -5,25 +5,33 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from torch import nn
 
 from alkit import (
     ActiveLearner,
     DropoutMLPClassifier,
+    DropoutMLPRegressor,
     EnsembleClassifier,
+    EnsembleRegressor,
     LaplaceClassifier,
     LearningLossClassifier,
     NetClassifier,
+    NetRegressor,
     get_strategy,
 )
 from alkit._tensors import as_array, as_tensor, tensor_method
+from alkit.nets.mlp import DropoutMLP
 from alkit.strategies.quantities import Quantities
 from tests.nets.networks import MLP
 
 X, y = make_blobs(60, centers=3, n_features=4, random_state=0)
 X = X.astype(np.float32)
 NET = NetClassifier(MLP, max_epochs=2, random_state=0)
+NET_OF_NUMBERS = NetRegressor(
+    DropoutMLP, module__hidden_layer_sizes=(8,), module__dropout=0.3, max_epochs=2, random_state=0
+)
 ESTIMATORS = {
     "net": NET,
     "mlp": DropoutMLPClassifier(max_epochs=2, random_state=0),
@@ -43,6 +51,43 @@ def test_a_tensor_says_what_the_array_says(fitted, name, arguments):
     array = getattr(fitted, name)(X, *arguments)
     assert isinstance(array, np.ndarray)
     np.testing.assert_allclose(as_array(answer), array, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        NET_OF_NUMBERS,
+        DropoutMLPRegressor(max_epochs=2, random_state=0),
+        EnsembleRegressor(DropoutMLPRegressor(max_epochs=2), 2, random_state=0),
+    ],
+    ids=lambda regressor: type(regressor).__name__,
+)
+def test_numbers_predicted(regressor, n_outputs):
+    targets = X[:, :2] * 1000 if n_outputs == 2 else X[:, 0]
+    regressor = clone(regressor).fit(X, targets)
+    arguments = {"predict": {"return_std": True}, "sample_y": {"n_samples": 5, "random_state": 0}, "embed": {}}
+    for name, given in arguments.items():
+        answers = tensor_method(regressor, name)(X, **given)
+        arrays = getattr(regressor, name)(X, **given)
+        for answer, array in zip(answers, arrays, strict=True):
+            np.testing.assert_array_equal(as_array(answer), array)
+            assert array.dtype == (np.float32 if name == "embed" else np.float64)
+
+
+def test_spread_of_numbers_is_that_of_their_samples():
+    net = clone(NET_OF_NUMBERS).fit(X, X[:, :2] * 1000)
+    _, std = net.predict(X, return_std=True)
+    np.testing.assert_allclose(std, net.sample_y(X, 20, random_state=0).std(1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("estimator", [DropoutMLPClassifier(max_epochs=2, random_state=0), NET], ids=["mlp", "net"])
+def test_several_labels(estimator):
+    net = clone(estimator).fit(X, np.stack([y == 0, y == 1], 1).astype(int))
+    for name, given in {"predict_proba": {}, "sample_proba": {"n_samples": 5, "random_state": 0}}.items():
+        array = getattr(net, name)(X, **given)
+        assert array.shape[-1] == 2
+        np.testing.assert_array_equal(as_array(tensor_method(net, name)(X, **given)), array)
 
 
 def test_predicted_losses():

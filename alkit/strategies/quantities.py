@@ -330,7 +330,7 @@ class Quantities:
         # of posterior samples, and of several answers, the first will do
         sums = values.reshape(len(values), -1, values.shape[-1])[:, 0].sum(-1)
         # read at once, as that waits for the device
-        low, high, least, most = torch.stack([*values.aminmax(), *sums.aminmax()]).tolist()
+        low, high, least, most = torch.stack([*values.aminmax(), *sums.aminmax()]).cpu().tolist()
         if low < -1e-4 or high > 1 + 1e-4:
             raise ValueError(
                 f"{asked} returned values from {low:.3g} to {high:.3g}, which are not probabilities; has it a softmax?"

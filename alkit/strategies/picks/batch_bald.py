@@ -110,7 +110,7 @@ def _best_row(
     # it gains given the configuration itself. (Last step's gains, the usual bounds, are bounds no more once
     # configurations are sampled: the step's estimates then err independently. These bounds hold for the estimate.)
     bounds_N = _entropies(answers, list(map(_grouped, labels))).sub_(ambiguity_N)
-    bounds_N[picked] = -torch.inf
+    bounds_N[torch.tensor(picked, dtype=torch.int64)] = -torch.inf
     highest_entropy = len(answers) * math.log(answers[0].shape[2])
     tolerance = 16 * torch.finfo(ambiguity_N.dtype).eps * max(1.0, highest_entropy)
     if bounds_N.max() <= 3 * tolerance:  # rounding is all that is left to tell rows apart
