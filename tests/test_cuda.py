@@ -12,14 +12,16 @@ import torch
 from sklearn.datasets import make_blobs
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch import NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 from torch.utils._pytree import tree_map
 
 from alkit import (
     ActiveLearner,
     DropoutMLPClassifier,
+    DropoutMLPRegressor,
     EnsembleClassifier,
+    EnsembleRegressor,
     LaplaceClassifier,
     LearningLossClassifier,
     MultimodalClassifier,
@@ -49,6 +51,15 @@ ESTIMATORS = {
     "learning loss": LearningLossClassifier(MLP, ["hidden"], max_epochs=2, random_state=0),
     "multimodal": MultimodalClassifier(modalities=HALVES, width=8, max_epochs=2, random_state=0),
     "skorch": NeuralNetClassifier(MLP, module__n_features=8, module__n_classes=4, max_epochs=2, train_split=None),
+    "several labels": DropoutMLPClassifier(max_epochs=2, random_state=0),
+    "numbers": DropoutMLPRegressor(max_epochs=2, random_state=0),
+    "ensemble of numbers": EnsembleRegressor(DropoutMLPRegressor(max_epochs=2), 3, random_state=0),
+}
+NUMBERS = X @ np.arange(8.0) / 100
+TARGETS = {
+    "several labels": np.stack([y == 0, y == 1, y == 2], 1).astype(int),
+    "numbers": NUMBERS,
+    "ensemble of numbers": NUMBERS,
 }
 
 
@@ -58,7 +69,7 @@ def on_gpu(values):
 
 def networks_in(estimator):
     """The skorch networks that an estimator of these consists of."""
-    if isinstance(estimator, NeuralNetClassifier):
+    if isinstance(estimator, NeuralNet):
         return [estimator]
     inner = [getattr(estimator, name, None) for name in ("net_", "estimator_")]
     inner += [*getattr(estimator, "estimators_", []), *(step for _, step in getattr(estimator, "steps", []))]
@@ -77,11 +88,12 @@ def moved_to_gpu(estimator):
 
 @pytest.fixture(scope="module", params=ESTIMATORS)
 def pair(request):
+    """A fitted estimator, and one on the GPU."""
     torch.manual_seed(0)
     estimator = ESTIMATORS[request.param]
     if request.param == "skorch":
         estimator.set_params(criterion=nn.CrossEntropyLoss, verbose=0)
-    fitted = estimator.fit(X[:60], y[:60])
+    fitted = estimator.fit(X[:60], TARGETS.get(request.param, y)[:60])
     return fitted, moved_to_gpu(fitted)
 
 
@@ -105,19 +117,20 @@ def test_samples_of_the_zoo_are_those_of_a_cpu(name):
         torch.testing.assert_close(samples.cpu(), expected, rtol=1e-2, atol=1e-3)
 
 
-@pytest.mark.parametrize("method", ["predict_proba", "sample_proba", "embed"])
+@pytest.mark.parametrize("method", ["predict_proba", "sample_proba", "embed", "sample_y"])
 def test_answers_are_arrays(pair, method):
     if not hasattr(pair[0], method):
         pytest.skip("it has no such method")
-    arguments = (5, 0) if method == "sample_proba" else ()
+    arguments = (5, 0) if method.startswith("sample") else ()
     on_cpu, answer = (getattr(estimator, method)(X, *arguments) for estimator in pair)
     assert isinstance(answer, np.ndarray)
     np.testing.assert_allclose(answer, on_cpu, rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("strategy", TABLE, ids=str)
-def test_picks_are_those_of_a_cpu(pair, strategy):
-    labels = {"y_pool": y} if strategy.name == "ideal_loss" else {}
+def test_picks_are_those_of_a_cpu(pair, strategy, request):
+    y_pool = TARGETS.get(request.node.callspec.params["pair"], y)
+    labels = {"y_pool": y_pool} if strategy.name == "ideal_loss" else {}
     try:
         on_cpu, on_gpu = (strategy.select(model, X, 7, random_state=0, **labels) for model in pair)
     except TypeError as error:
