@@ -7,6 +7,10 @@ after one to warm up. ``--rows`` is a share of the rows of each case, for machin
 ResNet-18 needs torchvision.
 """
 
+# The benchmarks' folder comes first where Python looks for modules, and torch looks for NVIDIA's package of this name.
+if __name__ != "__main__":
+    raise ModuleNotFoundError("tests/benchmarks/cuda.py is run, not imported")
+
 import argparse
 import platform
 import statistics

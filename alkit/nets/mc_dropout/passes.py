@@ -14,7 +14,8 @@ from alkit.nets.mc_dropout.fold import FoldedPass
 from alkit.nets.mc_dropout.plan import Plan
 from alkit.nets.mc_dropout.record import Recorder
 from alkit.nets.mc_dropout.replay import DivergedError, Program, Replayer
-from alkit.nets.mc_dropout.trace import FoldedTail, Trace, restore
+from alkit.nets.mc_dropout.tail import FoldedTail
+from alkit.nets.mc_dropout.trace import Trace, restore
 
 
 class Passes:

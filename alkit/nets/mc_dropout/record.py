@@ -18,9 +18,9 @@ from torch.utils.flop_counter import flop_registry
 from alkit.nets.mc_dropout.draws import Draws, is_draw
 from alkit.nets.mc_dropout.layouts import NoRowAxisError
 from alkit.nets.mc_dropout.masks import SharedMask, run_on_masks, shared_mask
+from alkit.nets.mc_dropout.tail import FoldedLayer, FoldedTail
 from alkit.nets.mc_dropout.trace import (
     External,
-    FoldedTail,
     Kind,
     Label,
     Product,
@@ -310,34 +310,82 @@ class Recorder(TracedPass):
         trace.output = self.label(output)
         trace.output_touched = _storage(output) in self._touched
         write_out(output)
+        read = labels_in([step.signature for step in trace.steps] + [trace.output])
         for label, args in self._linears.items():
             product = self.label(args[-2])
-            read = labels_in([step.signature for step in trace.steps] + [trace.output])
             # The product is left out of later passes, so nothing but this linear layer may read it.
             if product in self._products and read.count(product) == 1:
-                x, _, mask = self._products[product]
-                if x is not None:
-                    trace.tail = self._tail(x, mask, label, args)
                 trace.steps[product.step].kind = Kind.SKIP
                 trace.steps[label.step].kind = Kind.FOLD
+        trace.tail = self._tail()
         return trace
 
-    def _tail(self, x: Tensor, mask: SharedMask, label: Label, args: tuple) -> FoldedTail | None:
-        """Everything that draws touch, if it is dropout -> linear (-> softmax) -> output."""
-        touched = [(i, step) for i, step in enumerate(self.trace.steps) if step.kind is Kind.RUN]
-        position, last = touched[-1]
-        softmax = last.func if last.func in _SOFTMAX else None
-        # Draw, multiply, linear; the updates that scale the mask; softmax. One touched op more, and it is another tail.
-        chain = 3 + len(mask.updates) + (softmax is not None)
-        if len(touched) != chain or self.trace.output != Label(position, 0):
-            return None
-        # Among (n, C) classes lie on axis 1, and among all samples, (n, K, C), on the last.
-        if softmax is not None and last.signature[0] not in ((label, 1, False), (label, -1, False)):
-            return None
-        bias = args[0] if len(args) == 3 else None
-        if bias is not None and bias.ndim != 1:
-            return None
-        return FoldedTail(x, mask, args[-1], bias, softmax)
+    def _tail(self) -> FoldedTail | None:
+        """Everything that draws touch, if it is dropout -> linear once or several times (-> softmax) -> output.
+
+        Between a linear layer and the next dropout there may be ops on single numbers.
+        """
+        x: Tensor | None = None
+        mask: SharedMask | None = None
+        layers: list[FoldedLayer] = []
+        softmax = value = None  # value: what the last op of the tail has made
+        for position, step in enumerate(self.trace.steps):
+            label, operands = Label(position, 0), step.signature[0]
+            if step.kind is Kind.SKIP:
+                before, _, mask = self._products[label]
+                if (before is None) if value is None else (operands[0] != value):
+                    return None
+                x, value = x if layers else before, label
+            elif step.kind is Kind.FOLD:
+                *bias, _, weight = self._linears[label]
+                if operands[-2] != value or mask is None or (bias and bias[0].ndim != 1):
+                    return None
+                layers.append(FoldedLayer(mask, weight, bias[0] if bias else None))
+                value = label
+            elif step.kind is not Kind.RUN or self._makes_mask(label, step):
+                continue
+            elif not layers or softmax is not None or operands[0] != value:
+                return None
+            elif step.func in _SOFTMAX:
+                # Among (n, C) classes lie on axis 1, and among all samples, (n, K, C), on the last.
+                if operands[1:] not in ((1, False), (-1, False)):
+                    return None
+                softmax, value = step.func, label
+            elif is_on_single_numbers(step.func, operands, step.signature[1]):
+                layers[-1].then.append((step.func, operands[1:]))
+                value = value if is_in_place(step.func) else label
+            else:
+                return None
+        # what follows the last layer is left to programs, but for the softmax
+        ends = bool(layers) and not layers[-1].then and self.trace.output == value
+        return FoldedTail(x, tuple(layers), softmax) if ends and x is not None else None
+
+    def _makes_mask(self, label: Label, step: Step) -> bool:
+        """Whether a touched op does no more than make the mask of a product that is left out."""
+        for product, (_, _, mask) in self._products.items():
+            if self.trace.steps[product.step].kind is not Kind.SKIP:
+                continue
+            made = self.trace.steps[product.step].signature[0][1]
+            updates = [func for func, _ in mask.updates]
+            if label == made or (step.signature[0][0] == made and (step.drawn or step.func in updates)):
+                return True
+        return False
+
+
+def is_in_place(func: OpOverload) -> bool:
+    """Whether an op writes its result into its first operand."""
+    # by its name, as torch 2.6 has no tag for what is done in place
+    return func._schema.name.endswith("_")
+
+
+def is_on_single_numbers(func: OpOverload, args: tuple, kwargs: Any) -> bool:
+    """Whether an op computes each number of its first operand by itself, and reads no other tensor."""
+    others = [*args[1:], *kwargs]
+    return (
+        torch.Tag.pointwise in func.tags
+        and not kwargs
+        and not any(isinstance(other, Tensor | Label | External | list | tuple) for other in others)
+    )
 
 
 def _written(func: OpOverload, args: tuple, kwargs: dict) -> list[Tensor]:
