@@ -5,7 +5,6 @@ weights only, and none of them is called.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,20 +77,27 @@ class FoldedTail:
         outputs = self.x.new_empty(len(self.x), n_samples, self.layers[-1].weight.shape[1])
         for k in range(n_samples):
             kept = [_kept(mask_K_H[k]) for mask_K_H in masks]
-            values = x_H_N[kept[0]]
-            for i, layer in enumerate(self.layers):
-                read_next: Any = kept[i + 1] if i + 1 < len(kept) else slice(None)
-                weight_H_C = (layer.weight[kept[i]] * masks[i][k][kept[i], None])[:, read_next]
+            values = _chosen(x_H_N, 0, kept[0])
+            for layer, mask_K_H, read, read_next in zip(self.layers, masks, kept, [*kept[1:], None], strict=True):
+                scale_H_1 = _chosen(mask_K_H[k], 0, read)[:, None]
+                weight_H_C = _chosen(_chosen(layer.weight, 0, read) * scale_H_1, 1, read_next)
                 if layer.bias is None:
                     values = weight_H_C.t() @ values
                 else:
-                    values = torch.addmm(layer.bias[read_next, None], weight_H_C.t(), values)
+                    bias_C = _chosen(layer.bias, 0, read_next)
+                    values = torch.addmm(bias_C[:, None], weight_H_C.t(), values)
                 values = layer.followed(values)
             outputs[:, k] = values.t()
         return outputs
 
 
-def _kept(mask_H: Tensor) -> Any:
-    """Return the features that a mask keeps, or all of them where it drops few."""
+def _kept(mask_H: Tensor) -> Tensor | None:
+    """Return which features a mask keeps; None where it drops few, so that all are."""
     kept = mask_H.nonzero()[:, 0]
-    return kept if len(kept) <= _MANY_DROPPED * len(mask_H) else slice(None)
+    return kept if len(kept) <= _MANY_DROPPED * len(mask_H) else None
+
+
+def _chosen(values: Tensor, axis: int, kept: Tensor | None) -> Tensor:
+    """Return some rows or columns."""
+    # not `values[kept]`, which takes six times as long
+    return values if kept is None else values.index_select(axis, kept)
