@@ -23,6 +23,7 @@ from alkit import (
     EnsembleClassifier,
     EnsembleRegressor,
     LaplaceClassifier,
+    LaplaceRegressor,
     LearningLossClassifier,
     MultimodalClassifier,
     NetClassifier,
@@ -54,6 +55,7 @@ ESTIMATORS = {
     "several labels": DropoutMLPClassifier(max_epochs=2, random_state=0),
     "numbers": DropoutMLPRegressor(max_epochs=2, random_state=0),
     "ensemble of numbers": EnsembleRegressor(DropoutMLPRegressor(max_epochs=2), 3, random_state=0),
+    "laplace of numbers": LaplaceRegressor(DropoutMLPRegressor(max_epochs=2), random_state=0),
 }
 NUMBERS = X @ np.arange(8.0) / 100
 TARGETS = {

@@ -16,6 +16,7 @@ from alkit import (
     EnsembleClassifier,
     EnsembleRegressor,
     LaplaceClassifier,
+    LaplaceRegressor,
     LearningLossClassifier,
     NetClassifier,
     NetRegressor,
@@ -60,6 +61,7 @@ def test_a_tensor_says_what_the_array_says(fitted, name, arguments):
         NET_OF_NUMBERS,
         DropoutMLPRegressor(max_epochs=2, random_state=0),
         EnsembleRegressor(DropoutMLPRegressor(max_epochs=2), 2, random_state=0),
+        LaplaceRegressor(DropoutMLPRegressor(max_epochs=2), random_state=0),
     ],
     ids=lambda regressor: type(regressor).__name__,
 )
