@@ -18,7 +18,8 @@ def test_report(tmp_path):
         session.flag(session.next("ann")["item"], "ann", note="torn")
         text = report(session.store, cost_per_hour=36)
     assert "4 items, 3 labelled; 5 labels, 0 late" in text
-    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
+    counts, _, _ = text.partition("expertise")
+    rows = {line.split()[0]: line.split()[1:] for line in counts.splitlines() if line}
     assert rows["ann"][:3] == ["3", "0", "1"]
     assert rows["all"][-1] == "0.024"  # 12 seconds at 0.01 per second, over 5 labels
     assert "Krippendorff's alpha" in text
