@@ -173,7 +173,7 @@ def leaders(runs: Mapping[tuple[str, str, int], Run], n_best: int = 3) -> str:
     best = sorted(area, key=lambda way: -area[way])[:n_best]
     several = len({estimator for estimator, _ in area}) > 1
     named = [f"{', '.join(reversed(way)) if several else way[1]} {area[way]:.3f}" for way in best]
-    return f"{'; '.join(named)} ({len(seeds)} seeds)"
+    return f"{'; '.join(named)} (over {len(seeds)} of the seeds)"
 
 
 def _as_run(label: tuple[str, str, int], result: dict[str, Any]) -> Run:

@@ -82,7 +82,7 @@ def test_a_bar_says_which_strategies_lead(capsys):
     compare(n_seeds=2)
     shown = capsys.readouterr().err
     assert "runs: 100%" in shown
-    assert "(2 seeds)" in shown.split("\r")[-1]
+    assert "(over 2 of the seeds)" in shown.split("\r")[-1]
     compare(n_seeds=2, progress=False)
     kinds = {"n_train": 30, "n_pool": 30, "n_groups": 3, "n_seeds": 1, "progress": False}
     score_gain_correlation(small_net(), X, y, ["margin"], **kinds)
@@ -96,7 +96,7 @@ def test_leaders_are_compared_over_the_seeds_that_all_have():
 
     runs = [run("random", 0, 0.5), run("margin", 0, 0.7), run("random", 1, 0.9)]
     by_label = {one[:3]: one for one in runs}
-    assert leaders(by_label) == "margin 0.700; random 0.500 (1 seeds)"
+    assert leaders(by_label) == "margin 0.700; random 0.500 (over 1 of the seeds)"
     del by_label["m", "margin", 0]
     assert leaders(by_label) == ""
 
