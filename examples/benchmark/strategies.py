@@ -21,8 +21,8 @@ LEFT_OUT = {
     "max_UCB": "looks for a maximum",
 }
 """Strategies that do not take part, and why."""
-FEW_CLASSES = {"eer": 10}
-"""Most classes with which a strategy takes part: one query would take minutes with more."""
+FEW_CLASSES = {"eer": 10, "epig": 10, "batch_bald": 10}
+"""Most classes, or labels per row, with which a strategy takes part: one query would take minutes with more."""
 RANDOM_AGAIN = "random, again"
 """Uniform like the baseline, but other rows: what it seems to save is the error of the statistics."""
 STARTS = ("typiclust", "max_herding")
@@ -37,13 +37,13 @@ def model_for(kind: str) -> Any:
 def contestants(kind: str, y: np.ndarray) -> dict[str, Any]:
     """Return strategies by name; "random" is the baseline."""
     model = model_for(kind)
-    n_classes = len(np.unique(y))
+    n_classes = y.shape[1] if y.ndim == 2 else len(np.unique(y))
     names = [name for name in get_strategy_names() if name not in LEFT_OUT and _fits(name, model, y)]
     found: dict[str, Any] = {name: name for name in names if n_classes <= FEW_CLASSES.get(name, n_classes)}
     if "eer" in found:
         found["eer"] = subsample("eer", size=200)
-    # every query draws 300 rows and takes some of them, which is uniform too
-    found[RANDOM_AGAIN] = subsample("random", size=300)
+    # every query draws 100 rows and takes some of them, which is uniform too
+    found[RANDOM_AGAIN] = subsample("random", size=100)
     after = "igs" if kind == "numbers" else "margin"
     return found | {f"{start}, then {after}": (start, after) for start in STARTS}
 
