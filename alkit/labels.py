@@ -48,7 +48,8 @@ def as_labels(y: Any) -> Any:
         y = _as_numpy(y)
     if not _holds_objects(y):
         return y
-    values = list(y)
+    # pandas would read tensors, which torch 2.6 lets numpy read with a warning
+    values = [label.item() if isinstance(label, torch.Tensor) and label.ndim == 0 else label for label in y]
     _refuse_sets_of_labels(values)
     if values and _is_row_of_answers(values[0]):
         return np.asarray(y)

@@ -54,7 +54,7 @@ class _Frame(RowKind):
         frame = nw.from_native(X, eager_only=True)
         positions = _positions(rows, len(frame))
         if isinstance(rows, (int, np.integer)):
-            return dict(zip(frame.columns, frame.row(positions), strict=True))
+            return frame[[positions]].rows(named=True)[0]
         return frame[positions].to_native()
 
     def stack(self, blocks: Sequence[Rows]) -> Rows:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import StackingClassifier
 from sklearn.utils import get_tags
 from torch import Tensor
 
@@ -132,6 +133,16 @@ def distributions(values: Any, n_axes: int, several_labels: bool) -> np.ndarray:
     return values
 
 
+def of_labels_on(model: Any, proba: Any) -> Any:
+    """Return probabilities as a model gives them, of labels being on where it gives those of their being off.
+
+    scikit-learn's StackingClassifier does, fitted to several labels: of each it gives the first of two classes.
+    """
+    estimator = levels(model)[-1].estimator
+    is_of_off = isinstance(estimator, StackingClassifier) and has_several_labels(estimator)
+    return 1 - np.asarray(proba) if is_of_off else proba
+
+
 def are_per_output(values: Any, n_axes: int) -> bool:
     """Tell whether an answer is a list of one array per output, not a list of rows."""
     return isinstance(values, list) and len(values) > 0 and np.ndim(values[0]) == n_axes
@@ -204,7 +215,7 @@ def label_proba_of(estimator: Any, X: Any, **predict_proba_kwargs: Any) -> np.nd
     TypeError
         If its answers are not all yes or no.
     """
-    answer = estimator.predict_proba(X, **predict_proba_kwargs)
+    answer = of_labels_on(estimator, estimator.predict_proba(X, **predict_proba_kwargs))
     if not are_per_output(answer, ANSWERED["proba"]):
         return np.asarray(answer)
     proba = proba_of_labels(distributions(answer, ANSWERED["proba"], True), estimator.classes_)

@@ -22,6 +22,7 @@ from alkit.strategies.answers import (
     has_several_labels,
     losses_of_answers,
     may_have_several_labels,
+    of_labels_on,
     positions_of_labels,
     proba_of_labels,
     scores_of_decisions,
@@ -238,6 +239,8 @@ class Quantities:
                     prepared[steps] = transformed(view.steps, X)
                 with unchanged(self._networks()):
                     answer = view.ask(prepared[steps])
+                if view.source == "predict_proba":
+                    answer = of_labels_on(self.model, answer)
                 per_output = are_per_output(answer, _DIMENSIONS.get(name, (-1,))[0])
                 answers[name] = answer if per_output else np.asarray(answer), view.source
         return answers

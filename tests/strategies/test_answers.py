@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import expit
 from scipy.stats import entropy as shannon
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, StackingClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
@@ -63,6 +63,21 @@ def test_scikit_learns_models_rank_rows_by_how_unsure_their_labels_are(model, re
 def test_decision_values_of_several_labels(model):
     g = np.abs(model.fit(X, Y).decision_function(X))
     np.testing.assert_allclose(scores_in_order(get_strategy("margin"), model, X), (1 / (1 + g)).mean(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("wrapped", ["alone", "in a Pipeline", "in a Committee"])
+def test_stacked_classifiers_say_how_probable_labels_are_to_be_off(wrapped):
+    """So does scikit-learn's predict_proba, whose column is that of the first of two classes."""
+    forest = RandomForestClassifier(10, max_depth=3, random_state=0)
+    model = StackingClassifier([("forest", forest)], KNeighborsClassifier(7), cv=3).fit(X, Y)
+    of_on = np.stack([p[:, 1] for p in model.final_estimator_.predict_proba(model.transform(X))], axis=1)
+    asked = model
+    if wrapped == "in a Pipeline":
+        asked = make_pipeline(StandardScaler(with_mean=False, with_std=False), model).fit(X, Y)
+    if wrapped == "in a Committee":
+        asked = Committee([ActiveLearner(model, X_training=X, y_training=Y)])
+    found = scores_in_order(get_strategy("max_score"), asked, X)
+    np.testing.assert_allclose(found, of_on.max(1), atol=1e-6)
 
 
 def test_outputs_of_several_classes_each_and_constant_ones():

@@ -118,7 +118,7 @@ def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.Data
             "skips": (own["kind"] == "skip").sum(),
             "flags": (own["kind"] == "flag").sum(),
             "hours": hours,
-            "median s": own.loc[own["kind"] == "label", "seconds"].astype(float).median(),
+            "median s": own.loc[own["kind"] == "label", "seconds"].astype(float).dropna().median(),
             "s per label": hours * 3600 / n if n else np.nan,
         }
         if cost_per_hour is not None:
