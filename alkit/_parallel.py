@@ -63,6 +63,12 @@ def results_of(
             yield from run(some)
 
 
+def shares_memory(n_jobs: int | None = None) -> bool:
+    """Tell whether jobs run in this process, so that their results are not sent to it."""
+    backend, _ = get_active_backend()
+    return getattr(backend, "supports_sharedmem", False) or joblib.effective_n_jobs(n_jobs) == 1
+
+
 def keep_forks_to_one_thread() -> None:
     """Let a forked process compute on one thread from now on; any other process is left as it is.
 

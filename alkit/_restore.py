@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import skorch
+import torch
 from modAL.models.base import BaseCommittee, BaseLearner
+from torch import nn
 
 from alkit._turns import estimator_lock
 
@@ -19,16 +22,25 @@ def restored_on_failure(holder: Any) -> Iterator[None]:
     parts = list(_parts(holder))
     kept: dict[int, Any] = {}
     for part in parts:
-        for thing in (part, *_taught_data(part), *_parameters(part)):
+        for thing in (part, *_taught_data(part), *_parameters(part), *_replaced_by_fit(part)):
             kept[id(thing)] = thing
+    trained = [tensor for part in parts for tensor in _trained_tensors(part)]
+    for tensor in trained:
+        kept[id(tensor)] = tensor
     states = []
     for part in parts:
         # not while another thread has its network in other modes
         with estimator_lock(part):
             states.append(_state(part, kept))
+    with torch.no_grad():
+        values = [tensor.to("cpu", copy=True) for tensor in trained]
     try:
         yield
     except BaseException:
+        with torch.no_grad():
+            for tensor, before in zip(trained, values, strict=True):
+                tensor.copy_(before)
+                tensor.grad = None
         for part, state in zip(parts, states, strict=True):
             # never empty in between, as other threads may be asking it
             vars(part).update(state)
@@ -52,6 +64,10 @@ def _parts(holder: Any) -> Iterator[Any]:
         parameters = holder.get_params().values()
         # a class has `get_params` as well, but no state of its own
         yield from (value for value in parameters if hasattr(value, "get_params") and not isinstance(value, type))
+        # a network copied as one thing would be copied on its device
+        replaced = getattr(holder, "replaced_by_fit", ())
+        held = {name: value for name, value in vars(holder).items() if name.endswith("_") and name not in replaced}
+        yield from (value for value in held.values() if isinstance(value, skorch.NeuralNet))
 
 
 def _taught_data(part: Any) -> tuple[Any, Any]:
@@ -68,6 +84,31 @@ def _parameters(part: Any) -> list[Any]:
     trained = getattr(part, "module_", None)
     given = part.get_params(deep=False).values()
     return [value for value in given if not isinstance(value, written) and value is not trained]
+
+
+def _replaced_by_fit(part: Any) -> list[Any]:
+    """Return what a fit replaces and leaves as it is, such as a network that the next one does not go on from."""
+    return [vars(part)[name] for name in getattr(part, "replaced_by_fit", ()) if name in vars(part)]
+
+
+def _trained_tensors(part: Any) -> list[torch.Tensor]:
+    """Return the weights and the optimizers' state that a fit of a network goes on from, and changes in place.
+
+    Only their values are kept, on the host: a copy of the network beside the network may be more than a GPU holds.
+    """
+    if not isinstance(part, skorch.NeuralNet) or _replaced_by_fit(part) or not part.initialized_:
+        return []
+    modules = [vars(part).get(name + "_") for name in (*part._modules, *part._criteria)]
+    optimizers = [vars(part).get(name + "_") for name in part._optimizers]
+    tensors: list[Any] = []
+    for module in modules:
+        if isinstance(module, nn.Module):
+            tensors += [*module.parameters(), *module.buffers()]
+    for optimizer in optimizers:
+        of_weights = [] if optimizer is None else optimizer.state.values()
+        tensors += [value for state in of_weights for value in state.values()]
+    # those of lazy layers that have no values yet are copied with all the rest
+    return [value for value in tensors if isinstance(value, torch.Tensor) and not nn.parameter.is_lazy(value)]
 
 
 def _state(part: Any, kept: dict[int, Any]) -> dict[str, Any]:

@@ -173,7 +173,10 @@ def check_columns(X: Rows, model: Any) -> None:
 
 def _names_twice(X: Rows) -> list:
     """Return the names that several columns have."""
-    names = pd.Index(columns(X) or [])
+    of_columns = columns(X)
+    if not of_columns:
+        return []
+    names = pd.Index(of_columns)
     return names[names.duplicated()].unique().tolist()
 
 

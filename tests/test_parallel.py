@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from alkit import ActiveLearner, DropoutMLPClassifier
-from alkit._parallel import results_of
+from alkit._parallel import results_of, shares_memory
 from alkit.experiment import score_gain_correlation
 from tests.experiment.helpers import compare, small_net, table
 
@@ -118,3 +118,11 @@ def test_no_jobs():
     for backend in ("multiprocessing", "threading"):
         with joblib.parallel_config(backend, n_jobs=2):
             assert list(results_of([])) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "n_jobs", "shares"), [("threading", 2, True), ("loky", 1, True), ("loky", 2, False)]
+)
+def test_whether_results_are_sent_to_this_process(backend, n_jobs, shares):
+    with joblib.parallel_config(backend, n_jobs=n_jobs):
+        assert shares_memory() is shares

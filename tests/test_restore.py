@@ -4,12 +4,15 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
+from skorch import NeuralNetClassifier
 
-from alkit import ActiveLearner, Committee
+from alkit import ActiveLearner, Committee, DropoutMLPClassifier, NetClassifier
 from alkit._restore import restored_on_failure
+from tests.nets.networks import MLP
 
 X, y = load_iris(return_X_y=True)
 
@@ -95,3 +98,36 @@ def test_one_object_in_two_places_is_still_one():
     with pytest.raises(ValueError, match="stop"):
         fail_after(estimator.notes.clear, estimator)
     assert estimator.also is estimator.notes
+
+
+def network_and_its_weights(estimator):
+    net = getattr(estimator, "net_", estimator)
+    state = net.optimizer_.state_dict()["state"]
+    return [*net.module_.parameters(), *(value for of_one in state.values() for value in of_one.values())]
+
+
+@pytest.mark.parametrize("warm_start", [False, True, "shrink_perturb"])
+@pytest.mark.parametrize("make", [NetClassifier, DropoutMLPClassifier], ids=["net", "mlp"])
+def test_a_network_is_put_back_without_a_copy_of_its_weights(make, warm_start):
+    module = {"module": MLP} if make is NetClassifier else {}
+    estimator = make(**module, max_epochs=2, warm_start=warm_start, random_state=0).fit(X, y)
+    tensors = network_and_its_weights(estimator)
+    values = [tensor.detach().clone() for tensor in tensors]
+    with pytest.raises(ValueError, match="stop"):
+        fail_after(lambda: estimator.fit(X[:120], y[:120]), estimator)
+    for tensor, kept, value in zip(network_and_its_weights(estimator), tensors, values, strict=True):
+        assert tensor is kept
+        assert torch.equal(tensor, value)
+    # what is put back goes on as if nothing had happened
+    again = make(**module, max_epochs=2, warm_start=warm_start, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(estimator.fit(X, y).predict_proba(X), again.fit(X, y).predict_proba(X))
+
+
+def test_a_plain_network_that_was_given_as_an_instance_is_put_back():
+    module = torch.nn.Linear(4, 3)
+    net = NeuralNetClassifier(module, criterion=torch.nn.CrossEntropyLoss, max_epochs=2, train_split=None, verbose=0)
+    net.fit(X.astype(np.float32), y)
+    before = module.weight.detach().clone()
+    with pytest.raises(ValueError, match="stop"):
+        fail_after(lambda: net.fit(X.astype(np.float32), y), net)
+    assert torch.equal(net.module_.weight, before)

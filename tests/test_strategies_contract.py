@@ -26,6 +26,7 @@ from alkit import (
     EnsembleClassifier,
     EnsembleRegressor,
     LaplaceClassifier,
+    LaplaceRegressor,
     LearningLossClassifier,
     MultimodalClassifier,
     MultimodalLearningLossClassifier,
@@ -114,6 +115,7 @@ MODELS_OF_NUMBERS = {
     "NetRegressor": fitted_net_for_numbers,
     "DropoutMLPRegressor": lambda: DropoutMLPRegressor(max_epochs=2, random_state=0).fit(X, numbers),
     "EnsembleRegressor": lambda: EnsembleRegressor(NetRegressor(Net, max_epochs=2), 3, random_state=0).fit(X, numbers),
+    "LaplaceRegressor": lambda: LaplaceRegressor(NetRegressor(Net, max_epochs=2), random_state=0).fit(X, numbers),
     "Pipeline of numbers": lambda: make_pipeline(StandardScaler(), Doubled(), fitted_net_for_numbers()).fit(X, numbers),
     "NeuralNetRegressor": lambda: NeuralNetRegressor(
         torch.nn.Linear(5, 1), train_split=None, max_epochs=1, verbose=0
@@ -150,6 +152,7 @@ HAS |= {
     "NetRegressor": UNSURE | {"embedding", "train_embedding"},
     "DropoutMLPRegressor": UNSURE | {"embedding", "train_embedding"},
     "EnsembleRegressor": UNSURE | {"embedding", "train_embedding"},
+    "LaplaceRegressor": UNSURE | {"embedding", "train_embedding"},
     "Pipeline of numbers": UNSURE | {"embedding", "train_embedding"},
     "NeuralNetRegressor": EVERY_NUMBER,
     "RandomForestRegressor": UNSURE,

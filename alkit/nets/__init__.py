@@ -3,6 +3,7 @@
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.ensemble import EnsembleClassifier, EnsembleRegressor
 from alkit.nets.laplace import LaplaceClassifier
+from alkit.nets.laplace_regressor import LaplaceRegressor
 from alkit.nets.learning_loss import LearningLossClassifier
 from alkit.nets.mlp import DropoutMLPClassifier, DropoutMLPRegressor
 from alkit.nets.multimodal import MultimodalClassifier, MultimodalLearningLossClassifier
@@ -14,6 +15,7 @@ __all__ = [
     "EnsembleClassifier",
     "EnsembleRegressor",
     "LaplaceClassifier",
+    "LaplaceRegressor",
     "LearningLossClassifier",
     "MultimodalClassifier",
     "MultimodalLearningLossClassifier",

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from alkit.nets.training.scoring_net import Device
 from alkit.rows import Rows, dense, readable
 from alkit.validation import check_shape, checked, was_checked
 
@@ -44,6 +46,7 @@ class DropoutMLPEstimator(BaseEstimator):
 
     _network_class: Any
     net_: Any
+    warm_start: bool | str
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # those that 0.1.0 pickled have no `min_steps`
@@ -53,6 +56,11 @@ class DropoutMLPEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    @property
+    def replaced_by_fit(self) -> tuple[str, ...]:
+        """Attributes that a fit replaces without changing what they hold; none of a fit that goes on from it."""
+        return () if self.warm_start else ("net_",)
 
     def _fit_network(self, X: Rows, y: Any, sample_weight: Any, **check_params: Any) -> None:
         """Check parameters and rows, and fit the network."""
@@ -93,6 +101,15 @@ class DropoutMLPEstimator(BaseEstimator):
         """
         net, X = self.network_for(X)
         return net.embed(X)
+
+    def _embed_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
+        net, X = self.network_for(X)
+        return net._embed_tensor(X, to=to)
+
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the fitted network runs."""
+        return self.net_.compute_device
 
     def network_for(self, X: Rows) -> tuple[Any, Rows]:
         """Return the fitted network and rows as it takes them, after checking their shape.

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -13,6 +14,7 @@ from torch import nn
 
 from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, draw_seed, generator, seed_estimator
+from alkit._tensors import as_tensor, tensor_method
 from alkit.labels import most_probable
 from alkit.nets._together import fit_together
 from alkit.nets.training.training_net import TrainingNet
@@ -27,6 +29,7 @@ class DeepEnsemble(MetaEstimatorMixin, BaseEstimator):
     """What ensembles of classifiers and of regressors share: members that differ by their random start alone."""
 
     estimators_: list[Any]
+    replaced_by_fit = ("estimators_",)
 
     def __init__(self, estimator: Any, n_estimators: int = 8, random_state: RandomState = None):
         self.estimator = estimator
@@ -76,6 +79,16 @@ class DeepEnsemble(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.concatenate([member.embed(X) for member in self.estimators_], axis=1)
+
+    @available_if(_members_embed)
+    def _embed_tensor(self, X: Rows) -> torch.Tensor:
+        check_is_fitted(self)
+        return torch.cat([as_tensor(tensor_method(member, "embed")(X)) for member in self.estimators_], 1)
+
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the fitted members run, those of scikit-learn on the CPU."""
+        return getattr(self.estimators_[0], "compute_device", torch.device("cpu"))
 
 
 class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
@@ -165,18 +178,24 @@ class EnsembleClassifier(ClassifierMixin, DeepEnsemble):
         TypeError
             If members predict several outputs, an array for each.
         """
+        return self._sample_proba_tensor(X).cpu().numpy()
+
+    def _sample_proba_tensor(
+        self, X: Rows, n_samples: int | None = None, random_state: Any = None, consistent: bool | None = None
+    ) -> torch.Tensor:
         check_is_fitted(self)
-        samples = np.empty(0)
+        samples = torch.empty(0)
         for k, member in enumerate(self.estimators_):
-            proba = member.predict_proba(X)
+            proba = tensor_method(member, "predict_proba")(X)
             if isinstance(proba, list):
                 raise TypeError(
                     f"{type(member).__name__} predicts an array for each of {len(proba)} outputs, which are no samples "
                     "of one posterior; make an ensemble of alkit.DropoutMLPClassifier or alkit.NetClassifier"
                 )
+            proba = as_tensor(proba)
             if k == 0:
                 shape = len(proba), len(self.estimators_), *proba.shape[1:]
-                samples = np.empty(shape, dtype=np.float32)
+                samples = torch.empty(shape, dtype=torch.float32, device=proba.device)
             samples[:, k] = proba
         return samples
 
@@ -277,6 +296,12 @@ class EnsembleRegressor(RegressorMixin, DeepEnsemble):
         """
         check_is_fitted(self)
         return np.stack([member.predict(X) for member in self.estimators_], axis=1)
+
+    def _sample_y_tensor(
+        self, X: Rows, n_samples: int | None = None, random_state: Any = None, consistent: bool | None = None
+    ) -> torch.Tensor:
+        check_is_fitted(self)
+        return torch.stack([as_tensor(tensor_method(member, "predict")(X)) for member in self.estimators_], 1)
 
     def predict(self, X: Rows, return_std: bool = False) -> Any:
         """Return the mean of what the members predict, and how far they disagree.

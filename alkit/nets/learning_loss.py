@@ -13,6 +13,7 @@ from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import outputs_of
 from alkit.nets.training.outputs import first_output
 from alkit.nets.training.sample_weight import WeightedCodes, row_losses
+from alkit.nets.training.scoring_net import Device
 from alkit.rows import Rows, n_rows
 
 
@@ -222,10 +223,13 @@ class LearningLossClassifier(NetClassifier):
         -------
         ndarray of shape (n,), float32
         """
+        return self._predict_loss_tensor(X, to="cpu").numpy()
+
+    def _predict_loss_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
         self.check_is_fitted()
         with self.scoring():
-            losses = (self._predict_batch_loss(args, kwargs) for args, kwargs in self.batches(X))
-            return self.gather(n_rows(X), losses)
+            losses = self.outputs(X, lambda rows: self._predict_batch_loss(*self._call_arguments(rows)))
+            return self.gather(n_rows(X), losses, to)
 
     def _predict_batch_loss(self, args: tuple, kwargs: dict) -> torch.Tensor:
         with outputs_of(self.module_, self.loss_head_.layers) as hidden:

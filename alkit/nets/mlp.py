@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from alkit.labels import as_labels, as_numbers
 from alkit.nets._mlp import DropoutMLP, DropoutMLPEstimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.regressor import NetRegressor
+from alkit.nets.training.scoring_net import Device
 from alkit.nets.training.tasks import is_label_matrix
 from alkit.rows import Rows
 
@@ -156,6 +158,10 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
         net, X = self.network_for(X)
         return net.predict_proba(X)
 
+    def _predict_proba_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
+        net, X = self.network_for(X)
+        return net._predict_proba_tensor(X, to)
+
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row; of several labels, those that are on.
 
@@ -193,6 +199,17 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
         """
         net, X = self.network_for(X)
         return net.sample_proba(X, n_samples, random_state, consistent)
+
+    def _sample_proba_tensor(
+        self,
+        X: Rows,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
+    ) -> torch.Tensor:
+        net, X = self.network_for(X)
+        return net._sample_proba_tensor(X, n_samples, random_state, consistent, to)
 
 
 class DropoutMLPRegressor(RegressorMixin, DropoutMLPEstimator):
@@ -303,6 +320,10 @@ class DropoutMLPRegressor(RegressorMixin, DropoutMLPEstimator):
         net, X = self.network_for(X)
         return net.predict(X, return_std)
 
+    def _predict_tensor(self, X: Rows, return_std: bool = False, to: Device = None) -> Any:
+        net, X = self.network_for(X)
+        return net._predict_tensor(X, return_std, to)
+
     def sample_y(
         self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
     ) -> np.ndarray:
@@ -321,3 +342,14 @@ class DropoutMLPRegressor(RegressorMixin, DropoutMLPEstimator):
         """
         net, X = self.network_for(X)
         return net.sample_y(X, n_samples, random_state, consistent)
+
+    def _sample_y_tensor(
+        self,
+        X: Rows,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
+    ) -> torch.Tensor:
+        net, X = self.network_for(X)
+        return net._sample_y_tensor(X, n_samples, random_state, consistent, to)

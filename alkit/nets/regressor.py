@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from alkit._turns import fits_alone
+from alkit.nets.training.scoring_net import Device
 from alkit.nets.training.target_scale import TargetScale, check_numbers
 from alkit.nets.training.training_net import TrainingNet
 from alkit.rows import Rows
@@ -179,13 +180,18 @@ class NetRegressor(TrainingNet, skorch.NeuralNetRegressor):
             If X is not like the rows fitted, or the network returns NaN; with ``return_std=True`` also if it has no
             dropout.
         """
-        predicted = self._restored(self._scored(X, self._get_predict_nonlinearity()))
+        predicted = self._predict_tensor(X, return_std, to="cpu")
+        return tuple(part.numpy() for part in predicted) if return_std else predicted.numpy()
+
+    def _predict_tensor(self, X: Rows, return_std: bool = False, to: Device = None) -> Any:
+        transform = self._get_predict_nonlinearity()
+        predicted = self._restored(self._scored(X, transform, to))
         if not return_std:
             return predicted
         # of scaled outputs: rounding of a large mean is no spread
-        samples = self._sampled(X, self._get_predict_nonlinearity(), _STD_DRAWS, _STD_SEED, None)
-        spread = samples.reshape(len(predicted), _STD_DRAWS, -1).std(axis=1, dtype=np.float64)
-        return predicted, (spread * self.scale_.std).reshape(predicted.shape)
+        samples = self._sampled(X, transform, _STD_DRAWS, _STD_SEED, None, to)
+        spread = samples.double().reshape(len(predicted), _STD_DRAWS, -1).std(1, correction=0)
+        return predicted, (spread * torch.from_numpy(self.scale_.std).to(spread)).reshape(predicted.shape)
 
     def sample_y(
         self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
@@ -206,10 +212,20 @@ class NetRegressor(TrainingNet, skorch.NeuralNetRegressor):
         ValueError
             If the network has no dropout.
         """
-        samples = self._sampled(X, self._get_predict_nonlinearity(), n_samples, random_state, consistent)
-        return self._restored(samples, axes=2)
+        return self._sample_y_tensor(X, n_samples, random_state, consistent, to="cpu").numpy()
 
-    def _restored(self, outputs: np.ndarray, axes: int = 1) -> np.ndarray:
+    def _sample_y_tensor(
+        self,
+        X: Rows,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
+    ) -> torch.Tensor:
+        transform = self._get_predict_nonlinearity()
+        return self._restored(self._sampled(X, transform, n_samples, random_state, consistent, to), axes=2)
+
+    def _restored(self, outputs: torch.Tensor, axes: int = 1) -> torch.Tensor:
         """Return outputs, whose first axes are not those of y, in the units and the shape of y."""
         if "scale_" not in vars(self):
             return outputs
@@ -270,7 +286,7 @@ class NetRegressor(TrainingNet, skorch.NeuralNetRegressor):
     def _as_taught(self, batch: Any) -> Any:
         X, targets = super()._as_taught(batch)
         # what callbacks score is compared with predictions, which are in the units of y
-        return X, self._restored(targets.detach().cpu().numpy())
+        return X, self._restored(targets.detach().cpu()).numpy()
 
 
 def _has_no(regressor: NetRegressor, method: str) -> AttributeError:

@@ -19,10 +19,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.ensemble import StackingClassifier
 from sklearn.utils import get_tags
 from torch import Tensor
 
+from alkit._tensors import as_array, as_tensor
 from alkit.strategies.levels import iter_members, levels
 
 ANSWERED = {
@@ -96,12 +98,12 @@ def several_labels_in(y: Any) -> bool | None:
     return None if y is None else np.ndim(y) == 2 and np.shape(y)[1] > 1
 
 
-def distributions(values: Any, n_axes: int, several_labels: bool) -> np.ndarray:
+def distributions(values: Any, n_axes: int, several_labels: bool) -> Tensor:
     """Return what a model answers with an axis of answers behind that of rows, where a row has several.
 
     Parameters
     ----------
-    values : array-like, or list of one array per output
+    values : Tensor, array-like, or list of one array per output
         Probabilities: (n, C), (n, L), ``(n, C, *S)``, or of posterior samples (n, K, C), (n, K, L), ``(n, K, C, *S)``.
     n_axes : int
         How many axes one answer per row has: 2 for probabilities, 3 for those of posterior samples.
@@ -110,7 +112,8 @@ def distributions(values: Any, n_axes: int, several_labels: bool) -> np.ndarray:
 
     Returns
     -------
-    array (n, C) or (n, K, C), or of several answers (n, A, C) or (n, A, K, C)
+    Tensor (n, C) or (n, K, C), or of several answers (n, A, C) or (n, A, K, C)
+        On the device of the answer.
 
     Examples
     --------
@@ -119,17 +122,15 @@ def distributions(values: Any, n_axes: int, several_labels: bool) -> np.ndarray:
     >>> distributions(np.array([[0.25, 1.0]]), 2, several_labels=True).tolist()
     [[[0.75, 0.25], [0.0, 1.0]]]
     >>> distributions(np.zeros((7, 3, 8, 8)), 2, several_labels=False).shape
-    (7, 64, 3)
+    torch.Size([7, 64, 3])
     """
     if are_per_output(values, n_axes):
-        return _side_by_side(values)
-    values = np.asarray(values)
+        return as_tensor(_side_by_side(values))
+    values = as_tensor(values)
     if values.ndim > n_axes:
-        positions = values.reshape(*values.shape[:n_axes], -1)
-        return np.moveaxis(positions, -1, 1)
+        return values.flatten(n_axes).movedim(-1, 1).contiguous()
     if values.ndim == n_axes and several_labels:
-        yes_no = np.stack([1 - values, values], axis=-1)
-        return np.moveaxis(yes_no, -2, 1)
+        return torch.stack([1 - values, values], -1).movedim(-2, 1).contiguous()
     return values
 
 
@@ -150,7 +151,7 @@ def are_per_output(values: Any, n_axes: int) -> bool:
 
 def sum_to_one(values: Any, n_axes: int) -> bool:
     """Tell whether an answer is one per row, and sums to one over its classes."""
-    return isinstance(values, np.ndarray) and values.ndim == n_axes and bool(np.abs(values.sum(-1) - 1).max() < 0.01)
+    return not isinstance(values, list) and values.ndim == n_axes and bool(abs(values.sum(-1) - 1).max() < 0.01)
 
 
 def _side_by_side(outputs: list[np.ndarray]) -> np.ndarray:
@@ -184,12 +185,12 @@ def scores_of_decisions(decisions: Any, several_labels: bool) -> np.ndarray:
         return -behind / (1 + behind)
 
 
-def proba_of_labels(values: Any, classes: Any) -> np.ndarray | None:
+def proba_of_labels(values: Tensor, classes: Any) -> Tensor | None:
     """Return the probability that each label is on, (n, L), or None where the answers are not all yes or no.
 
     Parameters
     ----------
-    values : array (n, A, C) of `distributions`
+    values : Tensor (n, A, C) of `distributions`
     classes : list of array, or anything else
         The classes of each output, where a model has such a list: an output that has met one answer has one class.
     """
@@ -197,7 +198,7 @@ def proba_of_labels(values: Any, classes: Any) -> np.ndarray | None:
         return None
     if not isinstance(classes, list):
         return values[:, :, 1] if values.shape[2] == 2 else None
-    proba = np.zeros(values.shape[:2], values.dtype)
+    proba = values.new_zeros(values.shape[:2])
     for label, known in enumerate(classes):
         if not np.isin(known, (0, 1)).all():
             return None
@@ -224,7 +225,7 @@ def label_proba_of(estimator: Any, X: Any, **predict_proba_kwargs: Any) -> np.nd
             f"{estimator!r} predicts outputs of other classes than 0 and 1, which a committee cannot take; encode each "
             "class of an output as a label of its own"
         )
-    return proba
+    return as_array(proba)
 
 
 def positions_of_labels(y: Any, classes: Any, n_classes: int | None = None) -> np.ndarray:

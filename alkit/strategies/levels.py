@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import skorch
 from modAL.models.base import BaseLearner
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -101,8 +102,12 @@ def transformed(steps: tuple[Any, ...], X: Rows) -> Rows:
 
 def has_steps(model: Any) -> bool:
     """Tell whether rows pass through a Pipeline anywhere inside a model, whose steps may write to them."""
-    if levels(model)[-1].steps:
+    steps, innermost = levels(model)[-1]
+    if steps:
         return True
+    # a network has no estimators inside, but so many parameters that it takes a while to list them
+    if isinstance(innermost, skorch.NeuralNet):
+        return False
     parts = [part for outer in (model, *iter_members(model)) for part in (outer, *_parameters(outer))]
     return any(isinstance(part, Pipeline) for part in parts)
 

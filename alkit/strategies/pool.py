@@ -13,16 +13,20 @@ from joblib import delayed
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from alkit._parallel import keep_forks_to_one_thread, results_of
+from alkit._memory import FittingParts, read_ahead
+from alkit._parallel import keep_forks_to_one_thread, results_of, shares_memory
 from alkit._progress import is_inside
+from alkit._tensors import as_array
 from alkit.protocols import Score
-from alkit.rows import Rows, fetched, n_rows, row_bytes, slices, take
+from alkit.rows import Rows, fetched, is_lazy, n_rows, row_bytes, slices, take
 from alkit.strategies.answers import scores_of_rows
 from alkit.strategies.quantities import OF_ROWS, Quantities, refuse_non_finite
 from alkit.strategies.read_once import ReadOnce
 
 _MAX_CHUNK_ROWS = 16_384
 """Most rows in a chunk, however small they are: what a network holds for each is not counted in `chunk_bytes`."""
+_LARGER_ON_DEVICE = 4
+"""How much larger a chunk is for a model on a GPU, which each chunk costs the time that Python takes to ask it."""
 _MAX_TARGETS = 500
 """Rows of the pool that stand for all of it where no `X_target` is given: EPIG takes time for each."""
 _OF_TRAINING = {"train_embedding": "embedding", "train_features": "features", "train_proba": "proba"}
@@ -40,6 +44,18 @@ class ScoredPool(NamedTuple):
     """Their scores, (n,); zeros for a strategy without."""
     inputs: list[Tensor]
     """Quantities that the pick needs, in its order: (n, ...) each, or as long as a set of its own."""
+
+
+class Chunk(NamedTuple):
+    """Rows that are read and scored together."""
+
+    part: slice
+    """Which of the rows asked for they are."""
+    positions: slice | np.ndarray
+    """Where they are in X."""
+    X: Rows
+    y: Any
+    costs: Any
 
 
 @dataclass
@@ -108,20 +124,28 @@ class PoolPass:
         # what the model lacks is refused before anything is read
         self.quantities.check(asked_of_model((*needs, *keep)))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
+        # what workers keep of a chunk is sent to this process, which may have no GPU of that number
+        stays = shares_memory()
+        if not stays:
+            sets = {name: values.cpu() for name, values in sets.items()}
         scores = np.zeros(len(self))
         kept = _KeptRows(self, kept_by_row, k, scored=score is not None)
         if by_row:
             read = delayed(_read_chunk)
-            asked = self.quantities, score, needs, kept_by_row, sets
-            jobs = (read(*asked, *chunk) for chunk in self._chunks(by_row))
+            asked = self.quantities, score, needs, kept_by_row, sets, stays
+            chunks = self._chunks(by_row)
+            if stays and is_lazy(self.X) and self.quantities.device.type != "cpu":
+                chunks = read_ahead(chunk._replace(X=fetched(chunk.X)) for chunk in chunks)
+            jobs = (read(*asked, *chunk) for chunk in chunks)
             # one after another, so that what a chunk keeps is thinned out before the next ones arrive
             for part, chunk_scores, chunk_kept in results_of(jobs):
                 scores[part] = chunk_scores
                 kept.add(part, chunk_scores, chunk_kept)
         positions, tensors = kept.finish()
         by_name = dict(zip(kept_by_row, tensors, strict=True))
-        inputs = [by_name[name] if name in by_name else self._of_set(name) for name in keep]
-        return ScoredPool(positions, scores[positions], inputs)
+        by_name |= {name: self._of_set(name) for name in keep if name not in by_name}
+        by_name = self.quantities.on_one_device(by_name)
+        return ScoredPool(positions, scores[positions], [by_name[name] for name in keep])
 
     def _of_set(self, name: str) -> Tensor:
         """Return a quantity of rows other than those scored."""
@@ -170,17 +194,18 @@ class PoolPass:
 
     def _chunk_rows(self, names: tuple[str, ...]) -> int:
         """Return how many rows a chunk has, so that they and their posterior samples take about `chunk_bytes`."""
+        larger = 1 if self.quantities.device.type == "cpu" else _LARGER_ON_DEVICE
         per_row = row_bytes(self._first_row() if self._reader.lazy else self.X)
         per_row += 8 * self.quantities.numbers_per_row(names, self._first_row)
-        n_fitting = self.chunk_bytes // max(1, per_row)
-        return int(np.clip(n_fitting, 1, _MAX_CHUNK_ROWS))
+        n_fitting = larger * self.chunk_bytes // max(1, per_row)
+        return int(np.clip(n_fitting, 1, larger * _MAX_CHUNK_ROWS))
 
     def _first_row(self) -> Rows:
         """Return the first row asked for, as rows."""
         return self._reader.early(np.arange(len(self))[:1] if self.rows is None else self.rows[:1])
 
-    def _chunks(self, names: tuple[str, ...]) -> Iterator[tuple[slice, slice | np.ndarray, Rows, Any, Any]]:
-        """Yield slices of the rows asked for with their positions in X, the rows, their labels and their costs."""
+    def _chunks(self, names: tuple[str, ...]) -> Iterator[Chunk]:
+        """Yield the rows asked for, chunk by chunk."""
         # a bar only where a person waits for this query, and for nothing around it
         name = self.quantities.asked_by
         with tqdm(total=len(self), desc=name, unit=" rows", delay=2, leave=False, disable=is_inside()) as progress:
@@ -189,7 +214,7 @@ class PoolPass:
                 chunk = self._reader.take(rows)
                 y = None if self.y_pool is None else take(self.y_pool, rows)
                 costs = None if self.costs is None else take(self.costs, rows)
-                yield part, rows, chunk, y, costs
+                yield Chunk(part, rows, chunk, y, costs)
                 progress.update(part.stop - part.start)
 
 
@@ -209,24 +234,42 @@ def _read_chunk(
     needs: tuple[str, ...],
     keep: tuple[str, ...],
     sets: dict[str, Tensor],
+    stays: bool,
     part: slice,
     positions: slice | np.ndarray,
     X: Rows,
     y: Any,
     costs: Any,
-) -> tuple[slice, np.ndarray, list[np.ndarray]]:
-    """Score a chunk, in whichever process or machine, and return what is kept of it."""
+) -> tuple[slice, np.ndarray, list[Any]]:
+    """Score a chunk, in whichever process or machine, and return what is kept of it: tensors, or arrays to be sent."""
     keep_forks_to_one_thread()
     # whatever is asked of the model, rows that are made on demand are made here, once
     X = fetched(X)
     names = _of_scored_rows((*needs, *keep))
-    tensors = quantities.read(names, X, positions, y, costs) | sets
-    if score is None:
-        scores = np.zeros(n_rows(X))
-    else:
-        scores = scores_of_rows(score, needs, tensors, quantities.reduce).numpy()
-        refuse_non_finite(scores, "score", positions)
-    return part, scores, [tensors[name].numpy() for name in keep]
+    everything = slice(0, n_rows(X))
+
+    def read(rows: slice) -> tuple[np.ndarray, list[Tensor]]:
+        # nearly always all of the chunk: only what does not fit on a device is read in parts
+        some = (X, y, costs) if rows == everything else [None if of is None else take(of, rows) for of in (X, y, costs)]
+        where = _some(positions, rows)
+        tensors = quantities.on_one_device(quantities.read(names, some[0], where, *some[1:]) | sets)
+        kept = [tensors[name] for name in keep]
+        if score is None:
+            return np.zeros(rows.stop - rows.start), kept
+        scores = scores_of_rows(score, needs, tensors, quantities.reduce)
+        refuse_non_finite(scores, "score", where)
+        return scores.cpu().numpy(), kept
+
+    scores, kept = zip(*FittingParts().of(everything.stop, read), strict=True)
+    columns = [of_parts[0] if len(of_parts) == 1 else torch.cat(of_parts) for of_parts in zip(*kept, strict=True)]
+    return part, np.concatenate(scores), columns if stays else [as_array(column) for column in columns]
+
+
+def _some(positions: slice | np.ndarray, rows: slice) -> slice | np.ndarray:
+    """Return where some rows of a chunk are in the pool."""
+    if isinstance(positions, slice):
+        return slice(positions.start + rows.start, positions.start + rows.stop)
+    return positions[rows]
 
 
 class _KeptRows:
@@ -238,21 +281,25 @@ class _KeptRows:
         self.positions = np.empty(0, dtype=np.intp)
         self.scores = np.empty(0)
         self.ties = np.empty(0)
-        # one list per chunk, one array per quantity in each
-        self.parts: list[list[np.ndarray]] = []
+        # one list per chunk, one tensor per quantity in each
+        self.parts: list[list[Tensor]] = []
 
-    def add(self, part: slice, scores: np.ndarray, values: list[np.ndarray]) -> None:
+    def add(self, part: slice, scores: np.ndarray, values: list[Any]) -> None:
         """Keep a chunk: its positions, its scores, and its values of each quantity."""
         if not self.names:
             return
+        columns = [torch.as_tensor(column) for column in values]
         if not self.parts:
-            self._set_room(sum(column[:1].nbytes for column in values))
+            self._set_room(sum(column[:1].nbytes for column in columns))
+        if self.room < len(self.pool):
+            # a set too large to be held is picked from on the host
+            columns = [column.cpu() for column in columns]
         positions = np.arange(part.start, part.stop)
         ties = self.pool.rng.random(len(scores))
         self.positions = np.concatenate([self.positions, positions])
         self.scores = np.concatenate([self.scores, scores])
         self.ties = np.concatenate([self.ties, ties])
-        self.parts.append(values)
+        self.parts.append(columns)
         # thinned out only once there is twice the room, so that a row is not copied with every chunk
         if len(self.positions) > 2 * self.room:
             self._keep_best()
@@ -263,11 +310,11 @@ class _KeptRows:
             return np.arange(len(self.pool)), []
         if len(self.positions) > self.room:
             self._keep_best()
-        return self.positions, [torch.from_numpy(column) for column in self._columns()]
+        return self.positions, self._columns()
 
-    def _columns(self) -> list[np.ndarray]:
-        """Return one array per quantity, of all chunks kept."""
-        return [np.concatenate(of_chunks) for of_chunks in zip(*self.parts, strict=True)]
+    def _columns(self) -> list[Tensor]:
+        """Return one tensor per quantity, of all chunks kept."""
+        return [torch.cat(of_chunks) for of_chunks in zip(*self.parts, strict=True)]
 
     def _set_room(self, per_row: int) -> None:
         """Decide how many rows to keep; up to twice as many are held in between."""
@@ -290,7 +337,7 @@ class _KeptRows:
         by_score = np.lexsort((self.ties, self.scores))
         # back in the order of the pool
         best = np.sort(by_score[-self.room :])
-        self.parts = [[column[best] for column in self._columns()]]
+        self.parts = [[column[torch.from_numpy(best)] for column in self._columns()]]
         self.positions = self.positions[best]
         self.scores = self.scores[best]
         self.ties = self.ties[best]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from alkit._finite import sums_to_finite
+from alkit._tensors import as_array, as_tensor
 from alkit._turns import estimator_lock
 from alkit.labels import as_numbers, check_same_labels
 from alkit.rows import Rows, n_rows
@@ -211,17 +212,30 @@ class Quantities:
                 tensors[name] = torch.from_numpy(self._features(X, positions))
                 continue
             if name == "cost":
-                values, source = self._costs(X) if costs is None else np.asarray(costs, dtype=float), "cost"
+                answer, source = self._costs(X) if costs is None else np.asarray(costs, dtype=float), "cost"
             else:
-                values, source = self._answers(name, *answers[name])
-            values = _checked_shape(values, name, source, n_rows(X), self.asked_by)
+                answer, source = self._answers(name, *answers[name])
+            values = _checked_shape(answer, name, source, n_rows(X), self.asked_by)
             # a cost is checked by the pick that divides by it: the message here is about models
             if name != "cost":
                 refuse_non_finite(values, source, positions, allow_inf=name != "embedding")
-            if name != "label_proba" and source in ("predict_proba", "sample_proba", "vote_proba") and values.size:
+            if name != "label_proba" and source in ("predict_proba", "sample_proba", "vote_proba") and values.numel():
                 self._check_probabilities(values, source)
-            tensors[name] = torch.from_numpy(self._true_loss(values, source, y) if name == "true_loss" else values)
-        return tensors
+            tensors[name] = self._true_loss(values, source, y) if name == "true_loss" else values
+        return self.on_one_device(tensors)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes; the CPU, where it does not say."""
+        return getattr(levels(self.model)[-1].estimator, "compute_device", torch.device("cpu"))
+
+    def on_one_device(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return tensors where the model computes, if any of them is there: a score or pick reads them together."""
+        devices = {values.device for values in tensors.values()}
+        if len(devices) < 2:
+            return tensors
+        device = next(device for device in devices if device.type != "cpu")
+        return {name: values.to(device) for name, values in tensors.items()}
 
     def _ask(self, views: dict[str, View], X: Rows, positions: Positions) -> dict[str, tuple[Any, str]]:
         """Return what the model answers for each quantity, an array or one per output, and by which method."""
@@ -241,8 +255,8 @@ class Quantities:
                     answer = view.ask(prepared[steps])
                 if view.source == "predict_proba":
                     answer = of_labels_on(self.model, answer)
-                per_output = are_per_output(answer, _DIMENSIONS.get(name, (-1,))[0])
-                answers[name] = answer if per_output else np.asarray(answer), view.source
+                as_it_is = isinstance(answer, Tensor) or are_per_output(answer, _DIMENSIONS.get(name, (-1,))[0])
+                answers[name] = answer if as_it_is else np.asarray(answer), view.source
         return answers
 
     def _answers(self, name: str, answer: Any, source: str) -> tuple[Any, str]:
@@ -258,7 +272,7 @@ class Quantities:
             # the model says that it can be fitted to several labels, and what it answers are none of one
             several_labels = may_have_several_labels(self.model) and not sum_to_one(answer, n_axes)
         values = distributions(answer, n_axes, several_labels)
-        if self.one_answer and np.ndim(values) > n_axes:
+        if self.one_answer and values.ndim > n_axes:
             raise self._has_several_answers()
         if name != "label_proba":
             return values, source
@@ -287,8 +301,10 @@ class Quantities:
         """Look at rows, so that networks need not, however many there are and however often they are asked."""
         if self.any_values:
             return let_through()
-        # a step may write to the rows it is given, so that only a network behind it can look at them
-        return checked(X if not has_steps(self.model) and is_known_finite(X) else None)
+        # a step may write to the rows it is given, so that only a network behind it can look at them; one on a GPU does
+        # so there, where that takes no time
+        looks_itself = has_steps(self.model) or self.device.type != "cpu"
+        return checked(X if not looks_itself and is_known_finite(X) else None)
 
     def _networks(self) -> list[Any]:
         """Return what answers in the end: the innermost estimator, or that of each member."""
@@ -316,46 +332,48 @@ class Quantities:
                 )
         return features
 
-    def _check_probabilities(self, values: np.ndarray, source: str) -> None:
+    def _check_probabilities(self, values: Tensor, source: str) -> None:
         """Refuse what lies outside [0, 1], or sums to something else than 1, by more than rounding."""
         asked = f"{source} of {type(levels(self.model)[-1].estimator).__name__}"
-        low, high = values.min(), values.max()
+        # of posterior samples, and of several answers, the first will do
+        sums = values.reshape(len(values), -1, values.shape[-1])[:, 0].sum(-1)
+        # read at once, as that waits for the device
+        low, high, least, most = torch.stack([*values.aminmax(), *sums.aminmax()]).cpu().tolist()
         if low < -1e-4 or high > 1 + 1e-4:
             raise ValueError(
                 f"{asked} returned values from {low:.3g} to {high:.3g}, which are not probabilities; has it a softmax?"
             )
-        # of posterior samples, and of several answers, the first will do
-        sums = values.reshape(len(values), -1, values.shape[-1])[:, 0].sum(-1)
-        if np.abs(sums - 1).max() > 0.01:
+        if max(1 - least, most - 1) > 0.01:
             raise ValueError(
-                f"{asked} returned rows that sum to {sums.min():.3g} to {sums.max():.3g}, not to 1: of several labels "
+                f"{asked} returned rows that sum to {least:.3g} to {most:.3g}, not to 1: of several labels "
                 f"per row (multi-label), strategy {self.asked_by} would rank them wrongly; teach a learner the 0/1 "
                 "matrix y, or give the estimator an attribute multilabel_ = True; of positions, (n, C, ...), they must "
                 "sum to 1 over axis 1"
             )
 
-    def _true_loss(self, answer: np.ndarray, source: str, y: Any) -> np.ndarray:
+    def _true_loss(self, values: Tensor, source: str, y: Any) -> Tensor:
         """Return -log of the probability of each row's hidden label, or the squared error of a number, (n,).
 
-        Of several answers per row -log of each, (n, A).
+        Of several answers per row -log of each, (n, A). Labels are on the host, and so is the loss.
         """
         if y is None:
             raise ValueError(
                 f"strategy {self.asked_by} needs the labels of the pool, which only a simulation has; pass y_pool="
             )
+        answer = as_array(values)
         if source == "predict":
             errors = answer - as_numbers(y).reshape(answer.shape)
-            return np.square(errors).reshape(len(errors), -1).mean(axis=1)
+            return torch.from_numpy(np.square(errors).reshape(len(errors), -1).mean(axis=1))
         if answer.ndim == 3:
             classes = getattr(self._estimator, "classes_", None)
-            return losses_of_answers(answer, positions_of_labels(y, classes, answer.shape[2]))
+            return torch.from_numpy(losses_of_answers(answer, positions_of_labels(y, classes, answer.shape[2])))
         proba, y, classes = answer, np.asarray(y), self._estimator.classes_
         check_same_labels(y, classes)
         seen = np.isin(y, classes)
         # a class that the model has not met has probability 0
         right = np.zeros(len(y), proba.dtype)
         right[seen] = proba[seen, self.class_positions(y[seen])]
-        return -np.log(np.maximum(right, np.finfo(proba.dtype).tiny))
+        return torch.from_numpy(-np.log(np.maximum(right, np.finfo(proba.dtype).tiny)))
 
     def _costs(self, X: Rows) -> np.ndarray:
         """Return what each label costs, (n,), by `cost`."""
@@ -365,31 +383,32 @@ class Quantities:
         return np.asarray(costs, dtype=float)
 
 
-def _checked_shape(values: Any, name: str, source: str, n: int, asked_by: str) -> np.ndarray:
-    """Return an answer as torch takes it, refusing one of another shape: its scores would mean nothing."""
+def _checked_shape(values: Any, name: str, source: str, n: int, asked_by: str) -> Tensor:
+    """Return an answer as a tensor, refusing one of another shape: its scores would mean nothing."""
     n_dimensions = _DIMENSIONS.get(name, (1,))
-    values = np.asarray(values)
+    values = values if isinstance(values, Tensor) else np.asarray(values)
     # where a row has several answers, there is an axis of them behind that of rows
     with_answers = [n + 1 for n in n_dimensions] if name in ANSWERED else []
     if values.ndim not in (*n_dimensions, *with_answers) or len(values) != n:
         raise ValueError(
-            f"strategy {asked_by} got an answer of shape {values.shape} from {source} for {n} rows; "
+            f"strategy {asked_by} got an answer of shape {tuple(values.shape)} from {source} for {n} rows; "
             f"{' or '.join(map(str, n_dimensions))} dimensions, the first of length {n}, are needed"
         )
-    # without a copy where that can be; integers and half precision become float
-    return np.require(values, np.result_type(values, np.float32), ["C", "W"])
+    return as_tensor(values)
 
 
-def refuse_non_finite(values: np.ndarray, source: str, positions: Positions, *, allow_inf: bool = True) -> None:
+def refuse_non_finite(values: Tensor, source: str, positions: Positions, *, allow_inf: bool = True) -> None:
     """Refuse NaN and, unless allowed, infinity in an answer or score."""
-    if sums_to_finite(values):
+    # a sum that is finite clears all values at once; it may also have overflowed
+    if values.sum().isfinite():
         return
-    refused = np.isnan(values) if allow_inf else ~np.isfinite(values)
-    bad = refused.reshape(len(values), -1).any(1)
+    refused = values.isnan() if allow_inf else values.isfinite().logical_not()
+    bad = refused.flatten(1).any(1) if refused.ndim > 1 else refused
     if bad.any():
-        what = "NaN" if np.isnan(values).any() else "infinite"
+        what = "NaN" if values.isnan().any() else "infinite"
+        first = int(bad.nonzero()[0])
         raise ValueError(
-            f"{source} is {what} for {bad.sum()} of {len(values)} rows, the first is row "
-            f"{position_of(bad.argmax(), positions)} of those asked for; has the fit diverged (lower lr, scale X), or "
+            f"{source} is {what} for {int(bad.sum())} of {len(values)} rows, the first is row "
+            f"{position_of(first, positions)} of those asked for; has the fit diverged (lower lr, scale X), or "
             "does X hold values the model cannot take?"
         )

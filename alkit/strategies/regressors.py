@@ -13,6 +13,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.multioutput import MultiOutputRegressor, RegressorChain
 from sklearn.utils import get_tags
+from torch import Tensor
 
 from alkit.rows import Rows
 from alkit.strategies.ensembles import fitted_inside, rows_for_member
@@ -87,7 +88,7 @@ def normal_values(model: Any, X: Rows, n_samples: int, seed: int) -> np.ndarray:
     return mean[:, None] + std[:, None] * quantiles
 
 
-def one_output_flat(answer: Any, axes: int) -> np.ndarray:
+def one_output_flat(answer: Any, axes: int) -> Any:
     """Return an answer without the last axis where that is of one output, as of models that were taught a column."""
-    answer = np.asarray(answer)
+    answer = answer if isinstance(answer, Tensor) else np.asarray(answer)
     return answer[..., 0] if answer.ndim == axes + 1 and answer.shape[-1] == 1 else answer

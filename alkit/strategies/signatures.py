@@ -16,9 +16,10 @@ The order of a score's or pick's positional parameters is that of `needs` or `pi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from inspect import Parameter, signature
+from types import FunctionType
 from typing import Any
 
 HANDED_TO_PICKS = ("k", "rng", "budget")
@@ -55,7 +56,7 @@ def takes(function: Callable[..., Any], name: str) -> bool:
     >>> takes(top_k, "scores"), takes(badge, "scores")
     (True, False)
     """
-    return name in signature(function).parameters
+    return name in _parameters_of(function)
 
 
 def sees_scores(pick: Callable[..., Any]) -> bool:
@@ -69,7 +70,7 @@ def sees_scores(pick: Callable[..., Any]) -> bool:
     -------
     bool
     """
-    return next(iter(signature(pick).parameters), None) == "scores"
+    return next(iter(_parameters_of(pick)), None) == "scores"
 
 
 def own_parameters(function: Callable[..., Any] | None, handed: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -97,13 +98,24 @@ def own_parameters(function: Callable[..., Any] | None, handed: tuple[str, ...] 
     if function is None:
         return {}
     try:
-        parameters = signature(function).parameters.values()
+        parameters = _parameters_of(function).values()
     except ValueError as error:
         raise TypeError(
             f"{_name(function)} does not tell its parameters, as functions written in C may not; wrap it in a lambda"
         ) from error
     keyword_only = [parameter for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
     return {parameter.name: parameter.default for parameter in keyword_only if parameter.name not in handed}
+
+
+def _parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter]:
+    """Return the parameters of a callable; those of plain functions are remembered, as each query asks often."""
+    # what is bound would keep its object alive
+    return _remembered(function) if isinstance(function, FunctionType) else signature(function).parameters
+
+
+@lru_cache
+def _remembered(function: FunctionType) -> Mapping[str, Parameter]:
+    return signature(function).parameters
 
 
 def check_parameters(

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
 import skorch
 import torch
 from skorch.dataset import unpack_data
@@ -66,17 +65,17 @@ def _nonlinearity(net: Any) -> Callable[[Tensor], Tensor]:
     return partial(torch.softmax, dim=1) if _is_softmax(found) else found
 
 
-def predict_proba(net: Any, X: Rows) -> np.ndarray:
+def predict_proba(net: Any, X: Rows) -> Tensor:
     """Return class probabilities of a network with skorch's softmax, taken over classes: (n, C), or ``(n, C, *S)``."""
     nonlinearity = _nonlinearity(net)
     parts = []
-    for out in net.forward_iter(X, training=False):
+    for out in net.forward_iter(X, training=False, device=None):
         logits = out[0] if isinstance(out, tuple) else out
-        parts.append(nonlinearity(logits).cpu().numpy())
-    return np.concatenate(parts)
+        parts.append(nonlinearity(logits))
+    return torch.cat(parts)
 
 
-def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool | None) -> np.ndarray:
+def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool | None) -> Tensor:
     """Return class probabilities under draws of a network's dropout, see `alkit.NetClassifier.sample_proba`.
 
     Parameters
@@ -88,7 +87,8 @@ def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool 
 
     Returns
     -------
-    array (n, K, C), or ``(n, K, C, *S)`` of positions
+    tensor (n, K, C), or ``(n, K, C, *S)`` of positions
+        On the device of the network.
     """
     module = _Inference(net)
     with unchanged([net]), DropoutSampler(module, n_samples, seed, consistent) as sampler:
@@ -98,23 +98,23 @@ def sample_proba(net: Any, X: Rows, n_samples: int, seed: int, consistent: bool 
             samples = sampler(batch)
             # skorch's nonlinearities are made for outputs of rows, not of rows and samples
             proba = nonlinearity(samples.flatten(0, 1))
-            parts.append(proba.unflatten(0, samples.shape[:2]).cpu().numpy())
-    return np.concatenate(parts)
+            parts.append(proba.unflatten(0, samples.shape[:2]))
+    return torch.cat(parts)
 
 
-def embed(net: Any, X: Rows) -> np.ndarray:
+def embed(net: Any, X: Rows) -> Tensor:
     """Return the input of a network's last linear layer: (n, D)."""
     module = _Inference(net)
     with unchanged([net]), torch.no_grad():
         net.module_.eval()
         try:
-            parts = [embed_batch(module, (batch,), {}).cpu().numpy() for batch in _batches(net, X)]
+            parts = [embed_batch(module, (batch,), {}) for batch in _batches(net, X)]
         except ValueError as error:
             raise ValueError(
                 f"{type(net.module_).__name__} runs no linear layer whose input could serve as embedding; use "
                 "alkit.NetClassifier, whose embedding_layer= names another layer"
             ) from error
-    return np.concatenate(parts)
+    return torch.cat(parts)
 
 
 def _batches(net: Any, X: Rows) -> Iterator[Tensor | dict[str, Tensor]]:

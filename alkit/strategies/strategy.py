@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -336,9 +337,15 @@ class Strategy:
     def _picked(self, scored: ScoredPool, k: int, rng: np.random.Generator, budget: float | None) -> Picks:
         """Return the picks, as positions among the rows that were scored and kept."""
         pick = with_values(self.pick, self.parameters(), HANDED_TO_PICKS)
-        inputs = [scored.scores, *scored.inputs] if sees_scores(self.pick) else scored.inputs
+        scores = [scored.scores] if sees_scores(self.pick) else []
         handed = {"budget": budget} if takes(self.pick, "budget") else {}
-        return pick(*inputs, k=k, rng=rng, **handed)
+        before = rng.bit_generator.state
+        try:
+            return pick(*scores, *scored.inputs, k=k, rng=rng, **handed)
+        except torch.OutOfMemoryError:
+            rng.bit_generator.state = before
+        # outside, where the error no longer holds what the pick had made
+        return pick(*scores, *(values.cpu() for values in scored.inputs), k=k, rng=rng, **handed)
 
     def _count(self, n_instances: Any, budget: float | None, n: int) -> int:
         """Return how many rows to pick at most."""

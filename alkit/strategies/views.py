@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.ensemble import BaseEnsemble, StackingClassifier, VotingClassifier
 from sklearn.utils.validation import check_is_fitted
 
+from alkit._tensors import as_array, tensor_method
 from alkit.rows import Rows
 from alkit.strategies import skorch_networks
 from alkit.strategies.ensembles import (
@@ -78,7 +79,7 @@ def _method(name: str) -> Way:
         # a committee has its methods, but can only answer if its members have theirs
         if not hasattr(estimator, name) or not all(hasattr(member, "predict_proba") for member in members):
             return None
-        return name, getattr(estimator, name)
+        return name, tensor_method(estimator, name)
 
     return way
 
@@ -86,7 +87,7 @@ def _method(name: str) -> Way:
 def _sample_proba(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
     if not hasattr(estimator, "sample_proba"):
         return None
-    method = estimator.sample_proba
+    method = tensor_method(estimator, "sample_proba")
     shared = {"consistent": True} if draws.joint and takes(method, "consistent") else {}
     return "sample_proba", partial(method, n_samples=draws.n_samples, random_state=draws.seed, **shared)
 
@@ -138,13 +139,14 @@ def _embed_plain_network(estimator: Any, draws: Draws) -> tuple[str, Callable[[R
 def _prediction(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
     if not (hasattr(estimator, "predict") and predicts_numbers(estimator)):
         return None
-    return "predict", lambda X: one_output_flat(estimator.predict(X), 1)
+    predict = tensor_method(estimator, "predict")
+    return "predict", lambda X: one_output_flat(predict(X), 1)
 
 
 def _sample_y(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
     if not samples_values(estimator):
         return None
-    draw = partial(estimator.sample_y, n_samples=draws.n_samples, random_state=draws.seed)
+    draw = partial(tensor_method(estimator, "sample_y"), n_samples=draws.n_samples, random_state=draws.seed)
     return "sample_y", lambda X: one_output_flat(draw(X), 2)
 
 
@@ -156,12 +158,13 @@ def _of_regressors(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], 
 
 def _std(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:
     if tells_std(estimator):
-        return "predict", lambda X: one_output_flat(estimator.predict(X, return_std=True)[1], 1)
+        predict = tensor_method(estimator, "predict")
+        return "predict", lambda X: one_output_flat(predict(X, return_std=True)[1], 1)
     values = _sample_y(estimator, draws) or _of_regressors(estimator, draws)
     if values is None:
         return None
     source, ask = values
-    return source, lambda X: np.std(ask(X), axis=1)
+    return source, lambda X: np.std(as_array(ask(X)), axis=1)
 
 
 def _normal_values(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], Any]] | None:

@@ -63,7 +63,7 @@ def fitted(request):
 
 
 def test_samples_are_distributions_about_the_prediction(fitted):
-    samples = sample_proba(fitted, X, n_samples=400, seed=0, consistent=True)
+    samples = sample_proba(fitted, X, n_samples=400, seed=0, consistent=True).numpy()
     assert samples.shape == (150, 400, fitted.predict_proba(X).shape[1])
     np.testing.assert_allclose(samples.sum(-1), 1, atol=1e-5)
     assert samples.std(1).max() > 0.01

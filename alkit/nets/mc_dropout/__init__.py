@@ -23,14 +23,16 @@ random numbers, and notes what they touch: what was drawn, or computed from it. 
 all K passes and is computed once. For the rest there are four ways, the shortest first:
 
 folded
-    The network ends in dropout -> linear (-> softmax) and draws nothing else. The K masks go on copies of the linear
-    layer's weights, side by side, and one matrix product gives all samples. Perceptrons with one dropout, convolutional
-    networks with a dropout head. On a CPU only: CUDA's dropout is one op that shows no mask, and such networks get a
-    program there.
+    The network ends in dropout -> linear (-> softmax), once or several times with no more between than ops on single
+    numbers, such as a ReLU, and draws nothing else. The masks go on copies of the linear layers' weights. With one
+    dropout they lie side by side, and one matrix product gives all samples. With several, a GPU computes each layer by
+    one batched product, and a CPU sample by sample, without the features that the masks before and after a layer drop.
+    Perceptrons, convolutional networks with a dropout head. Nothing is recorded but in the probe; each op is checked to
+    be the one proven.
 program
     All passes are proven to run the same ops. Those that are touched are run again for each sample, as a list of ops,
-    without calling the network. Nearly all other networks: several dropouts, dropout between convolutions, in attention
-    or between recurrent layers, in-place dropout, noise of other kinds, DropConnect.
+    without calling the network. Nearly all other networks: residual ones, dropout between convolutions, in attention or
+    between recurrent layers, in-place dropout, noise of other kinds, DropConnect.
 replay
     The path may differ from pass to pass, as with layers skipped at random or values that go through numpy. The network
     itself is called for each sample; each of its ops is checked against the record, and those that no draw has touched
@@ -39,7 +41,12 @@ plain passes
     Each pass is run in full. Networks for which a shortcut was tried and gave something else, still with shared masks
     where the rows are known in each draw; and networks that draw from numpy's or Python's random numbers. A network
     that fails when it is tried on a few rows, such as one made for a single batch size, is *bare*: it runs without a
-    dispatch mode, and each row draws its own masks.
+    dispatch mode, and each row draws its own masks. On a GPU so do networks of which the passes have less than
+    a quarter of the work in common, where nobody needs shared masks: there random numbers cost nothing, and shared
+    masks rule out the fused kernels of attention.
+
+What rows share is drawn on the host, also for a GPU, so that a query picks the same rows on both. A GPU's dropout, one
+op that shows no mask, is run and recorded as the four that it is on a CPU.
 
 Rows that cannot share masks, as in dropout on packed sequences, go the same ways with masks of their own.
 
@@ -74,7 +81,8 @@ attributes that a network changes in its forward pass are neither followed nor p
 - how one pass is recorded, replayed or run bare: ``passes.py``; what its inputs are: ``batch.py``
 - how random numbers are drawn and seeded: ``draws.py``; on which axis the rows are: ``layouts.py``
 - how one row's mask is multiplied into all rows without being spread out: ``masks.py``
-- what a recorded pass holds, and the matrix product of the folded way: ``trace.py``
+- what a recorded pass holds: ``trace.py``
+- the matrix products of the folded way: ``tail.py``; how they are fed: ``fold.py``
 - how it is recorded, and what counts as touched or foldable: ``record.py``
 - how a program and a replay run: ``replay.py``
 
@@ -117,10 +125,14 @@ refusal
     Why the rows of a batch cannot share masks.
 replay
     Run the network again, with recorded results for what is not touched.
+shared work
+    What the K passes have in common, by its floating point operations.
+stand-in
+    A tensor without values, in place of what the folded tail will compute.
 steered
     Of a pass: what was drawn decides about its path, or may.
 tail
-    The end of a network that folds: dropout -> linear (-> softmax) -> output.
+    The end of a network that folds: dropout -> linear, once or several times (-> softmax) -> output.
 touched
     Drawn, or computed from what was drawn; all that later passes have to compute.
 trace

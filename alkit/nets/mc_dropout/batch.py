@@ -40,6 +40,11 @@ class Batch:
         """One row of zeros."""
         return self._map(lambda leaf: leaf.new_zeros((1, *leaf.shape[1:])))
 
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether a tensor lies in the memory of an input."""
+        storage = tensor.untyped_storage()._cdata
+        return any(isinstance(leaf, Tensor) and leaf.untyped_storage()._cdata == storage for leaf in self._leaves)
+
     def geometry(self) -> list:
         """Nesting, shapes, kinds and devices of the inputs, whatever the rows hold and however many they are."""
         tensors = [leaf for leaf in self._leaves if isinstance(leaf, Tensor)]

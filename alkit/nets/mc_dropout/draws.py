@@ -1,7 +1,8 @@
 """Random numbers drawn for one row and shared by every row of a batch.
 
 What is drawn depends on (seed, number of the sample, number of the draw within the pass) and on nothing else: not on
-the batch, its size or its order. So a pool that is scored in chunks meets the same K networks in every chunk.
+the batch, its size or its order. So a pool that is scored in chunks meets the same K networks in every chunk. What is
+shared is drawn on the host, wherever the network is, so that it meets the same K networks on a GPU too.
 """
 
 from collections.abc import Callable
@@ -83,7 +84,7 @@ class Draws:
         layout = self.layouts.find(number, shape, self.n)
         if layout.axis is None:
             self.reseed(self.k, number)
-            return func(*args, **kwargs)
+            return _on_host(func, args, kwargs)
         return self._draw_shared(func, args, kwargs, number, layout, blank)
 
     def _draw_as_called(self, func: OpOverload, args: tuple, kwargs: dict, number: int) -> Any:
@@ -118,9 +119,10 @@ class Draws:
         self.reseed(self.k, number)
         size = _size_position(func)
         if size is not None:
-            values = func(*args[:size], list(layout.one_row), *args[size + 1 :], **kwargs)
+            one_row = (*args[:size], list(layout.one_row), *args[size + 1 :])
         else:
-            values = func(args[0].new_empty(layout.one_row), *args[1:], **kwargs)
+            one_row = (args[0].new_empty(layout.one_row), *args[1:])
+        values = _on_host(func, one_row, kwargs)
         # A clone: the module may write into what it has drawn, which must not write into all rows at once.
         return layout.spread(values, self.n).clone(memory_format=torch.contiguous_format)
 
@@ -130,11 +132,22 @@ class Draws:
         if values is None:
             number, fill, rest, shape, dtype, device = recipe
             self.reseed(k, number)
-            values = fill(torch.empty(shape, dtype=dtype, device=device), *rest)
+            values = fill(torch.empty(shape, dtype=dtype), *rest).to(device)
             if self._cached_bytes + values.nbytes <= _CACHE_BYTES:
                 self._cache[k, recipe] = values
                 self._cached_bytes += values.nbytes
         return values
+
+
+def _on_host(func: OpOverload, args: tuple, kwargs: dict) -> Any:
+    """Run an op that draws with the generator of the host, and move what it has drawn."""
+    devices = [value.device for value in args if isinstance(value, Tensor)]
+    device = kwargs.get("device") or (devices or [torch.device("cpu")])[0]
+    if torch.device(device).type == "cpu":
+        return func(*args, **kwargs)
+    on_host = [value.cpu() if isinstance(value, Tensor) else value for value in args]
+    drawn = func(*on_host, **(kwargs | {"device": "cpu"} if "device" in kwargs else kwargs))
+    return args[0].copy_(drawn) if _name(func) in _FILLS else drawn.to(device)
 
 
 @cache
@@ -160,19 +173,11 @@ def _drawn_shape(func: OpOverload, args: tuple) -> tuple[int, ...] | None:
     return None if size is None else tuple(args[size])
 
 
-def _native_dropout(uniform: Tensor, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
-    """Dropout's output and mask, as aten.native_dropout returns them."""
-    keep = uniform >= p
-    scale = 0.0 if p == 1 else 1 / (1 - p)
-    return x * keep.to(x.dtype) * scale, keep
-
-
 # Draws that depend on the values of a tensor: their noise is shared, the values stay each row's own.
 _TRANSFORMS: dict[OpOverload, tuple[OpOverload, Callable[..., Any]]] = {
     aten.bernoulli.default: (aten.uniform_.default, lambda u, p: (u < p).to(p.dtype)),
     aten.bernoulli.Tensor: (aten.uniform_.default, lambda u, x, p: (u < p).to(x.dtype)),
     aten.bernoulli_.Tensor: (aten.uniform_.default, lambda u, x, p: x.copy_(u < p)),
-    aten.native_dropout.default: (aten.uniform_.default, _native_dropout),
     aten.normal.Tensor_float: (aten.normal_.default, lambda z, mean, std=1.0: (mean + std * z).to(mean.dtype)),
     aten.normal.float_Tensor: (aten.normal_.default, lambda z, mean, std: (mean + std * z).to(std.dtype)),
     aten.normal.Tensor_Tensor: (aten.normal_.default, lambda z, mean, std: (mean + std * z).to(mean.dtype)),

@@ -79,16 +79,37 @@ def fork_arguments(devices: list[torch.device]) -> dict[str, Any]:
 
 
 @contextmanager
-def traceable_backends(module: nn.Module) -> Iterator[None]:
-    """Choose kernels that draw their masks where a dispatch mode sees it."""
+def seeded_backends(module: nn.Module) -> Iterator[None]:
+    """Rule out kernels whose masks no seed determines."""
     with ExitStack() as stack:
         # A compiled network draws within its kernels. Where the compiler is not loaded there is no such network, and
         # loading it takes a second.
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        # So do flash attention and cuDNN's recurrent layers.
-        if any(device.type == "cuda" for device in accelerators(module)):
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-            if any(isinstance(part, nn.RNNBase) for part in module.modules()):
-                stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        # cuDNN's recurrent layers keep a generator of their own from one call to the next.
+        on_cuda = any(device.type == "cuda" for device in accelerators(module))
+        if on_cuda and any(isinstance(part, nn.RNNBase) for part in module.modules()):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         yield
+
+
+@contextmanager
+def traceable_backends(module: nn.Module) -> Iterator[None]:
+    """Rule out kernels that draw their masks where no dispatch mode sees it."""
+    caches = torch.is_autocast_cache_enabled()
+    # The copies of weights that autocast keeps would be made in the first pass only, so that no two ran the same ops.
+    torch.set_autocast_cache_enabled(False)
+    try:
+        if any(device.type == "cuda" for device in accelerators(module)):
+            with sdpa_kernel(SDPBackend.MATH):  # no flash attention
+                yield
+        else:
+            yield
+    finally:
+        torch.set_autocast_cache_enabled(caches)
+
+
+def autocast_state(devices: list[torch.device]) -> list[tuple]:
+    """What autocast does on the CPU and the devices: another network, as far as a plan is concerned."""
+    kinds = sorted({"cpu", *(device.type for device in devices)})
+    return [(kind, torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in kinds]

@@ -10,33 +10,50 @@ from torch import Tensor, nn
 
 from alkit.nets.mc_dropout.batch import Batch
 from alkit.nets.mc_dropout.draws import Draws
+from alkit.nets.mc_dropout.fold import FoldedPass
 from alkit.nets.mc_dropout.plan import Plan
 from alkit.nets.mc_dropout.record import Recorder
 from alkit.nets.mc_dropout.replay import DivergedError, Program, Replayer
+from alkit.nets.mc_dropout.tail import FoldedTail
 from alkit.nets.mc_dropout.trace import Trace, restore
 
 
 class Passes:
-    """Runs passes of a module."""
+    """Runs passes of a module; `on_device` tells whether it is on a GPU."""
 
-    def __init__(self, module: nn.Module, draws: Draws):
-        self.module, self.draws = module, draws
+    def __init__(self, module: nn.Module, draws: Draws, on_device: bool = False):
+        self.module, self.draws, self.on_device = module, draws, on_device
 
     def record(self, batch: Batch, k: int, plan: Plan, undo: ExitStack, keep: bool = True) -> tuple[Tensor, Trace]:
         """Run pass k in full; `undo` puts back what the module overwrites outside itself.
 
-        Without `keep` no results are kept for later passes; if the plan ends in a folded tail, the tail is not even
-        computed.
+        Without `keep` no results are kept for later passes.
         """
         self.draws.begin(k, batch.n, plan.layouts)
         if plan.draws_in_python:
             self.reseed_everything(k)
-        recorder = Recorder(self.draws, plan.trace if plan.fixed else None, keep)
+        recorder = Recorder(self.draws, plan.trace if plan.fixed else None, keep, counts_work=self.on_device)
         # Before the pass, so that what it has overwritten is put back even if it fails half-way.
         undo.callback(restore, recorder.trace.originals)
         with recorder:
             output = batch.run(self.module)
-        return output, recorder.finish(output)
+        trace = recorder.finish(output)
+        # A folded pass may overwrite a copy of its inputs. What it writes into buffers would be found by the next.
+        if not all(batch.holds(tensor) for tensor, _ in trace.originals):
+            trace.tail = None
+        return output, trace
+
+    def fold(self, batch: Batch, plan: Plan) -> FoldedTail | None:
+        """Run a pass up to the tail that is folded; None if it leaves the path that was proven."""
+        assert plan.trace is not None
+        self.draws.begin(0, batch.n, plan.layouts)
+        folded = FoldedPass(self.draws, plan.trace)
+        try:
+            with folded:
+                output = (batch.copy() if plan.trace.originals else batch).run(self.module)
+            return folded.finish(output)
+        except DivergedError:
+            return None
 
     def record_alone(self, batch: Batch, k: int, plan: Plan) -> Tensor:
         """Output of pass k run in full, with nothing kept and nothing left changed."""

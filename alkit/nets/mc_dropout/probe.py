@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice, product
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -48,6 +49,8 @@ def probe(passes: Passes, batch: Batch, refusal: str = "") -> Plan:
             return plan or _shared_masks(passes, few, more, trace)
         except NoRowAxisError as error:
             return _own_masks(passes, more, str(error))
+        except torch.OutOfMemoryError:
+            raise  # this tells nothing of the network
         except Exception as error:  # whatever a foreign network may raise when given few rows
             return Plan(bare=True, reason=f"{type(error).__name__} on a trial of {few.n} and {more.n} rows: {error}")
 

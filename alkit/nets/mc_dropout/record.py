@@ -5,6 +5,7 @@ share their memory, so a mask that is written through one view is read through a
 the same in all K passes, and is kept from the first.
 """
 
+from abc import abstractmethod
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -12,12 +13,14 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from alkit.nets.mc_dropout.draws import Draws, is_draw
+from alkit.nets.mc_dropout.layouts import NoRowAxisError
 from alkit.nets.mc_dropout.masks import SharedMask, run_on_masks, shared_mask
+from alkit.nets.mc_dropout.tail import FoldedLayer, FoldedTail
 from alkit.nets.mc_dropout.trace import (
     External,
-    FoldedTail,
     Kind,
     Label,
     Product,
@@ -41,6 +44,8 @@ _BLANKS = {
 _LINEARS = {aten.addmm.default, aten.mm.default}
 _SOFTMAX = {aten._softmax.default, aten._log_softmax.default}
 _DATA_DEPENDENT = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+# Marks the second result of a dropout, which is not made.
+_NOT_MADE = object()
 # Constants written in a module are compared by value up to this many numbers, by identity above.
 _CONSTANT_SIZE = 64
 
@@ -86,10 +91,33 @@ class TracedPass(TorchDispatchMode):
         """Nothing is compiled during a pass; loading the compiler takes a second and slows down every op."""
         return False
 
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        """Run an op of the pass."""
+        if func is aten.native_dropout.default and self.draws.layouts is not None and 0 < args[1] < 1 and args[2]:
+            return self._dropout(*args[:2])
+        return self.run(func, args, kwargs or {})
+
+    @abstractmethod
+    def run(self, func: OpOverload, args: tuple, kwargs: dict) -> Any:
+        """Run an op, in the way of this kind of pass."""
+
+    def _dropout(self, x: Tensor, p: float) -> tuple[Tensor, Tensor]:
+        """Run a GPU's dropout, which is one op that shows no mask, as the four that it is on a CPU."""
+        mask = self.run(aten.empty_like.default, (x,), {})
+        mask = self.run(aten.bernoulli_.float, (mask, 1 - p), {})
+        mask = self.run(aten.div_.Scalar, (mask, 1 - p), {})
+        output = self.run(aten.mul.Tensor, (x, mask), {})
+        # `torch.dropout` lets go of the other result, where features are kept, and so does nearly everybody.
+        kept = torch.empty(0, dtype=torch.bool, device=x.device)
+        kept._alkit_label = (_NOT_MADE, None)  # type: ignore[attr-defined]
+        return output, kept
+
     def label(self, tensor: Tensor) -> Label | External:
         """Name a value by the step that made it; what was made elsewhere is named by its identity."""
         # A tensor may carry a label of an earlier pass, which is a name in this one only if no draw had touched it.
         token, label = getattr(tensor, "_alkit_label", (None, None))
+        if token is _NOT_MADE:
+            raise NoRowAxisError("the mask that native_dropout returns is read, and is not made where rows share it")
         if label is not None and (token is self.token or token is self.trace.token):
             return label
         external = External(id(tensor))
@@ -125,13 +153,12 @@ class Recorder(TracedPass):
     """Records a pass.
 
     ``plan``, the trace of the same path for fewer rows, tells which results its program will read: only those are kept.
-    With ``keep=False`` none are; if the plan ends in a folded tail, that is not even computed.
+    With ``keep=False`` none are. With ``counts_work`` the trace tells how much of the work is the same in all passes.
     """
 
-    def __init__(self, draws: Draws, plan: Trace | None = None, keep: bool = True):
+    def __init__(self, draws: Draws, plan: Trace | None = None, keep: bool = True, counts_work: bool = False):
         super().__init__(draws, Trace(replayable=keep, complete=keep))
-        self._plan, self._keep = plan, keep
-        self._folds = plan is not None and plan.tail is not None and not keep
+        self._plan, self._keep, self._counts_work = plan, keep, counts_work
         self._blank: Tensor | None = None  # what the op just before has made, if it holds no values yet
         self._made: dict[int, int] = {}  # storage -> the step that made it
         self._touched: set[int] = set()  # storages that hold drawn values
@@ -141,9 +168,8 @@ class Recorder(TracedPass):
         self._products: dict[Label, Product] = {}
         self._linears: dict[Label, tuple] = {}  # operands of linear layers that read such a product
 
-    def __torch_dispatch__(self, func: OpOverload, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+    def run(self, func: OpOverload, args: tuple, kwargs: dict) -> Any:
         """Run an op and record it."""
-        kwargs = kwargs or {}
         inputs = tensors_in(*args, *kwargs.values())
         storages = [_storage(tensor) for tensor in inputs]
         if func is aten.lift_fresh.default:
@@ -162,9 +188,9 @@ class Recorder(TracedPass):
             self._save(tensor, step.kind is Kind.RUN)
             self._forget_products(_storage(tensor))
         self._note_linear(func, args, kwargs)  # before the op, which may write out the mask
-        outputs = self._stand_in(func, args) if self._folds else None
-        if outputs is None:
-            outputs = run_op(step, args, kwargs, inputs, self.draws)
+        outputs = run_op(step, args, kwargs, inputs, self.draws)
+        if self._counts_work:
+            self._count(func, args, kwargs, outputs, step)
         self._blank = outputs if func is aten.empty_like.default else None
         if _follows_data(func):
             self.trace.data_dependent = True
@@ -176,23 +202,20 @@ class Recorder(TracedPass):
         self.trace.steps.append(step)
         return outputs
 
+    def _count(self, func: OpOverload, args: tuple, kwargs: dict, outputs: Any, step: Step) -> None:
+        """Add the work of an op."""
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            work = formula(*args, **kwargs, out_val=outputs)
+            self.trace.work += work
+            self.trace.shared_work += 0 if step.kind is Kind.RUN else work
+
     def _planned(self, func: OpOverload) -> Step | None:
         """Return the step of the plan that stands at this place, as long as plan and pass agree."""
         position = len(self.trace.steps)
         if self._plan is not None and position < len(self._plan.steps) and self._plan.steps[position].func is func:
             return self._plan.steps[position]
         self._plan = None  # a plan of another path tells nothing, from here on
-        return None
-
-    def _stand_in(self, func: OpOverload, args: tuple) -> Tensor | None:
-        """Stand-in for what the folded tail will compute."""
-        planned = self._planned(func)
-        if planned is None:
-            return None
-        if planned.kind is Kind.SKIP:
-            return torch.empty_like(args[0])
-        if planned.kind is Kind.FOLD:
-            return args[-1].new_empty(len(args[-2]), args[-1].shape[1])
         return None
 
     def _mark_read(self, inputs: list[Tensor], storages: list[int]) -> None:
@@ -287,34 +310,82 @@ class Recorder(TracedPass):
         trace.output = self.label(output)
         trace.output_touched = _storage(output) in self._touched
         write_out(output)
+        read = labels_in([step.signature for step in trace.steps] + [trace.output])
         for label, args in self._linears.items():
             product = self.label(args[-2])
-            read = labels_in([step.signature for step in trace.steps] + [trace.output])
             # The product is left out of later passes, so nothing but this linear layer may read it.
             if product in self._products and read.count(product) == 1:
-                x, _, mask = self._products[product]
-                if x is not None:
-                    trace.tail = self._tail(x, mask, label, args)
                 trace.steps[product.step].kind = Kind.SKIP
                 trace.steps[label.step].kind = Kind.FOLD
+        trace.tail = self._tail()
         return trace
 
-    def _tail(self, x: Tensor, mask: SharedMask, label: Label, args: tuple) -> FoldedTail | None:
-        """Everything that draws touch, if it is dropout -> linear (-> softmax) -> output."""
-        touched = [(i, step) for i, step in enumerate(self.trace.steps) if step.kind is Kind.RUN]
-        position, last = touched[-1]
-        softmax = last.func if last.func in _SOFTMAX else None
-        # Draw, multiply, linear; the updates that scale the mask; softmax. One touched op more, and it is another tail.
-        chain = 3 + len(mask.updates) + (softmax is not None)
-        if len(touched) != chain or self.trace.output != Label(position, 0):
-            return None
-        # Among (n, C) classes lie on axis 1, and among all samples, (n, K, C), on the last.
-        if softmax is not None and last.signature[0] not in ((label, 1, False), (label, -1, False)):
-            return None
-        bias = args[0] if len(args) == 3 else None
-        if bias is not None and bias.ndim != 1:
-            return None
-        return FoldedTail(x, mask, args[-1], bias, softmax)
+    def _tail(self) -> FoldedTail | None:
+        """Everything that draws touch, if it is dropout -> linear once or several times (-> softmax) -> output.
+
+        Between a linear layer and the next dropout there may be ops on single numbers.
+        """
+        x: Tensor | None = None
+        mask: SharedMask | None = None
+        layers: list[FoldedLayer] = []
+        softmax = value = None  # value: what the last op of the tail has made
+        for position, step in enumerate(self.trace.steps):
+            label, operands = Label(position, 0), step.signature[0]
+            if step.kind is Kind.SKIP:
+                before, _, mask = self._products[label]
+                if (before is None) if value is None else (operands[0] != value):
+                    return None
+                x, value = x if layers else before, label
+            elif step.kind is Kind.FOLD:
+                *bias, _, weight = self._linears[label]
+                if operands[-2] != value or mask is None or (bias and bias[0].ndim != 1):
+                    return None
+                layers.append(FoldedLayer(mask, weight, bias[0] if bias else None))
+                value = label
+            elif step.kind is not Kind.RUN or self._makes_mask(label, step):
+                continue
+            elif not layers or softmax is not None or operands[0] != value:
+                return None
+            elif step.func in _SOFTMAX:
+                # Among (n, C) classes lie on axis 1, and among all samples, (n, K, C), on the last.
+                if operands[1:] not in ((1, False), (-1, False)):
+                    return None
+                softmax, value = step.func, label
+            elif is_on_single_numbers(step.func, operands, step.signature[1]):
+                layers[-1].then.append((step.func, operands[1:]))
+                value = value if is_in_place(step.func) else label
+            else:
+                return None
+        # what follows the last layer is left to programs, but for the softmax
+        ends = bool(layers) and not layers[-1].then and self.trace.output == value
+        return FoldedTail(x, tuple(layers), softmax) if ends and x is not None else None
+
+    def _makes_mask(self, label: Label, step: Step) -> bool:
+        """Whether a touched op does no more than make the mask of a product that is left out."""
+        for product, (_, _, mask) in self._products.items():
+            if self.trace.steps[product.step].kind is not Kind.SKIP:
+                continue
+            made = self.trace.steps[product.step].signature[0][1]
+            updates = [func for func, _ in mask.updates]
+            if label == made or (step.signature[0][0] == made and (step.drawn or step.func in updates)):
+                return True
+        return False
+
+
+def is_in_place(func: OpOverload) -> bool:
+    """Whether an op writes its result into its first operand."""
+    # by its name, as torch 2.6 has no tag for what is done in place
+    return func._schema.name.endswith("_")
+
+
+def is_on_single_numbers(func: OpOverload, args: tuple, kwargs: Any) -> bool:
+    """Whether an op computes each number of its first operand by itself, and reads no other tensor."""
+    others = [*args[1:], *kwargs]
+    return (
+        torch.Tag.pointwise in func.tags
+        and not kwargs
+        and not any(isinstance(other, Tensor | Label | External | list | tuple) for other in others)
+    )
 
 
 def _written(func: OpOverload, args: tuple, kwargs: dict) -> list[Tensor]:

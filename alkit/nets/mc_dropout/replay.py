@@ -73,9 +73,8 @@ class Replayer(TracedPass):
         self._position = 0  # number of the step that the next op must be
         self._masked: dict[Label, tuple[Tensor, Tensor]] = {}
 
-    def __torch_dispatch__(self, func: OpOverload, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+    def run(self, func: OpOverload, args: tuple, kwargs: dict) -> Any:
         """Run an op, or hand back what it returned in the recorded pass."""
-        kwargs = kwargs or {}
         position = self._position
         step = self.trace.steps[position] if position < len(self.trace.steps) else None
         if step is None or step.func is not func or step.signature != self.signature(func, args, kwargs):

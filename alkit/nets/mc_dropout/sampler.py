@@ -14,9 +14,11 @@ from alkit.nets.mc_dropout.draws import Draws
 from alkit.nets.mc_dropout.layouts import NoRowAxisError
 from alkit.nets.mc_dropout.modes import (
     accelerators,
+    autocast_state,
     fork_arguments,
     modes_and_buffers_kept,
     network_state,
+    seeded_backends,
     set_dropout_modes,
     traceable_backends,
 )
@@ -102,11 +104,11 @@ class DropoutSampler:
         self._undo = ExitStack()
         self._undo.enter_context(modes_and_buffers_kept(self.module))
         set_dropout_modes(self.module)
-        devices = accelerators(self.module)
+        self._devices = devices = accelerators(self.module)
         self._forked = fork_arguments(devices)
         # Each draw seeds anew. `torch.manual_seed` does it for all devices, which takes longer than for the CPU alone.
         draws = Draws(self.seed, torch.manual_seed) if devices else Draws(self.seed)
-        self._passes = Passes(self.module, draws)
+        self._passes = Passes(self.module, draws, on_device=bool(devices))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -141,25 +143,35 @@ class DropoutSampler:
 
     def _sample(self, batch: Batch) -> Tensor:
         """Samples of a batch by a plan that is proven for it, which is kept for the next."""
-        with _DRAWING, torch.random.fork_rng(**self._forked), traceable_backends(self.module):
-            geometry = batch.geometry()
+        with _DRAWING, torch.random.fork_rng(**self._forked), seeded_backends(self.module):
+            geometry = [*batch.geometry(), autocast_state(self._devices)]
             known = self._known_plan(geometry)
-            plan = known or probe(self._passes, batch)
-            try:
-                samples = self._run(plan, batch)
-                # In the probe a row met copies of two rows only. Among all others it must have the same output, or the
-                # rows depend on each other. That is a property of the network, so one batch shows it.
-                refusal = "" if known or plan.agrees(samples) else _DEPENDENT_ROWS
-            except NoRowAxisError as error:
-                refusal = str(error)
-            if refusal:
-                plan = probe(self._passes, batch, refusal)
-                samples = self._run(plan, batch)
+            with traceable_backends(self.module):
+                plan = known or probe(self._passes, batch)
+                plain = bool(self._devices) and not self.consistent and plan.shares_little
+                if not plain:
+                    plan, samples = self._planned(plan, batch, proven=known is not None)
+            if plain:
+                samples = self._run_bare(batch)
         if plan is not known:
             _PROVEN[self.module] = self._state, geometry, plan
-        shared = plan.layouts is not None
+        shared = plan.layouts is not None and not plain
         self.consistent_ = shared and self.consistent_ is not False
         return samples
+
+    def _planned(self, plan: Plan, batch: Batch, proven: bool) -> tuple[Plan, Tensor]:
+        """Samples of a batch by a plan, or by another one if the batch refutes it."""
+        try:
+            samples = self._run(plan, batch)
+            # In the probe a row met copies of two rows only. Among all others it must have the same output, or the
+            # rows depend on each other. That is a property of the network, so one batch shows it.
+            refusal = "" if proven or plan.agrees(samples) else _DEPENDENT_ROWS
+        except NoRowAxisError as error:
+            refusal = str(error)
+        if refusal:
+            plan = probe(self._passes, batch, refusal)
+            samples = self._run(plan, batch)
+        return plan, samples
 
     def _known_plan(self, geometry: list) -> Plan | None:
         """Plan that was proven for the network as it is and for inputs of this geometry."""
@@ -185,10 +197,9 @@ class DropoutSampler:
     def _run_traced(self, plan: Plan, batch: Batch, undo: ExitStack) -> Tensor:
         """Record pass 0, then fold, replay or record the others."""
         if plan.folds:
-            samples = self._fold(plan, batch, undo)
-            if samples is not None:
-                return samples
-            undo.close()  # the next pass must find the inputs that this one found
+            tail = self._passes.fold(batch, plan)
+            if tail is not None:
+                return tail.samples(self.n_samples)
             plan = replace(plan, trace=None)
         replays = plan.trace is not None
         output, trace = self._passes.record(batch, 0, plan, undo, keep=replays)
@@ -211,15 +222,6 @@ class DropoutSampler:
         if not trace.output_touched and not plan.draws_in_python:
             _check_samples_differ(samples)
         return samples
-
-    def _fold(self, plan: Plan, batch: Batch, undo: ExitStack) -> Tensor | None:
-        """All samples by one matrix product; None if the batch took another path than the one that was proven."""
-        # The pass computes no more than the input of that product, and its output is a stand-in.
-        _, trace = self._passes.record(batch, 0, plan, undo, keep=False)
-        self._check_draws(plan)
-        if trace.tail is None or plan.trace is None or not trace.same_ops(plan.trace):
-            return None
-        return trace.tail.samples(self.n_samples)
 
     def _run_bare(self, batch: Batch) -> Tensor:
         """Plain passes, for a network that cannot be traced."""

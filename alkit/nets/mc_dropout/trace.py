@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
 from alkit.nets.mc_dropout.masks import SharedMask
+from alkit.nets.mc_dropout.tail import FoldedTail
 
 
 class Label(NamedTuple):
@@ -59,34 +59,6 @@ class Step:
     blank: bool = False  # its first operand holds no values yet
 
 
-@dataclass(frozen=True)
-class FoldedTail:
-    """The end of a network, dropout -> linear (-> softmax), for all samples by one matrix product.
-
-    (x * mask) @ weight is x @ (mask * weight), with the mask on the rows of the weights: so the K networks differ in
-    their weights only, which are put side by side. x, all that precedes the dropout, is the same for all of them.
-    """
-
-    x: Tensor
-    mask: SharedMask
-    weight: Tensor
-    bias: Tensor | None
-    softmax: OpOverload | None
-
-    def samples(self, n_samples: int) -> Tensor:
-        """Return outputs (n, K, C) of samples 0 to K - 1."""
-        masks_K_H = self.mask.of_samples(n_samples)
-        weights = (masks_K_H[:, None] * self.weight.t()).flatten(0, 1)  # (K * C, H)
-        if self.bias is None:
-            outputs = self.x @ weights.t()
-        else:
-            outputs = torch.addmm(self.bias.repeat(n_samples), self.x, weights.t())
-        outputs_N_K_C = outputs.view(len(self.x), n_samples, -1)
-        if self.softmax is None:
-            return outputs_N_K_C
-        return self.softmax(outputs_N_K_C, -1, False)
-
-
 @dataclass
 class Trace:
     """A recorded pass."""
@@ -105,6 +77,8 @@ class Trace:
     data_dependent: bool = False  # what the rows hold decides about the path, or may
     steered: bool = False  # what was drawn decides about the path, or may
     tail: FoldedTail | None = None
+    work: int = 0  # floating point operations of matrix products and convolutions, where they are counted
+    shared_work: int = 0  # of these, what no draw touches
 
     def same_ops(self, other: "Trace") -> bool:
         """Whether two passes ran the same ops, be it on other shapes."""

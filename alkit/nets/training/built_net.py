@@ -22,6 +22,13 @@ class BuiltNet(SkorchNet):
     shrink: float
     perturb: float
 
+    @property
+    def replaced_by_fit(self) -> list[str]:
+        """Attributes that a fit replaces without changing what they hold; none of a fit that goes on from it."""
+        if getattr(self, "warm_start", False):
+            return []
+        return [name + "_" for name in (*self._modules, *self._criteria, *self._optimizers)]
+
     def _build(self) -> None:
         """Build all that is trained, or copy the instances given.
 

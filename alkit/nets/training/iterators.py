@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, default_collate
 
 from alkit.nets.training.batches import EpochBatches
 from alkit.nets.training.items import ItemDataset, WeightedCollate
-from alkit.nets.training.tensors import CheckedBatches, RowBatches, RowDataset, Tensors, root, scoring_rows
+from alkit.nets.training.tensors import HOST, CheckedBatches, RowBatches, RowDataset, Tensors, root, scoring_rows
 from alkit.rows import n_rows, slices
 from alkit.validation import was_checked
 
@@ -58,7 +59,8 @@ def scoring_batches(
     batch_size: int | None,
     training_size: int,
     options: dict[str, Any],
-    check: Callable[[Tensors, int], None],
+    check: Callable[[Tensors, int], None] | None,
+    device: torch.device = HOST,
 ) -> Any:
     """Return batches to score, in order, each checked as it is read.
 
@@ -72,8 +74,11 @@ def scoring_batches(
         Rows per batch of training, taken where nothing is known of rows, because a function collates them.
     options : dict
         Further options of torch's DataLoader, which is used if there are any.
-    check : callable
-        Called with each batch's rows and the position of the first.
+    check : callable or None
+        Called with each batch's rows and the position of the first, unless whoever made the rows has looked at them;
+        None where that is done later.
+    device : torch.device
+        Where they are scored.
 
     Returns
     -------
@@ -86,9 +91,9 @@ def scoring_batches(
         size = batch_size or training_size
         # What a function of the user's own makes of rows only the network can check.
         return _loader(dataset, n if size == -1 else size, options)
-    size = n if batch_size == -1 else batch_size or scoring_rows(dataset)
+    size = n if batch_size == -1 else batch_size or scoring_rows(dataset, device)
     batches: Any = _loader(dataset, size, options) if options else RowBatches(dataset, list(slices(n, size)))
-    if isinstance(dataset, RowDataset) and was_checked(dataset.X):
+    if check is None or (isinstance(dataset, RowDataset) and was_checked(dataset.X)):
         return batches
     return CheckedBatches(batches, check)
 

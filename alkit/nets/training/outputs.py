@@ -48,6 +48,12 @@ def first_output(out: Any) -> Any:
     return out[0] if isinstance(out, (tuple, list)) else out
 
 
+def logits(out: Any) -> Tensor:
+    """Return the output of a module that counts, in single precision at least, as a softmax needs it."""
+    counts = first_output(out)
+    return counts.to(torch.promote_types(counts.dtype, torch.float32)) if counts.is_floating_point() else counts
+
+
 def are_probabilities(out: Tensor) -> bool:
     """Tell whether every row of outputs (n, C) is non-negative and sums to one."""
     if (out < 0).any():

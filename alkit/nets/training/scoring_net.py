@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import nn
 
-from alkit._finite import sums_to_finite
+from alkit._memory import FittingParts
 from alkit._random import isolated_rng, sampling_seed
 from alkit._turns import estimator_lock, torch_modes_kept
 from alkit.labels import most_probable
@@ -23,14 +25,30 @@ from alkit.nets.training.items import ItemDataset
 from alkit.nets.training.outputs import (
     are_probabilities,
     first_output,
+    logits,
     two_class_proba,
     two_class_proba_of_flat,
 )
 from alkit.nets.training.skorch_net import SkorchNet
 from alkit.nets.training.tasks import Positions
-from alkit.nets.training.tensors import RowDataset, Tensors, input_shape, root, to_tensors
+from alkit.nets.training.tensors import (
+    RowDataset,
+    Tensors,
+    batch_part,
+    input_shape,
+    n_batch_rows,
+    root,
+    to_tensors,
+)
 from alkit.rows import Rows, n_rows, take
+from alkit.validation import was_checked
 
+T = TypeVar("T")
+Device = str | torch.device | None
+"""Where a tensor is to be; None: where it was computed."""
+
+# How many rows of a network fit in the memory of its device, beside the network, as it is pickled and copied.
+_FITTING: WeakKeyDictionary[nn.Module, FittingParts] = WeakKeyDictionary()
 # What torch raises where a layer cannot take integers; the same rows are then tried as floats.
 _REFUSALS = (RuntimeError, TypeError, NotImplementedError)
 
@@ -38,7 +56,9 @@ _REFUSALS = (RuntimeError, TypeError, NotImplementedError)
 class ScoringNet(BuiltNet):
     """How rows are scored: in eval mode, in order and in large batches.
 
-    Modes and global random states are afterwards as they were.
+    Modes and global random states are afterwards as they were. Beside each method that returns an array there is one,
+    by the name ``_<method>_tensor``, that returns the same as a tensor, on the device where it was computed: what a
+    pass over a pool asks for (`alkit.strategies.views`).
 
     The first rows of a fit are scored before it, to find out how the network takes its inputs.
     """
@@ -66,18 +86,22 @@ class ScoringNet(BuiltNet):
         ValueError
             If X is not like the rows fitted, or the network returns NaN.
         """
-        return self._scored(X, self._get_predict_nonlinearity())
+        return self._predict_proba_tensor(X, to="cpu").numpy()
 
-    def _scored(self, X: Rows, transform: Callable[[Any], Any]) -> np.ndarray:
+    def _predict_proba_tensor(self, X: Rows, to: Device = None) -> torch.Tensor:
+        return self._scored(X, self._get_predict_nonlinearity(), to)
+
+    def _scored(self, X: Rows, transform: Callable[[Any], Any], to: Device = None) -> torch.Tensor:
         """Return what becomes of the network's outputs (n, ...)."""
         with self.scoring():
-            # left where they are: skorch can move no outputs but tensors, and tuples and mappings of tensors
-            outputs: Iterator[Any] = self.forward_iter(X, device=None)
-            scored = (torch.as_tensor(transform(first_output(out))) for out in outputs)
             # A scoring callback's cache of training batches: upsampling makes it longer than X.
             if isinstance(root(X), RowDataset):
-                return torch.cat(list(scored)).cpu().numpy()
-            return self.gather(n_rows(X), scored)
+                # left where they are: skorch can move no outputs but tensors, and tuples and mappings of tensors
+                outputs: Iterator[Any] = self.forward_iter(X, device=None)
+                return torch.cat([torch.as_tensor(transform(logits(out))) for out in outputs]).to(to or "cpu")
+            run = self.evaluation_step
+            scored = self.outputs(X, lambda rows: torch.as_tensor(transform(logits(run((rows, None))))))
+            return self.gather(n_rows(X), scored, to)
 
     def predict(self, X: Rows) -> np.ndarray:
         """Return the most probable label of each row, of the dtype fitted; of several labels, those that are on.
@@ -144,20 +168,37 @@ class ScoringNet(BuiltNet):
         ----------
         .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
         """
+        return self._sample_proba_tensor(X, n_samples, random_state, consistent, to="cpu").numpy()
+
+    def _sample_proba_tensor(
+        self,
+        X: Rows,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
+    ) -> torch.Tensor:
         nonlinearity = self._get_predict_nonlinearity()
-        return self._sampled(X, nonlinearity, n_samples, random_state, consistent)
+        return self._sampled(X, nonlinearity, n_samples, random_state, consistent, to)
 
     def _sampled(
-        self, X: Rows, transform: Callable[[Any], Any], n_samples: int, random_state: Any, consistent: bool | None
-    ) -> np.ndarray:
+        self,
+        X: Rows,
+        transform: Callable[[Any], Any],
+        n_samples: int,
+        random_state: Any,
+        consistent: bool | None,
+        to: Device = None,
+    ) -> torch.Tensor:
         """Return what becomes of the network's outputs (n, K, ...) under draws of its dropout."""
         seed = sampling_seed(random_state)
-        with (
-            self.scoring(),
-            DropoutSampler(self.network, n_samples=n_samples, seed=seed, consistent=consistent) as sampler,
-        ):
-            outputs = (sampler(*args, **kwargs) for args, kwargs in self.batches(X))
-            return self.gather(n_rows(X), (transform(first_output(out)) for out in outputs))
+        with self.scoring(), DropoutSampler(self.network, n_samples, seed, consistent) as sampler:
+
+            def samples(rows: Tensors) -> torch.Tensor:
+                args, kwargs = self._call_arguments(rows)
+                return transform(logits(sampler(*args, **kwargs)))
+
+            return self.gather(n_rows(X), self.outputs(X, samples), to)
 
     def embed(self, X: Rows, layer: str | None = None) -> np.ndarray:
         """Return an embedding of each row: the input of the last linear layer.
@@ -178,46 +219,99 @@ class ScoringNet(BuiltNet):
         ValueError
             If the network has no linear layer, or no submodule of that name.
         """
+        return self._embed_tensor(X, layer, to="cpu").numpy()
+
+    def _embed_tensor(self, X: Rows, layer: str | None = None, to: Device = None) -> torch.Tensor:
         self.check_is_fitted()
         name = layer or self.embedding_layer
         with self.scoring():
             module = self.network
-            embeddings = (embed_batch(module, args, kwargs, name) for args, kwargs in self.batches(X))
-            return self.gather(n_rows(X), embeddings)
+            embeddings = self.outputs(X, lambda rows: embed_batch(module, *self._call_arguments(rows), name))
+            return self.gather(n_rows(X), embeddings, to)
 
     # One pass over rows
 
-    def batches(self, X: Rows) -> Iterator[tuple[tuple, dict]]:
-        """Yield what the network is to be called with, args and kwargs, batch by batch."""
+    def outputs(self, X: Rows, run: Callable[[Tensors], T]) -> Iterator[T]:
+        """Yield what `run` makes of rows, batch by batch; of halves of a batch that does not fit on the device.
+
+        Parameters
+        ----------
+        X : rows
+        run : callable
+            Called with rows that are on the device already; they may be cast again.
+
+        Yields
+        ------
+        what `run` returns
+        """
         self.check_is_fitted()
-        for batch, _ in self.get_iterator(self.get_dataset(X)):
-            yield self._call_arguments(batch)
+        fitting = _FITTING.setdefault(self.network, FittingParts())
+        dataset: Any = self.get_dataset(X)
+        sums: list[torch.Tensor] = []
+        for batch, _ in self.get_iterator(dataset):
+            yield from fitting.of(n_batch_rows(batch), partial(self._output, run, batch, sums))
+        # read once, at the end, as that waits for the device
+        if sums and not was_checked(getattr(dataset, "X", None)) and not torch.stack(sums).isfinite().all():
+            self._check_batches(dataset)
+
+    def _output(self, run: Callable[[Tensors], T], batch: Tensors, sums: list[torch.Tensor], part: slice) -> T:
+        """Return what `run` makes of some rows of a batch, whose sums tell whether they are finite."""
+        rows = self.cast(batch_part(batch, part))
+        if self.checks_on_device:
+            sums += [values.sum(dtype=torch.float32) for values in _entries(rows) if values.is_floating_point()]
+        return run(rows)
+
+    def _check_batches(self, dataset: Any) -> None:
+        """Check rows again on the host, where the error tells which of them hold what a network does not take."""
+        n_before = 0
+        for batch, _ in self.get_iterator(dataset):
+            self.row_adapter.check_batch(batch, n_before)
+            n_before += n_batch_rows(batch)
 
     def forward_iter(self, X: Rows, training: bool = False, device: str | None = "cpu") -> Iterator[Any]:
         """Yield the network's outputs batch by batch, after checking X. See skorch."""
         self.check_is_fitted()
         return super().forward_iter(X, training=training, device=device)
 
-    def gather(self, n: int, outputs: Iterator[torch.Tensor]) -> np.ndarray:
-        """Write the outputs of n rows into one array as they come; raise on NaN."""
-        gathered = np.empty(0)
-        start = 0
+    def gather(self, n: int, outputs: Iterator[torch.Tensor], to: Device = None) -> torch.Tensor:
+        """Write the outputs of n rows into one float32 tensor as they come; raise on NaN.
+
+        Parameters
+        ----------
+        n : int
+        outputs : iterator of tensors
+        to : device, optional
+            Where the tensor is; by default where the outputs are.
+
+        Returns
+        -------
+        tensor (n, ...)
+        """
+        gathered = torch.empty(0)
+        sums = []
+        stops = [0]
         for out in outputs:
-            if start == 0:
-                gathered = np.empty((n, *out.shape[1:]), dtype=np.float32)
-            stop = start + len(out)
-            gathered[start:stop] = out.cpu().float().numpy()
-            if not sums_to_finite(gathered[start:stop]) and np.isnan(gathered[start:stop]).any():
+            stop = stops[-1] + len(out)
+            # always a copy: an output may be a network's own memory, or its input
+            if stops[-1] == 0:
+                gathered = torch.empty((n, *out.shape[1:]), dtype=torch.float32, device=to or out.device)
+            gathered[stops[-1] : stop] = out
+            sums.append(gathered[stops[-1] : stop].sum())
+            stops.append(stop)
+        if stops[-1] != n:
+            raise ValueError(
+                f"the batches to score hold {stops[-1]} of {n} rows; leave iterator_valid__drop_last and samplers out, "
+                "or give them to iterator_train alone"
+            )
+        # a sum that is finite clears a batch; they are read once, as that waits for the device
+        suspects = torch.stack(sums).isfinite().logical_not().nonzero()[:, 0].tolist() if sums else []
+        for batch in suspects:
+            start, stop = stops[batch : batch + 2]
+            if gathered[start:stop].isnan().any():
                 raise ValueError(
                     f"{type(self.module_).__name__} returns NaN among rows {start} to {stop - 1} of X; "
                     "check its weights (a diverged fit?) and the scale of X"
                 )
-            start = stop
-        if start != n:
-            raise ValueError(
-                f"the batches to score hold {start} of {n} rows; leave iterator_valid__drop_last and samplers out, or "
-                "give them to iterator_train alone"
-            )
         return gathered
 
     @contextmanager

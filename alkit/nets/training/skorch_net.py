@@ -29,6 +29,7 @@ from alkit.nets.training.tensors import (
     Tensors,
     input_shape,
     labels_of,
+    moved,
     root,
     to_tensors,
     unwrap,
@@ -116,6 +117,12 @@ class SkorchNet(skorch.NeuralNet):
         parameters = (p for part in self.parts(self._modules) for p in part.parameters())
         return next((p.device for p in parameters), torch.device("cpu"))
 
+    @property
+    def checks_on_device(self) -> bool:
+        """Whether rows that are scored are looked at on the device, where that takes no time, not on the host."""
+        is_own = (self.iterator_valid is DataLoader) and not self.collates and not self.row_adapter.allow_nan
+        return is_own and self.compute_device.type != "cpu"
+
     def parts(self, names: list[str]) -> list[nn.Module]:
         """Return those of the named modules and losses that there are: a trimmed net has no losses."""
         parts = [vars(self).get(name + "_") for name in names]
@@ -143,7 +150,7 @@ class SkorchNet(skorch.NeuralNet):
     @property
     def collates(self) -> bool:
         """Whether a function of the user's own makes batches of rows, which only it can read then."""
-        return any(iterators.COLLATE in self.get_params_for(prefix) for prefix in iterators.PREFIXES)
+        return any(f"{prefix}__{iterators.COLLATE}" in vars(self) for prefix in iterators.PREFIXES)
 
     def checked_targets(self, y: Any, n: int) -> np.ndarray:
         """Return y of n rows as an array, or refuse what the network does not predict."""
@@ -193,8 +200,9 @@ class SkorchNet(skorch.NeuralNet):
         options = self.get_params_for(prefix)
         batch_size = options.pop("batch_size", None)
         if not training:
-            check = self.row_adapter.check_batch
-            return iterators.scoring_batches(dataset, batch_size, self.batch_size, options, check)
+            device = self.compute_device
+            check = None if self.checks_on_device else self.row_adapter.check_batch
+            return iterators.scoring_batches(dataset, batch_size, self.batch_size, options, check, device)
         batches = iterators.training_batches(dataset, batch_size or self.batch_size, self.batching, options)
         drawn_by = getattr(batches, "batches", getattr(batches, "batch_sampler", None))
         if isinstance(drawn_by, EpochBatches):
@@ -216,8 +224,8 @@ class SkorchNet(skorch.NeuralNet):
         if self.writes_inputs_:
             batch = batch.clone()
         if batch.is_floating_point() or not self.integer_inputs_:
-            return batch.to(self.device, self.dtype_)
-        return batch.to(self.device, batch.dtype if batch.dtype == torch.bool else torch.int64)
+            return moved(batch, self.device, self.dtype_)
+        return moved(batch, self.device, batch.dtype if batch.dtype == torch.bool else torch.int64)
 
     def _call_arguments(self, x: Any) -> tuple[tuple, dict]:
         """Return what the network is called with for a batch: one tensor, or a dict's entries by name."""

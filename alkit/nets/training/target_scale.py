@@ -77,6 +77,7 @@ class TargetScale(NamedTuple):
         matrix = (y.reshape(len(y), -1) - self.mean) / units
         return torch.from_numpy(matrix).to(torch.get_default_dtype())
 
-    def restored(self, outputs: np.ndarray) -> np.ndarray:
+    def restored(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return outputs of a network (..., n_outputs) in the units of y, float64."""
-        return outputs * self.std + self.mean
+        std, mean = (torch.from_numpy(part).to(outputs.device) for part in (self.std, self.mean))
+        return outputs.double() * std + mean

@@ -10,14 +10,20 @@ import pandas as pd
 import scipy.sparse as sp
 import skorch.dataset
 import torch
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.data import Dataset, Subset
 
 from alkit.nets.training.sample_weight import WeightedCodes
 from alkit.rows import Rows, dense, is_lazy, n_rows, row_shape, take
 from alkit.validation import check_batch, check_rows
 
+HOST = torch.device("cpu")
 SCORING_ROWS = 4096
 SCORING_BYTES = 2**25
+# On a GPU batches need not fit into a cache, and each costs the time that Python takes to run the network once.
+_LARGER_ON_DEVICE = 16
+# Tensors from this size on are copied to a GPU by way of memory that it reads by itself.
+_WORTH_PINNING = 2**20
 
 Tensors = torch.Tensor | dict[str, Any]
 
@@ -226,17 +232,55 @@ def root(dataset: Any) -> Any:
     return root(dataset.dataset) if isinstance(dataset, Subset) else dataset
 
 
-def scoring_rows(dataset: Dataset) -> int:
+def scoring_rows(dataset: Dataset, device: torch.device = HOST) -> int:
     """Return how many rows to score at once: 4,096 vectors or 256 pictures, or as many as take 32 MB as tensors.
 
-    What a convolution makes of a picture is many times its size: larger batches of those leave the cache.
+    What a convolution makes of a picture is many times its size: larger batches of those leave the cache. On a GPU it
+    is 16 times as many, as far as a sixteenth of the free memory holds them.
     """
     first_row, _ = fetch(dataset, slice(0, 1))
     parts = first_row.values() if isinstance(first_row, dict) else (first_row,)
     are_vectors = all(part.ndim <= 2 for part in parts)
     most_rows = SCORING_ROWS if are_vectors else SCORING_ROWS // 16
+    most_bytes = SCORING_BYTES
+    if device.type != "cpu":
+        most_rows *= _LARGER_ON_DEVICE
+        most_bytes = min(SCORING_BYTES * _LARGER_ON_DEVICE, free_bytes(device) // 16)
     bytes_per_row = sum(part.numel() * part.element_size() for part in parts)
-    return max(1, min(most_rows, SCORING_BYTES // max(1, bytes_per_row)))
+    return max(1, min(most_rows, most_bytes // max(1, bytes_per_row)))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return how much memory of a device is free, what torch keeps for later tensors included."""
+    if device.type != "cuda":
+        return 2**62  # others do not tell in one way
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def moved(values: torch.Tensor, device: Any, dtype: torch.dtype) -> torch.Tensor:
+    """Return a tensor of a dtype on a device; large ones cross to a GPU without anybody waiting for them."""
+    is_crossing = device is not None and torch.device(device).type == "cuda" and values.device.type == "cpu"
+    if not is_crossing or values.nbytes < _WORTH_PINNING:
+        return values.to(device, dtype)
+    # cast on the side where that leaves less to copy
+    if values.element_size() > dtype.itemsize:
+        values = values.to(dtype)
+    # torch keeps pinned memory until the copy is done, whoever lets go of it
+    return values.pin_memory().to(device, non_blocking=True).to(dtype)
+
+
+def n_batch_rows(batch: Any) -> int:
+    """Return the number of rows of a batch, or one if it is of the user's own making, without tensors."""
+    return next((len(leaf) for leaf in tree_leaves(batch) if isinstance(leaf, torch.Tensor) and leaf.ndim), 1)
+
+
+def batch_part(batch: Any, part: slice) -> Any:
+    """Return some rows of a batch, or the batch itself if they are all."""
+    n = n_batch_rows(batch)
+    if part == slice(0, n):
+        return batch
+    return tree_map(lambda leaf: leaf[part] if isinstance(leaf, torch.Tensor) and len(leaf) == n else leaf, batch)
 
 
 class RowBatches:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alkit._tensors import as_array
 from alkit.strategies.picks.single import Picks
 from alkit.strategies.picks.ties import largest_key
 from alkit.strategies.scores.by_row import entropy
@@ -34,7 +35,7 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     Parameters
     ----------
     samples : Tensor (N, K, C), or (N, A, K, C) of several answers per row
-        Class probabilities under K posterior samples, sample k being the same model for every row; on the CPU.
+        Class probabilities under K posterior samples, sample k being the same model for every row.
     k : int
         Number of rows.
     rng : numpy.random.Generator
@@ -77,13 +78,14 @@ def batch_bald(samples: Tensor, *, k: int, rng: np.random.Generator, n_configura
     answers = samples.unbind(1) if samples.ndim == 4 else (samples,)
     N, K, _ = answers[0].shape
     # E H[p], which no other label changes; by blocks, as the entropies of all rows and models would take much memory
-    ambiguity_N = torch.zeros(N, dtype=samples.dtype)
+    ambiguity_N = samples.new_zeros(N)
     for samples_N_K_C in answers:
         ambiguity_N += torch.cat([entropy(block).mean(1) for block in samples_N_K_C.split(256)])
     keys_N = rng.random(N)
     # before any row is picked there is one configuration, of no labels, and it tells nothing about the models
-    prior_K = torch.full((1, K), 1 / K, dtype=torch.float64)
-    labels = [Configurations(torch.ones(1, dtype=torch.float64), prior_K) for _ in answers]
+    prior_K = torch.full((1, K), 1 / K, dtype=torch.float64, device=samples.device)
+    certain_1 = torch.ones(1, dtype=torch.float64, device=samples.device)
+    labels = [Configurations(certain_1, prior_K) for _ in answers]
     picked: list[int] = []
     gains: list[float] = []
     for _ in range(k):
@@ -108,12 +110,12 @@ def _best_row(
     # it gains given the configuration itself. (Last step's gains, the usual bounds, are bounds no more once
     # configurations are sampled: the step's estimates then err independently. These bounds hold for the estimate.)
     bounds_N = _entropies(answers, list(map(_grouped, labels))).sub_(ambiguity_N)
-    bounds_N[picked] = -torch.inf
+    bounds_N[torch.tensor(picked, dtype=torch.int64)] = -torch.inf
     highest_entropy = len(answers) * math.log(answers[0].shape[2])
     tolerance = 16 * torch.finfo(ambiguity_N.dtype).eps * max(1.0, highest_entropy)
     if bounds_N.max() <= 3 * tolerance:  # rounding is all that is left to tell rows apart
         left = (bounds_N > -torch.inf).nonzero()[:, 0]
-        return largest_key(left.numpy(), keys_N), 0.0
+        return largest_key(as_array(left), keys_N), 0.0
     gains_N = torch.full_like(bounds_N, -torch.inf)
     best = -math.inf
     # picked rows, whose bound is -inf, come last
@@ -125,7 +127,7 @@ def _best_row(
         gains_N[rows] = _entropies([samples[rows] for samples in answers], labels).sub_(ambiguity_N[rows])
         best = gains_N.max().item()
     ties = (gains_N >= best - tolerance).nonzero()[:, 0]
-    row = largest_key(ties.numpy(), keys_N)
+    row = largest_key(as_array(ties), keys_N)
     return row, gains_N[row].item()
 
 
@@ -142,7 +144,7 @@ def _grouped(labels: Configurations) -> Configurations:
     S = len(points_S_K)
     n_groups = min(S, math.ceil(2 * math.sqrt(S)))
     # neighbours are alike, so evenly spaced configurations are a good start
-    centres = torch.linspace(0, S - 1, n_groups).long()
+    centres = torch.linspace(0, S - 1, n_groups).long().to(points_S_K.device)
     posterior_G_K = labels.posterior[centres]
     for _ in range(3):
         group_S = torch.cdist(points_S_K, posterior_G_K.float().sqrt_()).argmin(1)
@@ -191,7 +193,7 @@ def _thinned(weight_S: Tensor, n: int, rng: np.random.Generator) -> tuple[Tensor
         n_certain = n_heavy
         n_heavy = int((weight_S >= cut).sum())
     chances_S = (weight_S / cut).clamp_max_(1)
-    evenly_spaced = torch.arange(n, dtype=torch.float64) + rng.random()
+    evenly_spaced = torch.arange(n, dtype=torch.float64, device=weight_S.device) + rng.random()
     cumulative_S = chances_S.cumsum_(0)
     # rounding may leave the last draw beyond the end
     kept = torch.searchsorted(cumulative_S, evenly_spaced).clamp_max_(len(weight_S) - 1)

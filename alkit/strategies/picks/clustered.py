@@ -116,7 +116,7 @@ def drop_query(
     values = check_scores(scores, len(embedding))
     size = max(k, int((values > threshold).sum()))
     candidates = top_k(values, k=size, rng=rng).indices
-    spread = nearest_to_centres(embedding[torch.from_numpy(candidates)], k, rng)
+    spread = nearest_to_centres(embedding[torch.from_numpy(candidates).to(embedding.device)], k, rng)
     indices = candidates[spread.indices]
     return Picks(indices, values[indices])
 
@@ -182,7 +182,7 @@ def cluster_margin(
     values = check_scores(scores, len(embedding))
     candidates = top_k(values, k=min(len(values), int(top * k)), rng=rng).indices
     n_clusters = max(1, round(len(candidates) / cluster_size))
-    labels = _linked(embedding[torch.from_numpy(candidates)], n_clusters, rng)
+    labels = _linked(embedding[torch.from_numpy(candidates).to(embedding.device)], n_clusters, rng)
     # in turn: the first row of each cluster, then the second ones; within a cluster in random order
     turns = rank_within(labels, np.zeros(len(labels)), rng)
     sizes = np.bincount(labels)

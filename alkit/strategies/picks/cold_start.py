@@ -10,6 +10,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
+from alkit._tensors import as_array
 from alkit.strategies.picks.geometry import (
     check_matrices,
     in_range,
@@ -79,7 +80,7 @@ def typiclust(
     """
     check_matrices(k, features, train_features)
     (features, train_features), scale = in_range(features, train_features.to(features))
-    rows = torch.cat([features, train_features])
+    rows = as_array(torch.cat([features, train_features]))
     n_clusters = min(len(train_features) + k, _MAX_CLUSTERS)
     labels = k_means(rows, n_clusters, rng).labels_.astype(np.intp)
     own = labels[: len(features)]
@@ -88,7 +89,7 @@ def typiclust(
     typicality = np.empty(len(features))
     for cluster in np.unique(own):
         members = np.flatnonzero(own == cluster)
-        typicality[members] = _typicality(features[members].numpy(), n_neighbors)
+        typicality[members] = _typicality(rows[members], n_neighbors)
     # how many labels the cluster of a row has by the time it is the row's turn
     labels_before = n_labels[own] + rank_within(own, -typicality, rng)
     # lexsort sorts by its last column first: outliers last, then fewest labels, then largest cluster
@@ -168,13 +169,13 @@ def probcover(
         raise ValueError(f"delta={scale * delta}, but the radius of a ball is 0 or more; pass None to estimate it")
     # far from the origin squared distances would lose their digits
     origin = features.mean(0)
-    rows, labelled = features.double() - origin, train_features.double() - origin
+    rows, labelled = features.double() - origin, train_features.to(features.device).double() - origin
     uncovered = _count_within(rows, labelled, delta) == 0
     gains = _count_within(rows, rows[uncovered], delta)
     indices, scores = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
         i = seeded_argmax(gains, rng)
-        indices[t], scores[t] = i, gains[i]
+        indices[t], scores[t] = i, float(gains[i])
         covered = uncovered & (_count_within(rows, rows[i, None], delta) > 0)
         gains -= _count_within(rows, rows[covered], delta)
         gains[i] = -torch.inf
@@ -212,11 +213,11 @@ def _count_within(rows: Tensor, others: Tensor, delta: float) -> Tensor:
 def _pure_radius(features: Tensor, n_clusters: int, purity: float, rng: np.random.Generator) -> float:
     """Estimate the largest radius at which a share `purity` of balls hold rows of one k-means cluster only."""
     clusters = k_means(features, min(n_clusters, len(features)), rng)
-    labels = torch.from_numpy(clusters.labels_)
-    sample = torch.from_numpy(rng.permutation(len(features))[:_PURITY_SAMPLE])
+    labels = torch.from_numpy(clusters.labels_).to(features.device)
+    sample = torch.from_numpy(rng.permutation(len(features))[:_PURITY_SAMPLE]).to(features.device)
     to_other = [
         nearest_distance(features[sample[labels[sample] == cluster]], features[labels != cluster])
         for cluster in labels[sample].unique()
     ]
-    distances = torch.cat(to_other).numpy()
+    distances = as_array(torch.cat(to_other))
     return float(np.quantile(distances, 1 - purity, method="lower"))

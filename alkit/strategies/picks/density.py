@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from alkit._tensors import as_array
 from alkit.strategies.picks.geometry import check_matrices, distance_to, in_range, nearest_distance, row_blocks
 from alkit.strategies.picks.single import Picks, check_scores, check_utilities, top_k
 from alkit.strategies.picks.ties import seeded_argmax
@@ -80,7 +81,7 @@ def information_density(
     # in place: a block of distances is the largest thing in memory here
     (features,), scale = in_range(features)
     similarity = _mean_over_pool(lambda d: d.mul_(scale).add_(1).reciprocal_(), features, rng, n_references)
-    return top_k(utility * similarity.numpy() ** beta, k=k, rng=rng)
+    return top_k(utility * as_array(similarity) ** beta, k=k, rng=rng)
 
 
 def ranked_batch(
@@ -129,10 +130,11 @@ def ranked_batch(
     array([3, 1])
     """
     check_matrices(k, features, train_features)
-    utility = torch.from_numpy(check_scores(scores, len(features)))
+    utility = torch.from_numpy(check_scores(scores, len(features))).to(features.device)
     (features, train_features), scale = in_range(features, train_features)
     n_unlabelled, n_labelled = len(features), len(train_features)
     nearest = nearest_distance(features, train_features)
+    is_picked = torch.zeros(n_unlabelled, dtype=torch.bool, device=features.device)
     indices, values = np.empty(k, np.intp), np.empty(k)
     for t in range(k):
         if n_labelled + t == 0:
@@ -141,9 +143,10 @@ def ranked_batch(
         else:
             alpha = (n_unlabelled - t) / (n_unlabelled + n_labelled)
             value = alpha * (1 - 1 / (1 + scale * nearest)) + (1 - alpha) * utility
-        value[indices[:t]] = -torch.inf
+        value.masked_fill_(is_picked, -torch.inf)
         i = seeded_argmax(value, rng)
-        indices[t], values[t] = i, value[i]
+        is_picked[i] = True
+        indices[t], values[t] = i, float(value[i])
         torch.minimum(nearest, distance_to(features, features[i]), out=nearest)
     return Picks(indices, values)
 
@@ -158,7 +161,7 @@ def _mean_over_pool(
     """
     n = len(features)
     m = n if n_references is None else min(n, n_references)
-    sample = torch.from_numpy(rng.permutation(n)[:m])
+    sample = torch.from_numpy(rng.permutation(n)[:m]).to(features.device)
     # far from the origin distances would lose their digits
     origin = features[sample].double().mean(0)
     references = features[sample].double() - origin

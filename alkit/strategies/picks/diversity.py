@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from alkit._tensors import as_array, read_numbers
 from alkit.strategies.picks.geometry import (
     check_matrices,
     distance_to,
@@ -98,13 +99,14 @@ def farthest_first(
     Picks
         Scored by the distance to the nearest centre when picked.
     """
-    indices, scores = np.empty(k, np.intp), np.empty(k)
+    indices, scores = np.empty(k, np.intp), []
     for t in range(k):
         i = seeded_argmax(nearest, rng) if t or first is None else first
-        indices[t], scores[t] = i, nearest[i]
+        indices[t] = i
+        scores.append(nearest[i].clone())
         torch.minimum(nearest, distance_to_row(i), out=nearest)
         nearest[i] = -torch.inf
-    return Picks(indices, scores)
+    return Picks(indices, read_numbers(scores))
 
 
 def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
@@ -160,7 +162,7 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     squares = error.square().sum(1) * embedding.square().sum(1)
     nearest = squares
     left = torch.ones_like(squares)
-    indices, scores = np.empty(k, np.intp), np.empty(k)
+    indices, scores = np.empty(k, np.intp), []
     for t in range(k):
         if t == 0:
             i = seeded_argmax(squares, rng)
@@ -168,11 +170,12 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
             i = draw_by_weight(nearest, rng)
         else:
             i = draw_by_weight(left, rng)
-        indices[t], scores[t] = i, nearest[i]
+        indices[t] = i
+        scores.append(nearest[i].clone())
         distance = _squared_gradient_distance(error, embedding, squares, i)
         nearest = distance if t == 0 else torch.minimum(nearest, distance)
         left[i] = 0
-    return Picks(indices, scale**2 * scores)
+    return Picks(indices, scale**2 * read_numbers(scores))
 
 
 def kmeans(embedding: Tensor, *, k: int, rng: np.random.Generator) -> Picks:
@@ -221,7 +224,7 @@ def nearest_to_centres(embedding: Tensor, k: int, rng: np.random.Generator, weig
     (embedding,), scale = in_range(embedding)
     clusters = k_means(embedding, k, rng, weights)
     labels = clusters.labels_.astype(np.intp)
-    distance = nearest_distance(embedding, torch.from_numpy(clusters.cluster_centers_)).numpy()
+    distance = as_array(nearest_distance(embedding, torch.from_numpy(clusters.cluster_centers_)))
     ranks = rank_within(labels, distance, rng)
     sizes = np.bincount(labels)
     # the nearest rows of all clusters before any second nearest; among them the larger clusters first
@@ -271,10 +274,10 @@ def diverse(
         raise ValueError(f"by={by!r}; choose 'coreset' or 'kmeans'")
     if top < 1:
         raise ValueError(f"top={top}; it must be at least 1, so that there are k rows to pick from")
-    scores = np.asarray(scores)
+    scores = as_array(scores)
     size = min(scores.size, int(top * k))
     part = top_k(scores, k=size, rng=rng).indices
-    rows = embedding[torch.from_numpy(part)]
+    rows = embedding[torch.from_numpy(part).to(embedding.device)]
     if by == "kmeans":
         spread = kmeans(rows, k=k, rng=rng)
     else:
@@ -301,7 +304,7 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
 
 def draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
     """Draw a position with probability proportional to its weight, never one of weight zero."""
-    cumulative = np.cumsum(weights.numpy(), dtype=np.float64)
-    drawn = rng.random() * cumulative[-1]
+    cumulative = weights.cumsum(0, dtype=torch.float64)
+    drawn = rng.random() * cumulative[-1:]
     # to the right of equal sums, which passes over weights of zero
-    return int(np.searchsorted(cumulative, drawn, side="right"))
+    return int(torch.searchsorted(cumulative, drawn, right=True))

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alkit._tensors import read_numbers
 from alkit.strategies.picks.diversity import draw_by_weight
 from alkit.strategies.picks.geometry import check_matrices
 from alkit.strategies.picks.single import Picks
@@ -61,16 +62,17 @@ def falcun(proba: Tensor, *, k: int, rng: np.random.Generator, gamma: float = 10
     uncertainty = margin(proba)
     diversity = uncertainty.clone()
     left = torch.ones_like(uncertainty)
-    indices, scores = np.empty(k, np.intp), np.empty(k)
+    indices, scores = np.empty(k, np.intp), []
     for t in range(k):
         relevance = uncertainty + diversity
         weights = relevance.pow(gamma) * left
         i = draw_by_weight(weights if weights.any() else left, rng)
-        indices[t], scores[t] = i, relevance[i]
+        indices[t] = i
+        scores.append(relevance[i])
         left[i] = 0
         distance = (proba - proba[i]).abs().sum(1)
         diversity = _in_unit_interval(torch.minimum(diversity, distance))
-    return Picks(indices, scores)
+    return Picks(indices, read_numbers(scores))
 
 
 def _in_unit_interval(values: Tensor) -> Tensor:

@@ -92,7 +92,9 @@ def alfa_mix(
     n_clusters = min(k, len(candidates))
     indices = candidates
     if n_clusters:
-        spread = nearest_to_centres(unit_rows(embedding[torch.from_numpy(candidates)]), n_clusters, rng)
+        spread = nearest_to_centres(
+            unit_rows(embedding[torch.from_numpy(candidates).to(embedding.device)]), n_clusters, rng
+        )
         indices = candidates[spread.indices]
     others = np.setdiff1d(np.arange(len(needed)), candidates)
     drawn = rng.choice(others, k - len(indices), replace=False)

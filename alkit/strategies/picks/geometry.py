@@ -12,10 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from alkit._random import draw_seed
+from alkit._tensors import as_array
 from alkit.validation import checked_count
 
 _BLOCK_NUMBERS = 2**21
 """Numbers in one block of rows or distances, 16 MB of float64: few blocks, as threads meet after each."""
+_DEVICE_BLOCK_NUMBERS = 2**27
+"""The same on a GPU, where each block costs the time to start its kernels."""
 _SQUARES_FIT = 2.0**40
 """Up to here sums and products of squares, too, fit into float32, which ends at 2^128."""
 _MINI_BATCH_FROM = 50_000
@@ -36,8 +39,9 @@ def check_matrices(k: int, rows: Tensor, labelled: Tensor | None = None) -> None
 
 
 def row_blocks(rows: Tensor, width: int) -> tuple[Tensor, ...]:
-    """Split rows so that a block by `width` numbers stays small."""
-    return rows.split(max(1, _BLOCK_NUMBERS // max(1, width)))
+    """Split rows so that a block by `width` numbers stays small, for the kind of device that rows are on."""
+    numbers = _BLOCK_NUMBERS if rows.device.type == "cpu" else _DEVICE_BLOCK_NUMBERS
+    return rows.split(max(1, numbers // max(1, width)))
 
 
 def in_range(*matrices: Tensor) -> tuple[list[Tensor], float]:
@@ -96,7 +100,7 @@ def nearest_distance(rows: Tensor, centres: Tensor) -> Tensor:
 
 def nearest_centre(rows: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     """Distance of each row to its nearest centre, see `nearest_distance`, and which it is, (N,) of int (0 if M = 0)."""
-    which = torch.zeros(len(rows), dtype=torch.int64)
+    which = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     if len(centres) == 0:
         return rows.new_full((len(rows),), torch.inf), which
     centres = centres.to(rows)
@@ -117,14 +121,14 @@ def nearest_centre(rows: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def k_means(
-    rows: Tensor, n_clusters: int, rng: np.random.Generator, weights: np.ndarray | None = None
+    rows: Tensor | np.ndarray, n_clusters: int, rng: np.random.Generator, weights: np.ndarray | None = None
 ) -> KMeans | MiniBatchKMeans:
     """Fit k-means: Lloyd's algorithm, or mini-batches from 50,000 rows on; rows may be weighted."""
     algorithm = KMeans if len(rows) < _MINI_BATCH_FROM else MiniBatchKMeans
     with warnings.catch_warnings():
         # fewer distinct rows than clusters leave clusters empty, which callers expect
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return algorithm(n_clusters, random_state=draw_seed(rng)).fit(rows.numpy(), sample_weight=weights)
+        return algorithm(n_clusters, random_state=draw_seed(rng)).fit(as_array(rows), sample_weight=weights)
 
 
 def rank_within(groups: np.ndarray, cost: np.ndarray, rng: np.random.Generator) -> np.ndarray:

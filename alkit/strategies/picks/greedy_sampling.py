@@ -177,9 +177,9 @@ def _greedy(
 ) -> Picks:
     """Pick the row farthest from all labelled and picked ones, by a distance of two sets of rows, (n, m)."""
     n_labelled = len(labelled[0])
-    nearest = torch.full((len(rows[0]),), torch.inf, dtype=torch.float64)
+    nearest = torch.full((len(rows[0]),), torch.inf, dtype=torch.float64, device=rows[0].device)
     if n_labelled:
-        for block in row_blocks(torch.arange(len(nearest)), n_labelled):
+        for block in row_blocks(torch.arange(len(nearest), device=nearest.device), n_labelled):
             nearest[block] = distance(tuple(part[block] for part in rows), labelled).amin(1)
 
     def to_row(i: int) -> Tensor:

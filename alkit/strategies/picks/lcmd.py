@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alkit._tensors import read_numbers
 from alkit.strategies.picks.geometry import check_matrices, distance_to, in_range, nearest_centre
 from alkit.strategies.picks.single import Picks
 from alkit.strategies.picks.ties import seeded_argmax
@@ -56,21 +57,22 @@ def lcmd(embedding: Tensor, train_embedding: Tensor, *, k: int, rng: np.random.G
     check_matrices(k, embedding, train_embedding)
     (embedding, train_embedding), scale = in_range(embedding, train_embedding)
     distance, centre = nearest_centre(embedding, train_embedding)
-    left = torch.ones(len(embedding), dtype=torch.bool)
-    indices, scores = np.empty(k, np.intp), np.empty(k)
+    left = torch.ones(len(embedding), dtype=torch.bool, device=embedding.device)
+    indices, scores = np.empty(k, np.intp), []
     for t in range(k):
         if t == 0 and not len(train_embedding):
             i = seeded_argmax(torch.linalg.vector_norm(embedding, dim=1), rng)
         else:
             i = seeded_argmax(_distance_in_largest(distance, centre, left), rng)
-        indices[t], scores[t] = i, distance[i]
+        indices[t] = i
+        scores.append(distance[i])
         left[i] = False
         to_picked = distance_to(embedding, embedding[i])
         # a row as near to an older centre stays with it
         is_nearer = to_picked < distance
         distance = torch.where(is_nearer, to_picked, distance)
         centre[is_nearer] = len(train_embedding) + t
-    return Picks(indices, scale * scores)
+    return Picks(indices, scale * read_numbers(scores))
 
 
 def _distance_in_largest(distance: Tensor, centre: Tensor, left: Tensor) -> Tensor:

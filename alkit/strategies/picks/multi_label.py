@@ -7,6 +7,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
+from alkit._tensors import as_array
 from alkit.strategies.picks.single import Picks, top_k
 from alkit.strategies.scores.by_row import entropy
 
@@ -63,7 +64,7 @@ def _ranked_scores(label_proba: Tensor) -> np.ndarray:
     n = len(label_proba)
     if n == 1:
         return np.ones(1)
-    certainty = (2 * label_proba - 1).abs().numpy()
+    certainty = as_array((2 * label_proba - 1).abs())
     # rows that are equally sure share a rank, so that their order in the pool does not matter
     ranks = rankdata(certainty, axis=0)
     return ((n - ranks) / (n - 1)).mean(1)
@@ -73,7 +74,7 @@ def _inconsistency(predicted: Tensor, taught: Tensor) -> np.ndarray:
     """Return the mean distance of each row's predicted labels (N, L) to the label sets taught (M, L)."""
     taught = taught.double()
     blocks = predicted.double().split(max(1, _PAIRS // len(taught)))
-    return torch.cat([_distances(block, taught).mean(1) for block in blocks]).numpy()
+    return as_array(torch.cat([_distances(block, taught).mean(1) for block in blocks]))
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from alkit._tensors import as_array
 from alkit.strategies.picks.ties import largest, largest_key
 
 __all__ = ["Picks", "balance_classes", "sample_by_score", "top_k", "top_k_and_uniform", "top_k_per_cost", "uniform"]
@@ -54,7 +55,7 @@ def top_k(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     >>> top_k([0.1, 0.9, 0.5], k=2, rng=np.random.default_rng(0)).indices
     array([1, 2])
     """
-    scores = np.asarray(scores)
+    scores = as_array(scores)
     indices = largest(scores, k, rng)
     return Picks(indices, scores[indices])
 
@@ -87,7 +88,7 @@ def uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator) -> Picks:
     >>> uniform(np.zeros(4), k=2, rng=np.random.default_rng(0)).probability
     array([0.5, 0.5])
     """
-    n = np.size(scores)
+    n = len(as_array(scores))
     picks = top_k(np.zeros(n), k=k, rng=rng)
     return picks._replace(probability=np.full(k, k / n))
 
@@ -133,7 +134,7 @@ def sample_by_score(
     """
     if not 0 <= beta < np.inf:
         raise ValueError(f"beta={beta}; it must be 0 or more, and finite")
-    scores = np.asarray(scores, dtype=float)
+    scores = as_array(scores).astype(float)
     if kind == "power":
         check_utilities(scores, "draws by kind='power' (softmax and softrank take any score)")
         log_weights = np.log(np.maximum(scores, np.finfo(float).tiny))
@@ -185,7 +186,7 @@ def top_k_and_uniform(scores: ArrayLike, *, k: int, rng: np.random.Generator, ra
     """
     if not 0 <= random_share <= 1:
         raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
-    scores = np.asarray(scores)
+    scores = as_array(scores)
     n_random, rest = divmod(random_share * k, 1)
     n_best = k - int(n_random)
     best = np.empty(0, dtype=np.intp)
@@ -245,7 +246,7 @@ def top_k_per_cost(
     >>> top_k_per_cost([1.0, 0.9, 0.5], [10.0, 1.0, 1.0], k=3, rng=np.random.default_rng(0), budget=2).indices
     array([1, 2])
     """
-    scores, cost = np.asarray(scores), np.asarray(cost)
+    scores, cost = as_array(scores), as_array(cost)
     check_utilities(scores, "divides utility by cost")
     bad = ~((cost > 0) & (cost < np.inf))
     if bad.any():
@@ -306,12 +307,12 @@ def balance_classes(
     >>> balance_classes(np.ones(3), proba, [0, 0, 0], k=1, rng=np.random.default_rng(0)).indices
     array([2])
     """
-    scores = np.asarray(scores, dtype=float)
-    proba = np.asarray(proba, dtype=float)
+    scores = as_array(scores).astype(float)
+    proba = as_array(proba).astype(float)
     check_utilities(scores, "weighs utility by the shortfall of classes")
     n, C = len(proba), proba.shape[-1]
     proba = proba.reshape(n, -1)
-    labels_A_M = np.asarray(y_train, dtype=np.intp).reshape(-1, proba.shape[1] // C).T
+    labels_A_M = as_array(y_train).astype(np.intp).reshape(-1, proba.shape[1] // C).T
     expected_A_C = np.array([np.bincount(labels[labels >= 0], minlength=C) for labels in labels_A_M], dtype=float)
     even = ((expected_A_C.sum(1) + k) / C).repeat(C)
     expected = expected_A_C.ravel()
@@ -343,7 +344,7 @@ def _affordable(order: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarra
 
 def check_scores(scores: ArrayLike, n: int) -> np.ndarray:
     """Return the scores as an array, one for each of n rows."""
-    scores = np.asarray(scores, dtype=float)
+    scores = np.asarray(as_array(scores), dtype=float)
     if scores.shape != (n,):
         raise ValueError(f"scores have shape {scores.shape}, but features {n} rows; score each row")
     return scores

@@ -34,7 +34,7 @@ def largest(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
 
 def seeded_argmax(values: Tensor, rng: np.random.Generator) -> int:
     """Position of the largest value, one of them at random where several are equal."""
-    ties = (values == values.max()).nonzero()[:, 0]
+    ties = (values == values.max()).nonzero()[:, 0].cpu()
     return int(ties[rng.integers(len(ties))])
 
 

@@ -46,7 +46,7 @@ def epig(samples: Tensor, target_samples: Tensor) -> Tensor:
     M, K, C = target_samples.shape
     # I(y; y*) = H(y) - H(y | y*): the label of a target is to a row what the labels of picked rows are in BatchBALD.
     # A block of targets contributes its share to the mean.
-    conditional_n = torch.zeros(len(samples), dtype=torch.float64)
+    conditional_n = samples.new_zeros(len(samples), dtype=torch.float64)
     for targets in target_samples.split(max(1, _TARGET_NUMBERS // (K * C))):
         joint_mC_K = targets.transpose(1, 2).reshape(-1, K) / (K * M)
         weight_mC = joint_mC_K.sum(1)

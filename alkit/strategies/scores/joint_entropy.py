@@ -55,7 +55,7 @@ def conditional_entropy(samples: Tensor, given: Configurations) -> Tensor:
     [0.0]
     """
     _, K, C = samples.shape
-    weight_S, posterior_S_K = (part.to(samples.dtype) for part in given)
+    weight_S, posterior_S_K = (part.to(samples) for part in given)
     n_configurations = min(len(weight_S), _TILE_CONFIGURATIONS)
     n_rows = max(1, _TILE // (max(n_configurations, K) * C))
     tiles = list(zip(weight_S.split(n_configurations), posterior_S_K.split(n_configurations), strict=True))
@@ -64,7 +64,7 @@ def conditional_entropy(samples: Tensor, given: Configurations) -> Tensor:
     for block in samples.split(n_rows):
         proba_K_nC = block.transpose(0, 1).reshape(K, -1).clamp_min(FLOOR)
         # float64, or thousands of light configurations would be rounded away one by one
-        terms_nC = torch.zeros(proba_K_nC.shape[1], dtype=torch.float64)
+        terms_nC = samples.new_zeros(proba_K_nC.shape[1], dtype=torch.float64)
         for weight_s, posterior_s_K in tiles:
             shape = len(weight_s), len(terms_nC)
             predictive_s_nC, log_s_nC = buffers[:, : shape[0] * shape[1]].view(2, *shape)

@@ -22,7 +22,7 @@ WAYS = {
     "conv_dropout_head": "folded",
     "functional": "folded",
     "dropout_head_and_sigmoid": "program",
-    "two_dropouts": "program",
+    "two_dropouts": "folded",
     "inplace_dropout": "program",
     "conv_dropout2d": "program",
     "lstm": "program",

@@ -68,10 +68,11 @@ class TestCast:
     def test_a_dict_is_called_by_name_and_a_tensor_by_position(self):
         pair = {"left": X, "right": X[:, :1]}
         model = net(TwoInputs, max_epochs=1).fit(pair, Y)
-        ((args, kwargs),) = model.batches(pair)
+        ((args, kwargs),) = model.outputs(pair, model._call_arguments)
         assert args == ()
         assert {name: values.shape for name, values in kwargs.items()} == {"left": (90, 4), "right": (90, 1)}
-        ((args, kwargs),) = net(max_epochs=1).fit(X, Y).batches(X)
+        model = net(max_epochs=1).fit(X, Y)
+        ((args, kwargs),) = model.outputs(X, model._call_arguments)
         assert kwargs == {}
         assert args[0].shape == (90, 4)
 
