@@ -25,7 +25,9 @@ def tell_classes(estimator: Any, classes: np.ndarray) -> Any:
     params = estimator.get_params().items()
     # of a step of a Pipeline, too: "classifier__classes"
     names = [key for key, value in params if value is None and key.split("__")[-1] == "classes"]
-    return estimator.set_params(**dict.fromkeys(names, classes))
+    # scikit-learn's FrozenEstimator returns nothing
+    estimator.set_params(**dict.fromkeys(names, classes))
+    return estimator
 
 
 def take_over_features(outer: Any, inner: Any) -> None:

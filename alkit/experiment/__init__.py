@@ -9,6 +9,7 @@ from alkit.experiment.correlation import ScoreGainCorrelation, score_gain_correl
 from alkit.experiment.curves import area_under_learning_curve
 from alkit.experiment.loop import ActiveLearningClassifier, ActiveLearningRegressor
 from alkit.experiment.plots import LearningCurveDisplay, PenaltyMatrixDisplay, ScoreGainDisplay
+from alkit.experiment.runs import Round
 from alkit.experiment.transfer import evaluate_transfer
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Comparison",
     "LearningCurveDisplay",
     "PenaltyMatrixDisplay",
+    "Round",
     "ScoreGainCorrelation",
     "ScoreGainDisplay",
     "area_under_learning_curve",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,8 @@ from alkit.experiment.curves import (
 )
 from alkit.experiment.plots import LearningCurveDisplay
 from alkit.experiment.runs import Run
+from alkit.experiment.scorers import name_of_scorer
+from alkit.experiment.splits import Split
 
 
 class _Curves(NamedTuple):
@@ -37,7 +39,7 @@ class _Curves(NamedTuple):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Comparison:
-    """Strategies compared on the same pool, the same test set and the same initial labels, seed by seed.
+    """Strategies compared on the same pools and test sets, seed by seed, by default with the same initial labels.
 
     Made by `compare_strategies`.
 
@@ -52,7 +54,11 @@ class Comparison:
     seeds : tuple of int
         The random state of each seed.
     scoring : str or callable, optional
-        The scorer of the runs.
+        The scorer that is shown.
+    scorers : dict of name to scorer, optional
+        Every scorer of the runs, see `scored_by`.
+    splits : tuple of (pool, test), optional
+        Rows of each split, if X was split; seeds took turns on them.
     """
 
     runs: Sequence[Run]
@@ -60,6 +66,8 @@ class Comparison:
     estimators: dict[str, Any] | None = None
     seeds: tuple[int, ...] = ()
     scoring: Any = None
+    scorers: Mapping[str, Any] = field(default_factory=dict)
+    splits: tuple[Split, ...] = ()
 
     def __repr__(self) -> str:
         names = self.strategies
@@ -72,14 +80,49 @@ class Comparison:
         """Names of the strategies."""
         return list(dict.fromkeys(run.strategy for run in self.runs))
 
+    @property
+    def score_name(self) -> str:
+        """Name of the scorer that is shown."""
+        named = [name for name, scorer in self.scorers.items() if scorer is self.scoring]
+        return named[0] if named else name_of_scorer(self.scoring)
+
+    def scored_by(self, name: str) -> Comparison:
+        """Return the same comparison by another of its scorers; nothing is played again.
+
+        Parameters
+        ----------
+        name : str
+            One of those given as `scoring`.
+
+        Returns
+        -------
+        Comparison
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from alkit.experiment import compare_strategies
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> comparison = compare_strategies(
+        ...     GaussianNB(), X, y, ["margin"], cv=5, scoring=["accuracy", "average_precision"], n_queries=3
+        ... )
+        >>> comparison.scored_by("average_precision").summary().index.tolist()
+        ['random', 'margin']
+        """
+        if name not in self.scorers:
+            raise ValueError(f"the runs were not scored by {name!r}, but by {list(self.scorers)}; pass one of these")
+        runs = [run._replace(score=run.scores[name]) for run in self.runs]
+        return replace(self, runs=runs, scoring=self.scorers[name])
+
     def to_frame(self) -> pd.DataFrame:
         """Return every round of every run.
 
         Returns
         -------
         DataFrame
-            With columns strategy, seed, round, n_labels, score, query_seconds, fit_seconds; and first estimator, if
-            there are several.
+            With columns strategy, seed, round, n_labels, score, query_seconds, fit_seconds; first estimator, if there
+            are several; and last one column per scorer, if there are several.
         """
         frame = pd.concat([_rounds(run) for run in self.runs], ignore_index=True)
         if frame["estimator"].nunique() > 1:
@@ -184,8 +227,8 @@ class Comparison:
         Parameters
         ----------
         confidence : float, default=0.95
-            Of each paired t-test, see `alkit.experiment.curves.penalty_matrix`. The first round does not count, since
-            all strategies have the same labels in it.
+            Of each paired t-test, see `alkit.experiment.curves.penalty_matrix`. Where all strategies have the same
+            labels in the first round, it does not count.
 
         Returns
         -------
@@ -195,8 +238,8 @@ class Comparison:
         names, table = self.strategies, self._curves()
         total = np.zeros((len(names), len(names)))
         for estimator in dict.fromkeys(estimator for estimator, _ in table):
-            # without the first round, in which all strategies have the same labels
-            score_S_R_T = np.stack([table[estimator, name].score[:, 1:] for name in names])
+            first = 1 if self._start_alike(estimator) else 0
+            score_S_R_T = np.stack([table[estimator, name].score[:, first:] for name in names])
             total += penalty_matrix(score_S_R_T, confidence)
         return pd.DataFrame(total, pd.Index(names, name="wins"), pd.Index(names, name="loses"))
 
@@ -212,6 +255,14 @@ class Comparison:
         LearningCurveDisplay
         """
         return LearningCurveDisplay.from_comparison(self, ax=ax)
+
+    def _start_alike(self, estimator: str) -> bool:
+        """Tell whether all runs of a seed have the same labels in the first round."""
+        starts: dict[int, set[tuple[int, ...]]] = {}
+        for run in self.runs:
+            if run.estimator == estimator:
+                starts.setdefault(run.seed, set()).add(tuple(run.labeled_indices[: run.n_labels[0]]))
+        return all(len(of_seed) == 1 for of_seed in starts.values())
 
     def _curves(self) -> dict[tuple[str, str], _Curves]:
         """Group runs by estimator and strategy, seeds in order."""
@@ -234,6 +285,7 @@ class Comparison:
 
 def _rounds(run: Run) -> pd.DataFrame:
     """Return one row per round."""
+    several = run.scores if len(run.scores) > 1 else {}
     return pd.DataFrame(
         {
             "estimator": run.estimator,
@@ -244,6 +296,7 @@ def _rounds(run: Run) -> pd.DataFrame:
             "score": run.score,
             "query_seconds": run.query_seconds,
             "fit_seconds": run.fit_seconds,
+            **several,
         }
     )
 

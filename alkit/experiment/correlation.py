@@ -18,6 +18,7 @@ from sklearn.utils.parallel import delayed
 from tqdm.auto import tqdm
 
 from alkit._inner import tell_classes
+from alkit._progress import inside
 from alkit._random import RandomState, draw_seed, generator
 from alkit.experiment.compare import named_strategies
 from alkit.experiment.plots import ScoreGainDisplay
@@ -104,6 +105,7 @@ def score_gain_correlation(
     n_seeds: int = 5,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
+    progress: bool = True,
 ) -> ScoreGainCorrelation:
     """Correlate the score of pool rows with the gain of one more epoch on them.
 
@@ -132,6 +134,8 @@ def score_gain_correlation(
         Seeds the repetitions; with the same int, the first repetitions are the same for any `n_seeds`.
     n_jobs : int, optional
         Number of repetitions at the same time, by joblib; each computes on one thread.
+    progress : bool, default=True
+        Whether to show a bar.
 
     Returns
     -------
@@ -175,7 +179,7 @@ def score_gain_correlation(
         for seed in [draw_seed(rng) for _ in range(n_seeds)]
     )
     done = run_apart(jobs, n_jobs, ordered=True)
-    repetitions = enumerate(tqdm(done, total=n_seeds, desc="repetitions"))
+    repetitions = enumerate(tqdm(done, total=n_seeds, desc="repetitions", disable=not progress))
     groups = pd.concat([frame.assign(seed=seed) for seed, frame in repetitions], ignore_index=True)
     return ScoreGainCorrelation(groups[["score", "seed", "group", "mean_score", "gain"]])
 
@@ -215,7 +219,7 @@ def _repetition(
     if X_test is None:
         X_test, y_test = take(X, rest), y[rest]
     rows = []
-    with one_thread():
+    with one_thread(), inside():
         model = seeded(estimator, seed)
         if np.ndim(y) == 1 and not predicts_numbers(model):
             model = tell_classes(model, np.unique(y))

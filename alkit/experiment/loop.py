@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,10 +50,11 @@ class ActiveLearningClassifier(ClassifierMixin, SimulatedLoop):
         Labels acquired per round.
     n_queries : int, default=20
         Rounds.
-    initial : {"random", "stratified"} or Strategy, default="random"
+    initial : {"random", "stratified"}, Strategy or int array, default="random"
         How the first rows are chosen. "random" goes on, row by row, until there are labels of two classes.
         "stratified" covers as many classes as `n_initial` allows; it reads hidden labels, which a person could not. A
-        strategy must not need a model.
+        strategy must not need a model, and is followed by random rows until there are two classes. Or the rows
+        themselves, as positions in X.
     missing_label : label or None, default=None
         Marks rows in y that nobody can label (``np.nan`` for NaN and None); they are never queried.
     stopping : object with ``update(model, X) -> bool``, optional
@@ -217,8 +218,8 @@ class ActiveLearningRegressor(RegressorMixin, SimulatedLoop):
         See `ActiveLearner`; "igs" reads features and predictions, which every regressor has.
     n_initial, n_instances, n_queries : int, default=20, 10, 20
         Labels to begin with, labels acquired per round, and rounds.
-    initial : "random" or Strategy, default="random"
-        How the first rows are chosen. A strategy must not need a model: "gsx", for example.
+    initial : "random", Strategy or int array, default="random"
+        How the first rows are chosen. A strategy must not need a model: "gsx", for example. Or the rows themselves.
     missing_label : number or None, default=None
         Marks rows in y that nobody can label (``np.nan`` for NaN and None), in any of several numbers; they are never
         queried.
@@ -250,7 +251,7 @@ class ActiveLearningRegressor(RegressorMixin, SimulatedLoop):
         n_initial: int = 20,
         n_instances: int = 10,
         n_queries: int = 20,
-        initial: str | Strategy = "random",
+        initial: str | Strategy | Sequence[int] = "random",
         missing_label: Any = None,
         stopping: Any = None,
         random_state: RandomState = None,

@@ -112,7 +112,7 @@ class LearningCurveDisplay:
             curves,
             fit_seconds=comparison.fit_seconds(),
             baseline=comparison.baseline,
-            score_name=_name_of_scorer(comparison.scoring) if score_name is None else score_name,
+            score_name=_read_out(comparison.score_name) if score_name is None else score_name,
         )
         return display.plot(ax=ax, time_ax=time_ax, band=band)
 
@@ -356,10 +356,9 @@ def _look(number: int) -> tuple[str, str]:
     return _COLORS[color], _MARKERS[repeat % len(_MARKERS)]
 
 
-def _name_of_scorer(scoring: Any) -> str:
-    """Return what a scorer measures, as far as it says: of one of errors, the error."""
-    name = scoring.removeprefix("neg_") if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
-    return name.replace("_", " ")
+def _read_out(scorer: str) -> str:
+    """Return what a scorer measures, as its name says it: of one of errors, the error."""
+    return scorer.removeprefix("neg_").replace("_", " ")
 
 
 def _band(score: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,18 +20,33 @@ _ROWS_AT_A_TIME = 10_000
 _PLAIN = (str, bool, int, float)  # types that JSON has
 
 
-def run_keys(loops: Sequence[Any], labels: Sequence[tuple], data: Any, scoring: Any) -> list[dict[str, Any]]:
-    """Return the key of each run, as plain JSON types."""
-    shared = {
-        "data": {name: fingerprint(rows) for name, rows in data._asdict().items()},
-        "scoring": described(scoring),
-        "alkit": sys.modules["alkit"].__version__,
-    }
+def run_keys(
+    loops: Sequence[Any], labels: Sequence[tuple], data: Sequence[Any], scorers: Mapping[str, Any]
+) -> list[dict[str, dict[str, Any]]]:
+    """Return the keys of each run's results, one per scorer by its name, as plain JSON types."""
+    # splits have the same rows, and seeds the same splits
+    hashes: dict[int, list[Any]] = {}
     keys = []
-    for label, loop in zip(labels, loops, strict=True):
-        # with the labels, because two lambdas have the same name
-        keys.append(shared | {"label": label, "loop": described(loop)})
+    for label, loop, part in zip(labels, loops, data, strict=True):
+        rows = {name: value for name, value in part._asdict().items() if value is not None}
+        for value in rows.values():
+            if id(value) not in hashes:
+                hashes[id(value)] = fingerprint(value)
+        shared = {
+            "data": {name: hashes[id(value)] for name, value in rows.items()},
+            "alkit": sys.modules["alkit"].__version__,
+            # with the labels, because two lambdas have the same name
+            "label": label,
+            "loop": described(loop),
+        }
+        keys.append({name: shared | {"scoring": _described_scorer(name, scorers)} for name in scorers})
     return keys
+
+
+def _described_scorer(name: str, scorers: Mapping[str, Any]) -> Any:
+    """Describe a scorer; a callable that is one of several by its name as well, as lambdas share theirs."""
+    scorer = described(scorers[name])
+    return [name, scorer] if callable(scorers[name]) and len(scorers) > 1 else scorer
 
 
 def described(value: Any) -> Any:

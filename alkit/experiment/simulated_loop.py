@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from time import perf_counter
 from typing import Any, Self
@@ -24,9 +24,11 @@ from sklearn.utils.validation import (
 
 from alkit._inner import take_over_tags
 from alkit._random import RandomState, draw_seed, generator, isolated_rng, seed_estimator
+from alkit.experiment.checks import check_needs, is_start
 from alkit.learners import ActiveLearner, QueryStrategy
 from alkit.rows import Rows, row_shape, take
 from alkit.strategies import Strategy, as_strategy
+from alkit.validation import candidate_rows
 
 _MAX_WATCHED = 1000  # rows that a stopping rule predicts in each round
 
@@ -44,7 +46,7 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
         n_initial: int = 20,
         n_instances: int = 10,
         n_queries: int = 20,
-        initial: str | Strategy = "random",
+        initial: str | Strategy | Sequence[int] = "random",
         missing_label: Any = None,
         stopping: Any = None,
         random_state: RandomState = None,
@@ -100,6 +102,7 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
         y: Any,
         purchases: Iterable[np.ndarray] | None = None,
         fit_params: Mapping[str, Any] | None = None,
+        pool: np.ndarray | None = None,
     ) -> Iterator[Self]:
         """Play the loop round by round, without keeping a copy of the model for each round.
 
@@ -111,6 +114,8 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
             The labelled rows of each round, as another loop acquired them; by default this one acquires its own.
         fit_params : dict, optional
             Passed to the estimator's ``fit``; values with one entry per row of X are cut down to the labelled rows.
+        pool : int array, optional
+            The only rows of X whose labels may be acquired; by default all.
 
         Yields
         ------
@@ -118,6 +123,10 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
             After each round, fitted on the labels acquired so far; without `estimators_`.
         """
         X, y, labelable = self._validate(X, y)
+        if pool is not None:
+            labelable &= np.isin(np.arange(len(y)), pool)
+        if purchases is None:
+            self.check_before_fit(y)
         rng = generator(self.random_state)
         estimator, seed = self._seeded_clone(y, rng), draw_seed(rng)
         learner = ActiveLearner(estimator, self.query_strategy, random_state=seed)
@@ -268,15 +277,78 @@ class SimulatedLoop(MetaEstimatorMixin, BaseEstimator):
         n = min(self.n_initial, len(pool))
         if n < self.n_initial:
             warnings.warn(f"n_initial={self.n_initial}, but only {n} rows can be labelled; took them all", stacklevel=3)
-        starts = self._starts()
-        if isinstance(self.initial, str) and self.initial in starts:
-            return starts[self.initial](y, pool, n)
+        named = self._starts()
+        start = self._start()
+        if isinstance(start, str):
+            return named[start](y, pool, n)
+        if isinstance(start, Strategy):
+            picked = self._query_without_model(start, X, n, labelable, rng)
+            # of rows of one class no classifier learns: what is picked at random follows those picked
+            rest = pool[~np.isin(pool, picked)]
+            return named["random"](y, np.concatenate([picked, rest]), n)
+        return self._given_rows(start, labelable)
+
+    def _start(self) -> str | Strategy | np.ndarray:
+        """Return how to start: one of `_starts`, a strategy, or the rows themselves."""
+        if not (isinstance(self.initial, (str, Strategy)) or callable(self.initial)):
+            return np.asarray(self.initial)
+        if isinstance(self.initial, str) and self.initial in self._starts():
+            return self.initial
         strategy = as_strategy(self.initial)
-        named = ", ".join(map(repr, starts))
-        remedy = f"pass {named}, or a strategy that needs none, such as 'typiclust'"
         if not isinstance(strategy, Strategy):
-            raise TypeError(f"initial is {strategy!r}, which takes a model, but there is none yet; {remedy}")
+            raise TypeError(f"initial is {strategy!r}, which takes a model, but there is none yet; {self._remedy()}")
+        return strategy
+
+    def _remedy(self) -> str:
+        """Return what may be passed as `initial`, for error messages."""
+        named = ", ".join(map(repr, self._starts()))
+        return f"pass {named}, or a strategy that needs none, such as 'typiclust', or rows"
+
+    def _query_without_model(
+        self, strategy: Strategy, X: Rows, n: int, labelable: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return the rows that a strategy picks before there is a model, unless it needs one."""
         try:
             return strategy.select(self.estimator, X, n, candidates=labelable, random_state=rng).indices
         except NotFittedError as error:
-            raise ValueError(f"initial is {strategy}, which needs a model, but there is none yet; {remedy}") from error
+            raise self._needs_model(strategy) from error
+
+    def _needs_model(self, strategy: Strategy) -> ValueError:
+        return ValueError(f"initial is {strategy}, which needs a model, but there is none yet; {self._remedy()}")
+
+    def _given_rows(self, rows: np.ndarray, labelable: np.ndarray) -> np.ndarray:
+        """Return the rows to begin with as they were given, or refuse them."""
+        try:
+            given = candidate_rows(rows, len(labelable))
+        except ValueError as error:
+            error.add_note("initial was taken for rows to begin with")
+            raise
+        assert given is not None
+        outside = given[~labelable[given]]
+        if not len(given) or len(outside):
+            raise ValueError(
+                f"initial has {len(given)} rows, of which {len(outside)} cannot be labelled or are not in the pool "
+                f"{outside[:5].tolist()}; give rows of the pool with labels, one at least"
+            )
+        return given
+
+    def check_before_fit(self, y: np.ndarray) -> None:
+        """Refuse a strategy that asks for what the estimator lacks, or a start that needs a model.
+
+        Parameters
+        ----------
+        y : array
+            Labels, as `fit` takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Which name the strategy and what it needs.
+        """
+        check_needs(as_strategy(self.query_strategy), self.estimator, y)
+        start = self._start()
+        if isinstance(start, Strategy) and not is_start(start):
+            try:
+                check_is_fitted(self.estimator)
+            except NotFittedError as error:
+                raise self._needs_model(start) from error

@@ -9,7 +9,8 @@ import pandas as pd
 
 from alkit.experiment.comparison import Comparison
 from alkit.experiment.loop import simulated
-from alkit.experiment.runs import Data, Run, play, seeded
+from alkit.experiment.runs import Run, play, seeded
+from alkit.experiment.splits import Data, data_of
 from alkit.labels import as_labels
 from alkit.rows import Rows
 
@@ -20,9 +21,10 @@ def evaluate_transfer(
     X: Rows,
     y: Any,
     *,
-    X_test: Rows,
-    y_test: Any,
+    X_test: Rows = None,
+    y_test: Any = None,
     n_jobs: int | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Train a model on the labels that other models acquired, round by round, to compare with its own.
 
@@ -34,8 +36,9 @@ def evaluate_transfer(
     estimator : str or classifier
         The model to train: the name of one of the comparison's estimators, whose own runs are then in the table, too,
         or another classifier.
-    X, y, X_test, y_test, n_jobs
-        As in `compare_strategies`; scores are those of the comparison's `scoring`.
+    X, y, X_test, y_test, n_jobs, progress
+        As in `compare_strategies`; scores are those of the comparison's `scoring`. If X was split by ``cv=``, the same
+        splits are taken, and there is no `X_test`.
 
     Returns
     -------
@@ -73,13 +76,19 @@ def evaluate_transfer(
     seeds = [comparison.seeds[run.seed] for run in others]
     # the labels that each run had acquired by each of its rounds
     purchases = [[run.labeled_indices[:n] for n in run.n_labels] for run in others]
+    y = as_labels(y)
+    if comparison.splits:
+        data = data_of(X, np.asarray(y), list(comparison.splits))
+    else:
+        data = [Data(X, y, X_test, as_labels(y_test))]
     trained = play(
         [simulated(seeded(model, seed), random_state=seed) for seed in seeds],
         [(run.estimator, run.strategy, run.seed) for run in others],
-        Data(X, as_labels(y), X_test, as_labels(y_test)),
+        data,
         comparison.scoring,
         n_jobs,
         purchases=purchases,
+        progress=progress,
     )
     # the runs of the model itself, if it is one of the comparison's, keep their scores
     scores = {run[:3]: run.score for run in [*comparison.runs, *trained]}

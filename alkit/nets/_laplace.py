@@ -17,7 +17,7 @@ from alkit._inner import take_over_features, take_over_tags
 from alkit._random import RandomState, generator, sampling_seed, seed_estimator
 from alkit.nets._mlp import DropoutMLPEstimator
 from alkit.nets.embedding import LinearCall, last_linear_call
-from alkit.nets.training.scoring_net import Device
+from alkit.nets.training.reading_net import Device
 from alkit.nets.training.tensors import Tensors
 from alkit.rows import Rows, n_rows
 

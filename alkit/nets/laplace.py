@@ -24,7 +24,7 @@ from alkit.nets._laplace import (
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import LinearCall
 from alkit.nets.mlp import DropoutMLPClassifier
-from alkit.nets.training.scoring_net import Device
+from alkit.nets.training.reading_net import Device
 from alkit.rows import Rows, n_rows
 
 __all__ = ["KroneckerPosterior", "LaplaceClassifier", "log_evidence"]

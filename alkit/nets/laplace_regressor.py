@@ -23,7 +23,7 @@ from alkit.nets._laplace import (
 from alkit.nets.embedding import LinearCall
 from alkit.nets.mlp import DropoutMLPRegressor
 from alkit.nets.regressor import NetRegressor
-from alkit.nets.training.scoring_net import Device
+from alkit.nets.training.reading_net import Device
 from alkit.rows import Rows, n_rows
 
 # Variances, of outputs scaled to 1, that no noise comes near: the search for the most probable needs bounds.

@@ -12,8 +12,8 @@ from torch import nn
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.embedding import outputs_of
 from alkit.nets.training.outputs import first_output
+from alkit.nets.training.reading_net import Device
 from alkit.nets.training.sample_weight import WeightedCodes, row_losses
-from alkit.nets.training.scoring_net import Device
 from alkit.rows import Rows, n_rows
 
 

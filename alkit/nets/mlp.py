@@ -13,7 +13,7 @@ from alkit.labels import as_labels, as_numbers
 from alkit.nets._mlp import DropoutMLP, DropoutMLPEstimator
 from alkit.nets.classifier import NetClassifier
 from alkit.nets.regressor import NetRegressor
-from alkit.nets.training.scoring_net import Device
+from alkit.nets.training.reading_net import Device
 from alkit.nets.training.tasks import is_label_matrix
 from alkit.rows import Rows
 

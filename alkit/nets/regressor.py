@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from alkit._turns import fits_alone
-from alkit.nets.training.scoring_net import Device
+from alkit.nets.training.reading_net import Device
 from alkit.nets.training.target_scale import TargetScale, check_numbers
 from alkit.nets.training.training_net import TrainingNet
 from alkit.rows import Rows

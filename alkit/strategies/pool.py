@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import parent_process
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from tqdm.auto import tqdm
 
 from alkit._memory import FittingParts, read_ahead
 from alkit._parallel import keep_forks_to_one_thread, results_of, shares_memory
+from alkit._progress import is_inside
 from alkit._tensors import as_array
 from alkit.protocols import Score
 from alkit.rows import Rows, fetched, is_lazy, n_rows, row_bytes, slices, take
@@ -121,9 +121,8 @@ class PoolPass:
         ScoredPool
         """
         by_row, kept_by_row = _of_scored_rows((*needs, *keep)), _of_scored_rows(keep)
-        # what the model lacks is refused before anything is read, for labelled rows too
-        of_labelled = [_OF_TRAINING.get(name, "") for name in (*needs, *keep)]
-        self.quantities.check((*by_row, *of_labelled))
+        # what the model lacks is refused before anything is read
+        self.quantities.check(asked_of_model((*needs, *keep)))
         sets = {name: self._of_set(name) for name in needs if name in _SETS}
         # what workers keep of a chunk is sent to this process, which may have no GPU of that number
         stays = shares_memory()
@@ -207,10 +206,9 @@ class PoolPass:
 
     def _chunks(self, names: tuple[str, ...]) -> Iterator[Chunk]:
         """Yield the rows asked for, chunk by chunk."""
-        # a bar only where a person has to wait: those of worker processes would write over each other
-        hidden = parent_process() is not None
+        # a bar only where a person waits for this query, and for nothing around it
         name = self.quantities.asked_by
-        with tqdm(total=len(self), desc=name, unit=" rows", delay=2, leave=False, disable=hidden) as progress:
+        with tqdm(total=len(self), desc=name, unit=" rows", delay=2, leave=False, disable=is_inside()) as progress:
             for part in slices(len(self), self._chunk_rows(names)):
                 rows = part if self.rows is None else self.rows[part]
                 chunk = self._reader.take(rows)
@@ -218,6 +216,11 @@ class PoolPass:
                 costs = None if self.costs is None else take(self.costs, rows)
                 yield Chunk(part, rows, chunk, y, costs)
                 progress.update(part.stop - part.start)
+
+
+def asked_of_model(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a model has to answer, of the rows scored and of those labelled, for some quantities."""
+    return (*_of_scored_rows(names), *(_OF_TRAINING[name] for name in names if name in _OF_TRAINING))
 
 
 def _of_scored_rows(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -108,6 +108,8 @@ class Quantities:
         """Refuse what the model has no method for, before any row is read."""
         names = list(names)
         self._views(names)
+        if self.one_answer and self._has_several_labels():
+            raise self._has_several_answers()
         if "label_proba" in names and self._has_several_labels() is False and not self._may_answer_positions():
             raise self._has_one_label()
 
@@ -271,11 +273,7 @@ class Quantities:
             several_labels = may_have_several_labels(self.model) and not sum_to_one(answer, n_axes)
         values = distributions(answer, n_axes, several_labels)
         if self.one_answer and values.ndim > n_axes:
-            model = type(self._networks()[0]).__name__
-            raise TypeError(
-                f"strategy {self.asked_by} needs one label per row, which {model} does not have; use "
-                "alkit.NetClassifier fitted to one label per row, or another strategy, such as 'margin'"
-            )
+            raise self._has_several_answers()
         if name != "label_proba":
             return values, source
         self._check_probabilities(values, source)
@@ -283,6 +281,13 @@ class Quantities:
         if proba is None:
             raise self._has_one_label()
         return proba, source
+
+    def _has_several_answers(self) -> TypeError:
+        """Return the error of a strategy for one label per row, where the model answers with several."""
+        return TypeError(
+            f"strategy {self.asked_by} needs one label per row, which {type(self._networks()[0]).__name__} does not "
+            "have; use alkit.NetClassifier fitted to one label per row, or another strategy, such as 'margin'"
+        )
 
     def _has_one_label(self) -> TypeError:
         """Return the error of a strategy for several labels, which the model was not fitted to."""

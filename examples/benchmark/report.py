@@ -1,0 +1,110 @@
+"""Tables of the benchmark: each set, mean ranks, labels saved, who beats whom, failures, and the check of random."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from strategies import RANDOM_AGAIN
+
+from alkit.experiment import Comparison
+from alkit.experiment.curves import mean_interval
+
+COLUMNS = ["area", "gain", "gain_low", "gain_high", "p_value", "verdict", "saved", "saved_low", "saved_high"]
+N_BOOTSTRAPS = 2000
+
+
+def of_sets(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str]) -> pd.DataFrame:
+    """Return one row per set, budget, scorer and strategy, as `Comparison.summary` has it, with seconds per query."""
+    frames = []
+    for (name, budget), comparison in comparisons.items():
+        for scorer in comparison.scorers:
+            shown = comparison.scored_by(scorer)
+            summary = shown.summary()
+            n_queries = len(shown.runs[0].n_labels) - 1
+            frame = summary[COLUMNS].assign(seconds_per_query=summary["query_seconds"] / max(1, n_queries))
+            frame.insert(0, "main", scorer == next(iter(comparison.scorers)))
+            frame.insert(0, "rank", summary["area"].rank(ascending=False))
+            frame.insert(0, "n_seeds", len({run.seed for run in shown.runs}))
+            where = {"kind": kinds[name], "set": name, "budget": budget, "scorer": scorer}
+            frames.append(frame.reset_index().assign(**where))
+    table = pd.concat(frames, ignore_index=True)
+    first = ["kind", "set", "budget", "scorer", "strategy"]
+    return table[[*first, *table.columns.drop(first)]]
+
+
+def of_strategies(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per kind of set, budget and strategy, over sets, by the scorer that counts on each.
+
+    Intervals are over sets: percentiles of means of sets drawn with replacement. Of one set there is none.
+    """
+    rows = []
+    for (kind, budget, strategy), frame in table[table["main"]].groupby(["kind", "budget", "strategy"], sort=False):
+        rank_low, rank_high = _interval_over_sets(frame["rank"])
+        saved_low, saved_high = _interval_over_sets(frame["saved"])
+        rows.append(
+            {
+                "kind": kind, "budget": budget, "strategy": strategy, "n_sets": len(frame),
+                "mean_rank": frame["rank"].mean(), "rank_low": rank_low, "rank_high": rank_high,
+                "saved": frame["saved"].mean(), "saved_low": saved_low, "saved_high": saved_high,
+                "better": (frame["verdict"] == "better").sum(), "worse": (frame["verdict"] == "worse").sum(),
+                "worse_on": "; ".join(frame.loc[frame["verdict"] == "worse", "set"]),
+                "seconds_per_query": frame["seconds_per_query"].mean(),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows).sort_values(["kind", "budget", "mean_rank"], ignore_index=True)
+
+
+def _interval_over_sets(values: pd.Series) -> tuple[float, float]:
+    """Return the 95 % interval of a mean over sets."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    drawn = np.random.default_rng(0).integers(len(values), size=(N_BOOTSTRAPS, len(values)))
+    low, high = np.percentile(values.to_numpy()[drawn].mean(1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def who_beats_whom(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str]) -> dict[str, pd.DataFrame]:
+    """Return, of each kind of set, the share of rounds in which the row's strategy beats the column's.
+
+    Mean over sets and budgets; a pair that does not meet on a set is left out there.
+    """
+    found = {}
+    for kind in dict.fromkeys(kinds.values()):
+        matrices = [c.penalty_matrix() for (name, _), c in comparisons.items() if kinds[name] == kind]
+        mean = pd.concat(matrices).groupby(level="wins", sort=False).mean()
+        found[kind] = mean[list(mean.index)].rename_axis(columns="loses")
+    return found
+
+
+def null_check(table: pd.DataFrame) -> pd.Series:
+    """Return what random seems to save against random, over sets and scorers: 0 is right."""
+    again = table[table["strategy"] == RANDOM_AGAIN]
+    low, high = mean_interval(again["saved"])
+    without_zero = ~((again["saved_low"] <= 0) & (again["saved_high"] >= 0))
+    found = {
+        "saved": again["saved"].mean(), "saved_low": low, "saved_high": high,
+        "intervals without 0": without_zero.mean(), "better": (again["verdict"] == "better").mean(),
+        "worse": (again["verdict"] == "worse").mean(), "comparisons": len(again),
+    }  # fmt: skip
+    return pd.Series(found, name="random against random")
+
+
+def write(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str], folder: Path) -> None:
+    """Write the tables, and print what they say."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = of_sets(comparisons, kinds)
+    strategies = of_strategies(table)
+    table.to_csv(folder / "sets.csv", index=False, float_format="%.4g")
+    strategies.to_csv(folder / "strategies.csv", index=False, float_format="%.4g")
+    for kind, matrix in who_beats_whom(comparisons, kinds).items():
+        matrix.to_csv(folder / f"wins_{kind}.csv", float_format="%.3g")
+    for (kind, budget), frame in strategies.groupby(["kind", "budget"], sort=False):
+        n_sets = frame["n_sets"].max()
+        print(f"\n{kind}, {budget} budget, {n_sets} sets: mean rank, labels saved against random, and on how many sets")
+        print("significantly better or worse than random (p < .05 after Holm)\n")
+        print(frame.drop(columns=["kind", "budget"]).to_string(index=False))
+    failed = strategies[strategies["worse"] > 0]
+    named = [f"{row.strategy} ({row.budget}: {row.worse_on})" for row in failed.itertuples()]
+    print(f"\nworse than random: {', '.join(named) or 'none'}")
+    print("\n" + null_check(table).to_string())
+    print(f"\ntables written to {folder}", flush=True)

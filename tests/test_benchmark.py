@@ -1,0 +1,126 @@
+"""The benchmark of strategies: its tables on given curves, what competes, and, slow, its quick form by one command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from alkit.experiment import Comparison
+from alkit.experiment.runs import Run
+
+BENCHMARK = Path(__file__).parents[1] / "examples" / "benchmark"
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The files of the benchmark, which are scripts beside each other."""
+    monkeypatch.syspath_prepend(str(BENCHMARK))
+    yield
+    for name in ("report", "run", "sets", "strategies"):
+        sys.modules.pop(name, None)
+
+
+def comparison(levels, n_seeds=6):
+    """Curves that rise to 1 at given rates, with noise of their own per seed."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(10, 60, 10)
+    runs = []
+    for name, level in levels.items():
+        for seed in range(n_seeds):
+            score = 1 - np.exp(-level * labels / 20) + rng.normal(0, 0.002, 5)
+            seconds = np.full(5, 0.5)
+            runs.append(Run("net", name, seed, labels, score, seconds, seconds, np.arange(50), {"accuracy": score}))
+    return Comparison(runs, scoring="accuracy", scorers={"accuracy": "accuracy"})
+
+
+def test_tables(scripts):
+    import report
+
+    levels = {"random": 1.0, "margin": 1.5, "bald": 0.8, report.RANDOM_AGAIN: 1.0}
+    comparisons = {("one", "low"): comparison(levels), ("two", "low"): comparison(levels | {"bald": 1.4})}
+    kinds = {"one": "classes", "two": "classes"}
+    table = report.of_sets(comparisons, kinds)
+    assert len(table) == 2 * 4
+    on_one = table[table["set"] == "one"].set_index("strategy")
+    assert on_one.loc["margin", "rank"] == 1
+    assert on_one["verdict"].to_dict() == {
+        "random": "unclear", "margin": "better", "bald": "worse", report.RANDOM_AGAIN: "unclear"
+    }  # fmt: skip
+    assert on_one.loc["margin", "seconds_per_query"] == pytest.approx(5 * 0.5 / 4)
+
+    strategies = report.of_strategies(table).set_index("strategy")
+    assert strategies.index[0] == "margin"
+    assert strategies.loc["margin", ["mean_rank", "rank_low", "rank_high", "better"]].tolist() == [1, 1, 1, 2]
+    assert strategies.loc["bald", "worse_on"] == "one"
+    bald = table.loc[table["strategy"] == "bald", "rank"]
+    assert strategies.loc["bald", "mean_rank"] == bald.mean()
+
+    matrix = report.who_beats_whom(comparisons, kinds)["classes"]
+    assert matrix.loc["margin", "random"] == 1
+    assert matrix.loc["random", "margin"] == 0
+    assert abs(report.null_check(table)["saved"]) < 0.03
+
+
+def test_strategies_that_do_not_meet_on_a_set_are_left_out_there(scripts):
+    import report
+
+    comparisons = {
+        ("one", "low"): comparison({"random": 1.0, "eer": 2.0}),
+        ("two", "low"): comparison({"random": 1.0, "margin": 1.5}),
+    }
+    matrix = report.who_beats_whom(comparisons, {"one": "classes", "two": "classes"})["classes"]
+    assert matrix.loc["eer", "random"] == 1
+    assert np.isnan(matrix.loc["eer", "margin"])
+
+
+def test_every_strategy_competes_or_says_why_not(scripts):
+    from strategies import LEFT_OUT, RANDOM_AGAIN, contestants
+
+    from alkit import get_strategy_names
+
+    by_kind = {
+        "classes": np.arange(90) % 3,
+        "numbers": np.linspace(0, 1, 90),
+        "labels": np.stack([np.arange(90) % 2, np.arange(90) % 3 > 0], axis=1),
+    }
+    names = {kind: set(contestants(kind, y)) for kind, y in by_kind.items()}
+    assert set(get_strategy_names()) - set.union(*names.values()) == set(LEFT_OUT)
+    assert all({"random", RANDOM_AGAIN} <= of_kind for of_kind in names.values())
+    assert {"bald", "badge", "typiclust, then margin"} <= names["classes"]
+    assert {"igs", "lcmd", "typiclust, then igs"} <= names["numbers"]
+    assert "eer" not in contestants("classes", np.arange(90) % 30)
+
+
+def test_sets_of_scikit_learn(scripts):
+    from run import sizes
+    from sets import ALWAYS_THERE, SETS, Folders
+
+    for name in ALWAYS_THERE:
+        rows = SETS[name](Folders(Path("nowhere"), Path("nowhere")))
+        assert len(rows.X) == len(rows.y) == len(rows.groups)
+        assert rows.X.dtype == np.float32
+        n_pool = int(0.6 * len(rows.y))
+        for budget in ("low", "high"):
+            size = sizes(budget, n_pool, quick=False)
+            assert size["n_initial"] + size["n_queries"] * size["n_instances"] <= 0.51 * n_pool
+
+
+@pytest.mark.slow
+def test_quick(tmp_path):
+    command = [sys.executable, str(BENCHMARK / "run.py"), "--quick", "--store", str(tmp_path), "--data", "nowhere"]
+    path = os.pathsep.join([str(BENCHMARK.parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200, check=False)
+        assert done.returncode == 0, done.stderr
+    # the second time, all runs are in the store
+    assert "the rest takes about 0.00 hours" in done.stdout
+    assert "100%" in done.stderr
+    table = pd.read_csv(tmp_path / "results" / "sets.csv")
+    assert set(table["set"]) == {"digits", "diabetes"}
+    assert {"classes", "numbers"} == set(pd.read_csv(tmp_path / "results" / "strategies.csv")["kind"])
+    assert "random against random" in done.stdout
