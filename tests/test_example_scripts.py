@@ -34,10 +34,10 @@ def pictures(folder):
 def test_regression(example, tmp_path, capsys):
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(80, 3)), columns=["cement", "water", "age"])
-    noise = 0.3 * rng.normal(size=80)
-    table["compressive_strength"] = table["cement"] - table["water"] ** 2 + noise
+    noise = rng.normal(size=80)
+    table["compressive_strength"] = table["cement"] - table["water"] + noise
     table.to_csv(tmp_path / "mixtures.csv", index=False)
-    example("regression")(tmp_path / "mixtures.csv", strategies=("random", "gsx", "lcmd"), **SIZES)
+    example("regression")(tmp_path / "mixtures.csv", strategies=("random", "gsx", "lcmd"), **SIZES | {"n_initial": 25})
     printed = capsys.readouterr().out
     assert printed.count("root mean squared error by labels acquired") == 2
     assert pictures(tmp_path) == ["regression.png", "regression_gaussian_process.png"]

@@ -71,7 +71,8 @@ def has_several_labels(model: Any) -> bool | None:
     members = [has_several_labels(member) for member in iter_members(estimator)]
     if members:
         return members[0]
-    if hasattr(estimator, "multilabel_"):
+    # networks of skorch have it before a fit, when it tells nothing
+    if hasattr(estimator, "multilabel_") and getattr(estimator, "initialized_", True):
         return bool(estimator.multilabel_)
     # one array of classes for each output, no list of classes
     classes = getattr(estimator, "classes_", None)

@@ -31,6 +31,12 @@ def test_a_loop_acquires_rows_of_labels():
     assert again.labeled_indices_.tolist() == loop.labeled_indices_.tolist()
 
 
+@pytest.mark.parametrize("strategy", ["cvirs", "max_score"])
+def test_networks_of_torch_are_known_to_learn_several_labels(strategy):
+    network = NetClassifier(nn.Linear(X.shape[1], Y.shape[1]), max_epochs=1)
+    assert ActiveLearningClassifier(network, strategy, random_state=0, **SHORT).fit(X, Y).n_labels_[-1] == 24
+
+
 def test_strategies_are_compared_by_any_scorer_of_several_labels():
     test = {"X_test": X[60:], "y_test": Y[60:]}
     with warnings.catch_warnings():

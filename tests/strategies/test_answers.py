@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 
-from alkit import ActiveLearner, Committee, get_strategy
+from alkit import ActiveLearner, Committee, NetClassifier, get_strategy
 from alkit.strategies import class_balanced, scores, skorch_networks
 from alkit.strategies.answers import has_several_labels, positions_of_labels
 from tests.several import CLASSES_AT, PICTURES, PixelNet, ToldYesNo, X, Y, YesNo, scores_in_order
@@ -112,6 +112,7 @@ def test_what_tells_that_labels_are_several():
     perceptron = MLPClassifier((2,), solver="lbfgs", max_iter=5000, alpha=1.0, random_state=0)
     assert [has_several_labels(perceptron.fit(X, y)) for y in (Y, Y[:, :2].sum(1))] == [True, False]
     assert has_several_labels(LogisticRegression().fit(X, Y[:, 0])) is None
+    assert has_several_labels(NetClassifier(nn.Linear(2, 1))) is None
 
 
 def test_posterior_samples_of_labels():
