@@ -187,7 +187,7 @@ class CrowdLabels:
         if len(items) >= _GROWTH * self.n_predicted:
             self.n_predicted = len(items)
             # an estimator may refuse a part of the labels that takes all of them: people's labels then say it alone
-            with suppress(Exception):
+            with suppress(ValueError):
                 self._alternate(answers, take(X, rows[items]))
             return
         new = items[np.isnan(self.predicted[items, 0])]
