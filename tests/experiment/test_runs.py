@@ -38,10 +38,14 @@ def test_what_draws_from_global_generators_is_seeded_too():
     assert set(first_round) != set(second_round)
 
 
+def asks_in_vain(model, X_pool, n_instances=1):
+    raise TypeError("nothing to ask")
+
+
 def test_an_error_names_its_run():
-    with pytest.raises(TypeError) as caught:
-        compare(strategies=["bald"], n_jobs=2)
-    assert "GaussianNB, bald, " in caught.value.__notes__[0]
+    with pytest.raises(TypeError, match="nothing to ask") as caught:
+        compare(strategies=[asks_in_vain], n_jobs=2)
+    assert "GaussianNB, asks_in_vain, " in caught.value.__notes__[0]
 
 
 def test_warnings_of_all_runs_are_passed_on_once():
