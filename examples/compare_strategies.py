@@ -25,7 +25,7 @@ pd.set_option("display.width", 160, "display.max_columns", 20, "display.precisio
 # %% tags=["parameters"]
 DATA = "fashion"
 STRATEGIES = ["random", "margin", "bald"]
-N_SEEDS, N_INITIAL, N_INSTANCES, N_QUERIES, MAX_EPOCHS = 5, 2000, 100, 20, 20
+N_SEEDS, N_INITIAL, N_INSTANCES, N_QUERIES, MAX_EPOCHS = 5, 2000, 100, 20, None
 
 
 # %%
@@ -39,8 +39,7 @@ class ConvNet(nn.Sequential):
 
 rows = pictures(DATA)
 n_rows = len(rows["X"])  # of which handwritten digits are 1,078
-# thousands of labels make enough steps of 20 epochs, and learn as well from larger batches, which cost less
-network = NetClassifier(ConvNet, lr=0.002, max_epochs=MAX_EPOCHS, batch_size=64)
+network = NetClassifier(ConvNet, lr=0.002, max_epochs=MAX_EPOCHS)
 comparison = compare_strategies(
     network,
     **rows,
@@ -64,8 +63,8 @@ summary = comparison.summary()
 print(summary[["area", "area_std", "gain", "gain_low", "gain_high", "p_value"]])
 
 # %% [markdown]
-# `saved` is the share of labels a strategy did without on its way to what random picks reach at the end; NaN: it did
-# not get there.
+# `saved` is the share of labels a strategy did without on its way to what random picks reach at the end; it is
+# negative for one that needs more labels than they do.
 
 # %%
 print(summary[["final", "labels_to_target", "reached", "saved", "saved_low", "saved_high"]])
