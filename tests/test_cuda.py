@@ -62,6 +62,7 @@ TARGETS = {
     "several labels": np.stack([y == 0, y == 1, y == 2], 1).astype(int),
     "numbers": NUMBERS,
     "ensemble of numbers": NUMBERS,
+    "laplace of numbers": NUMBERS,
 }
 
 

@@ -15,7 +15,8 @@ from alkit.experiment.comparison import Comparison
 from alkit.experiment.loop import simulated
 from alkit.experiment.runs import Round, play, seeded
 from alkit.experiment.scorers import named_scorers
-from alkit.experiment.splits import Data, data_of, splits_of
+from alkit.experiment.simulated_loop import SimulatedLoop
+from alkit.experiment.splits import Data, Split, data_of, splits_of
 from alkit.labels import as_labels
 from alkit.rows import Rows
 from alkit.strategies import Strategy, as_strategy, get_strategy
@@ -139,23 +140,21 @@ def compare_strategies(
     rng = generator(random_state)
     y = as_labels(y)
     _check_test_set(X_test, y_test, cv, groups)
-    splits = []
+    splits: list[Split] = []
     if cv is None:
         data = [Data(X, y, X_test, as_labels(y_test))]
     else:
         y = np.asarray(y)
-        stratify = np.ndim(y) == 1 and not any(map(predicts_numbers, estimators.values()))
-        splits = splits_of(cv, X, y, groups, draw_seed(rng), stratify)
+        are_classes = np.ndim(y) == 1 and not any(map(predicts_numbers, estimators.values()))
+        splits = splits_of(cv, X, y, groups, draw_seed(rng), stratify=are_classes)
         data = data_of(X, y, splits)
     seeds = tuple(draw_seed(rng) for _ in range(n_seeds))
     labels = [(model, name, seed) for model in estimators for name in entries for seed in range(n_seeds)]
     sizes = {"n_initial": n_initial, "n_instances": n_instances, "n_queries": n_queries}
-    loops = []
-    for model, name, seed in labels:
-        start, strategy = _start_and_strategy(entries[name], initial)
-        of_seed = seeded(estimators[model], seeds[seed])
-        how = {"initial": start, "stopping": stopping, "random_state": seeds[seed]}
-        loops.append(simulated(of_seed, strategy, **sizes, **how))
+    loops = [
+        _loop(estimators[model], entries[name], initial, seeds[seed], stopping=stopping, **sizes)
+        for model, name, seed in labels
+    ]
     # one seed stands for all
     for loop in loops[::n_seeds]:
         loop.check_before_fit(y)
@@ -164,6 +163,12 @@ def compare_strategies(
     )
     scorers = named_scorers(scoring)
     return Comparison(runs, baseline, estimators, seeds, next(iter(scorers.values())), scorers, tuple(splits))
+
+
+def _loop(estimator: Any, entry: Any, initial: Any, seed: int, **settings: Any) -> SimulatedLoop:
+    """Return the loop of one run, with an estimator of its own."""
+    start, strategy = _start_and_strategy(entry, initial)
+    return simulated(seeded(estimator, seed), strategy, initial=start, random_state=seed, **settings)
 
 
 def _check_test_set(X_test: Rows, y_test: Any, cv: Any, groups: Any) -> None:

@@ -151,13 +151,16 @@ def _with_bar(
     progress: bool,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Pass on runs as they are finished, with a bar that says how many there are, and which strategies lead."""
-    results = dict(stored)
-    with tqdm(total=len(labels), initial=len(stored), desc="runs", disable=not progress) as bar:
-        for i, run in finished:
-            results[i] = run
-            bar.set_postfix_str(leaders({labels[k]: _as_run(labels[k], results[k]) for k in results}))
+    if not progress:
+        yield from finished
+        return
+    runs = {labels[i]: _as_run(labels[i], result) for i, result in stored.items()}
+    with tqdm(total=len(labels), initial=len(stored), desc="runs") as bar:
+        for i, result in finished:
+            runs[labels[i]] = _as_run(labels[i], result)
+            bar.set_postfix_str(leaders(runs))
             bar.update()
-            yield i, run
+            yield i, result
 
 
 def leaders(runs: Mapping[tuple[str, str, int], Run], n_best: int = 3) -> str:

@@ -134,9 +134,18 @@ class LaplaceEstimator(MetaEstimatorMixin):
         return self.estimator_, X
 
     def _sampled(
-        self, X: Rows, n_samples: int, random_state: Any, transform: Callable[[Tensor], Tensor], to: Device
+        self,
+        X: Rows,
+        transform: Callable[[Tensor], Tensor],
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
+        to: Device = None,
     ) -> Tensor:
-        """Return what becomes of the outputs (B, K, C) of each batch under draws of the last layer's weights."""
+        """Return what becomes of the outputs (n, K, C) under draws of the last layer's weights, the same for all rows.
+
+        So `consistent` changes nothing.
+        """
         net, X = self._net(X)
         if n_samples < 1:
             raise ValueError(f"n_samples is {n_samples}, but at least 1 posterior sample must be drawn")
@@ -150,6 +159,11 @@ class LaplaceEstimator(MetaEstimatorMixin):
 
         with net.scoring():
             return net.gather(n_rows(X), of_last_layer(net, X, samples), to)
+
+    def _variance(self, embedding_N_D: Tensor) -> Tensor:
+        """Return the variance of each output, (N, D) -> (N, C), in float64."""
+        embedding_N_D = embedding_N_D.double()
+        return self.posterior_.like(embedding_N_D).variance(embedding_N_D)
 
     def embed(self, X: Rows) -> np.ndarray:
         """Return the embedding of each row, see :meth:`alkit.NetClassifier.embed`.
@@ -189,6 +203,23 @@ def of_last_layer(net: Any, X: Rows, compute: Callable[[Tensor, LinearCall], T])
         return compute(embedding_N_D, call)
 
     return net.outputs(X, run)
+
+
+def weighted_batches(net: Any, X: Rows, weights_N: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, LinearCall]]:
+    """Yield for each batch which rows it has, their weights (B, 1), and inputs (B, D) and call of the last layer."""
+    start = 0
+    for embedding_N_D, call in of_last_layer(net, X, lambda *of_batch: of_batch):
+        embedding_N_D = embedding_N_D.double()
+        rows = slice(start, start + len(embedding_N_D))
+        start = rows.stop
+        yield rows, weights_N[rows, None].to(embedding_N_D), embedding_N_D, call
+
+
+def eigen(matrix_D_D: Tensor) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues (D,) and basis (D, D) of a sum of squares, whose eigenvalues are never below zero."""
+    eigen_D, basis_D_D = torch.linalg.eigh(matrix_D_D)
+    # what rounding leaves below zero is zero
+    return eigen_D.clamp_min(0), basis_D_D
 
 
 def weights_of_rows(sample_weight: Any, n: int) -> Tensor:

@@ -294,8 +294,7 @@ class EnsembleRegressor(RegressorMixin, DeepEnsemble):
         -------
         ndarray of shape (n, K) or (n, K, n_outputs)
         """
-        check_is_fitted(self)
-        return np.stack([member.predict(X) for member in self.estimators_], axis=1)
+        return self._sample_y_tensor(X).cpu().numpy()
 
     def _sample_y_tensor(
         self, X: Rows, n_samples: int | None = None, random_state: Any = None, consistent: bool | None = None

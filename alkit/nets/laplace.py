@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
@@ -16,9 +15,11 @@ from alkit.nets._laplace import (
     LOG_PRIOR_BOUNDS,
     KroneckerPosterior,
     LaplaceEstimator,
+    eigen,
     last_layer_weights,
     log_evidence,
     of_last_layer,
+    weighted_batches,
     weights_of_rows,
 )
 from alkit.nets.classifier import NetClassifier
@@ -104,10 +105,9 @@ class LaplaceClassifier(LaplaceEstimator, ClassifierMixin, BaseEstimator):
     def _fit_posterior(self, net: Any, X: Rows, weights_N: Tensor) -> KroneckerPosterior:
         """Sum up the two factors of the curvature over rows, and choose the prior."""
         mean_C_D, inputs_D_D, outputs_C_C = _factors(net, X, weights_N)
-        eigen_D, basis_D_D = torch.linalg.eigh(inputs_D_D)
-        eigen_C, basis_C_C = torch.linalg.eigh(outputs_C_C / weights_N.sum())
-        # Both factors are positive semi-definite; what rounding leaves below zero is zero.
-        curvature_C_D = (eigen_C.clamp_min(0)[:, None] * eigen_D.clamp_min(0)).contiguous()
+        eigen_D, basis_D_D = eigen(inputs_D_D)
+        eigen_C, basis_C_C = eigen(outputs_C_C / weights_N.sum())
+        curvature_C_D = (eigen_C[:, None] * eigen_D).contiguous()
         prior: Any = self.prior_precision
         if prior == "evidence":
             prior = _prior_of_most_evidence(mean_C_D, curvature_C_D)
@@ -136,16 +136,9 @@ class LaplaceClassifier(LaplaceEstimator, ClassifierMixin, BaseEstimator):
         """
         return self._sample_proba_tensor(X, n_samples, random_state, to="cpu").numpy()
 
-    def _sample_proba_tensor(
-        self,
-        X: Rows,
-        n_samples: int = 20,
-        random_state: Any = None,
-        consistent: bool | None = None,
-        to: Device = None,
-    ) -> Tensor:
+    def _sample_proba_tensor(self, X: Rows, *args: Any, **kwargs: Any) -> Tensor:
         net, _ = self._net(X)
-        return self._sampled(X, n_samples, random_state, net.task_.proba, to)
+        return self._sampled(X, net.task_.proba, *args, **kwargs)
 
     def predict_proba(self, X: Rows) -> np.ndarray:
         """Return class probabilities, averaged over the posterior by the probit approximation (MacKay 1992).
@@ -165,9 +158,7 @@ class LaplaceClassifier(LaplaceEstimator, ClassifierMixin, BaseEstimator):
         net, X = self._net(X)
 
         def averages(embedding_N_D: Tensor, call: LinearCall) -> Tensor:
-            embedding_N_D = embedding_N_D.double()
-            posterior = self.posterior_.like(embedding_N_D)
-            variance_N_C = posterior.variance(embedding_N_D)
+            variance_N_C = self._variance(embedding_N_D)
             return net.task_.proba(call.output / (1 + math.pi / 8 * variance_N_C).sqrt())
 
         with net.scoring():
@@ -196,13 +187,9 @@ def _factors(net: Any, X: Rows, weights_N: Tensor) -> tuple[Tensor, Tensor, Tens
     """
     inputs_D_D: Any = 0
     outputs_C_C: Any = 0
-    start = 0
     with net.scoring():
-        for embedding_N_D, call in of_last_layer(net, X, lambda *of_batch: of_batch):
-            embedding_N_D = embedding_N_D.double()
+        for _, weights_N_1, embedding_N_D, call in weighted_batches(net, X, weights_N):
             proba_N_C = net.task_.proba(call.output.double())
-            weights_N_1 = weights_N[start : start + len(proba_N_C), None].to(proba_N_C)
-            start += len(proba_N_C)
             inputs_D_D = inputs_D_D + embedding_N_D.t() @ (weights_N_1 * embedding_N_D)
             weighted_N_C = weights_N_1 * proba_N_C
             if net.multilabel_:

@@ -15,9 +15,11 @@ from alkit.nets._laplace import (
     LOG_PRIOR_BOUNDS,
     KroneckerPosterior,
     LaplaceEstimator,
+    eigen,
     last_layer_weights,
     log_evidence,
     of_last_layer,
+    weighted_batches,
     weights_of_rows,
 )
 from alkit.nets.embedding import LinearCall
@@ -103,9 +105,7 @@ class LaplaceRegressor(LaplaceEstimator, RegressorMixin, BaseEstimator):
         """Sum up squared inputs and squared errors over rows, and choose the prior and the noise."""
         targets_N_O = net.encoded(net.checked_targets(y, n_rows(X))).double()
         mean_O_D, inputs_D_D, errors_O = _squares(net, X, targets_N_O, weights_N)
-        eigen_D, basis_D_D = torch.linalg.eigh(inputs_D_D)
-        # A sum of squares is positive semi-definite; what rounding leaves below zero is zero.
-        eigen_D = eigen_D.clamp_min(0)
+        eigen_D, basis_D_D = eigen(inputs_D_D)
         prior: Any = self.prior_precision
         found = _prior_and_noise(mean_O_D, eigen_D, errors_O, float(weights_N.sum()), prior)
         self.prior_precision_, noise_O = found
@@ -135,18 +135,19 @@ class LaplaceRegressor(LaplaceEstimator, RegressorMixin, BaseEstimator):
 
     def _predict_tensor(self, X: Rows, return_std: bool = False, to: Device = None) -> Any:
         net, X = self._net(X)
-        predicted = net._predict_tensor(X, to=to)
         if not return_std:
-            return predicted
+            return net._predict_tensor(X, to=to)
+        transform = net._get_predict_nonlinearity()
 
-        def variances(embedding_N_D: Tensor, call: LinearCall) -> Tensor:
-            embedding_N_D = embedding_N_D.double()
-            return self.posterior_.like(embedding_N_D).variance(embedding_N_D)
+        def with_variances(embedding_N_D: Tensor, call: LinearCall) -> Tensor:
+            outputs_N_O = transform(call.output)
+            return torch.stack([outputs_N_O, self._variance(embedding_N_D).to(outputs_N_O)], 1)
 
         with net.scoring():
-            variance_N_O = net.gather(n_rows(X), of_last_layer(net, X, variances), to).to(predicted.dtype)
-        scale_O = torch.as_tensor(net.scale_.std).to(variance_N_O)
-        return predicted, (variance_N_O.sqrt() * scale_O).reshape(predicted.shape)
+            outputs_N_O, variance_N_O = net.gather(n_rows(X), of_last_layer(net, X, with_variances), to).unbind(1)
+        predicted = net._restored(outputs_N_O)
+        spread_N_O = variance_N_O.to(predicted.dtype).sqrt()
+        return predicted, (spread_N_O * torch.as_tensor(net.scale_.std).to(spread_N_O)).reshape(predicted.shape)
 
     def sample_y(
         self, X: Rows, n_samples: int = 20, random_state: Any = None, consistent: bool | None = None
@@ -164,29 +165,17 @@ class LaplaceRegressor(LaplaceEstimator, RegressorMixin, BaseEstimator):
         """
         return self._sample_y_tensor(X, n_samples, random_state, to="cpu").numpy()
 
-    def _sample_y_tensor(
-        self,
-        X: Rows,
-        n_samples: int = 20,
-        random_state: Any = None,
-        consistent: bool | None = None,
-        to: Device = None,
-    ) -> Tensor:
+    def _sample_y_tensor(self, X: Rows, *args: Any, **kwargs: Any) -> Tensor:
         net, _ = self._net(X)
-        return net._restored(self._sampled(X, n_samples, random_state, lambda outputs: outputs, to), axes=2)
+        return net._restored(self._sampled(X, lambda outputs: outputs, *args, **kwargs), axes=2)
 
 
 def _squares(net: Any, X: Rows, targets_N_O: Tensor, weights_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the last layer's weights (O, D), and sums over rows: squared inputs (D, D), squared errors (O,)."""
     inputs_D_D: Any = 0
     errors_O: Any = 0
-    start = 0
     with net.scoring():
-        for embedding_N_D, call in of_last_layer(net, X, lambda *of_batch: of_batch):
-            embedding_N_D = embedding_N_D.double()
-            rows = slice(start, start + len(embedding_N_D))
-            weights_N_1 = weights_N[rows, None].to(embedding_N_D)
-            start += len(embedding_N_D)
+        for rows, weights_N_1, embedding_N_D, call in weighted_batches(net, X, weights_N):
             inputs_D_D = inputs_D_D + embedding_N_D.t() @ (weights_N_1 * embedding_N_D)
             residuals_N_O = targets_N_O[rows].to(embedding_N_D) - call.output.double()
             errors_O = errors_O + (weights_N_1 * residuals_N_O**2).sum(0)

@@ -200,16 +200,9 @@ class DropoutMLPClassifier(ClassifierMixin, DropoutMLPEstimator):
         net, X = self.network_for(X)
         return net.sample_proba(X, n_samples, random_state, consistent)
 
-    def _sample_proba_tensor(
-        self,
-        X: Rows,
-        n_samples: int = 20,
-        random_state: Any = None,
-        consistent: bool | None = None,
-        to: Device = None,
-    ) -> torch.Tensor:
+    def _sample_proba_tensor(self, X: Rows, *args: Any, **kwargs: Any) -> torch.Tensor:
         net, X = self.network_for(X)
-        return net._sample_proba_tensor(X, n_samples, random_state, consistent, to)
+        return net._sample_proba_tensor(X, *args, **kwargs)
 
 
 class DropoutMLPRegressor(RegressorMixin, DropoutMLPEstimator):
@@ -343,13 +336,6 @@ class DropoutMLPRegressor(RegressorMixin, DropoutMLPEstimator):
         net, X = self.network_for(X)
         return net.sample_y(X, n_samples, random_state, consistent)
 
-    def _sample_y_tensor(
-        self,
-        X: Rows,
-        n_samples: int = 20,
-        random_state: Any = None,
-        consistent: bool | None = None,
-        to: Device = None,
-    ) -> torch.Tensor:
+    def _sample_y_tensor(self, X: Rows, *args: Any, **kwargs: Any) -> torch.Tensor:
         net, X = self.network_for(X)
-        return net._sample_y_tensor(X, n_samples, random_state, consistent, to)
+        return net._sample_y_tensor(X, *args, **kwargs)

@@ -189,7 +189,7 @@ class NetRegressor(TrainingNet, skorch.NeuralNetRegressor):
         if not return_std:
             return predicted
         # of scaled outputs: rounding of a large mean is no spread
-        samples = self._sampled(X, transform, _STD_DRAWS, _STD_SEED, None, to)
+        samples = self._sampled(X, transform, _STD_DRAWS, _STD_SEED, to=to)
         spread = samples.double().reshape(len(predicted), _STD_DRAWS, -1).std(1, correction=0)
         return predicted, (spread * torch.from_numpy(self.scale_.std).to(spread)).reshape(predicted.shape)
 
@@ -214,16 +214,8 @@ class NetRegressor(TrainingNet, skorch.NeuralNetRegressor):
         """
         return self._sample_y_tensor(X, n_samples, random_state, consistent, to="cpu").numpy()
 
-    def _sample_y_tensor(
-        self,
-        X: Rows,
-        n_samples: int = 20,
-        random_state: Any = None,
-        consistent: bool | None = None,
-        to: Device = None,
-    ) -> torch.Tensor:
-        transform = self._get_predict_nonlinearity()
-        return self._restored(self._sampled(X, transform, n_samples, random_state, consistent, to), axes=2)
+    def _sample_y_tensor(self, X: Rows, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return self._restored(self._sampled(X, self._get_predict_nonlinearity(), *args, **kwargs), axes=2)
 
     def _restored(self, outputs: torch.Tensor, axes: int = 1) -> torch.Tensor:
         """Return outputs, whose first axes are not those of y, in the units and the shape of y."""

@@ -88,7 +88,7 @@ def _sample_proba(estimator: Any, draws: Draws) -> tuple[str, Callable[[Rows], A
     if not hasattr(estimator, "sample_proba"):
         return None
     method = tensor_method(estimator, "sample_proba")
-    shared = {"consistent": True} if draws.joint and takes(method, "consistent") else {}
+    shared = {"consistent": True} if draws.joint and takes(estimator.sample_proba, "consistent") else {}
     return "sample_proba", partial(method, n_samples=draws.n_samples, random_state=draws.seed, **shared)
 
 

@@ -155,24 +155,16 @@ class ScoringNet(ReadingNet):
         """
         return self._sample_proba_tensor(X, n_samples, random_state, consistent, to="cpu").numpy()
 
-    def _sample_proba_tensor(
-        self,
-        X: Rows,
-        n_samples: int = 20,
-        random_state: Any = None,
-        consistent: bool | None = None,
-        to: Device = None,
-    ) -> torch.Tensor:
-        nonlinearity = self._get_predict_nonlinearity()
-        return self._sampled(X, nonlinearity, n_samples, random_state, consistent, to)
+    def _sample_proba_tensor(self, X: Rows, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return self._sampled(X, self._get_predict_nonlinearity(), *args, **kwargs)
 
     def _sampled(
         self,
         X: Rows,
         transform: Callable[[Any], Any],
-        n_samples: int,
-        random_state: Any,
-        consistent: bool | None,
+        n_samples: int = 20,
+        random_state: Any = None,
+        consistent: bool | None = None,
         to: Device = None,
     ) -> torch.Tensor:
         """Return what becomes of the network's outputs (n, K, ...) under draws of its dropout."""
