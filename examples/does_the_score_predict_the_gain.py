@@ -28,7 +28,7 @@ pd.set_option("display.width", 160, "display.max_columns", 20, "display.precisio
 
 # %% tags=["parameters"]
 DATA, GLOSSES = "fashion", "/usr/share/wordnet"
-N_TRAIN, N_POOL, N_GROUPS, N_SEEDS, MAX_EPOCHS, N_TEXTS = 2000, 10_000, 100, 5, 20, 22_000
+N_TRAIN, N_POOL, N_GROUPS, N_SEEDS, MAX_EPOCHS, N_TEXTS = 2000, 10_000, 100, 5, None, 22_000
 SCORES = ["margin", "entropy", "ideal_loss", "learning_loss"]
 SIZES = {"n_train": N_TRAIN, "n_pool": N_POOL, "n_groups": N_GROUPS, "n_seeds": N_SEEDS, "n_jobs": 2}
 
@@ -54,7 +54,7 @@ def report(found):
 # ## Pictures
 
 # %%
-network = LearningLossClassifier(ConvNet, loss_layers=["1", "3"], lr=0.002, max_epochs=MAX_EPOCHS, batch_size=64)
+network = LearningLossClassifier(ConvNet, loss_layers=["1", "3"], lr=0.002, max_epochs=MAX_EPOCHS)
 rows = pictures(DATA)
 most = {name: len(rows["X"]) // share for name, share in {"n_train": 5, "n_pool": 2, "n_groups": 25}.items()}
 sizes = SIZES | {name: min(SIZES[name], size) for name, size in most.items()}  # digits are 1,078
@@ -79,7 +79,7 @@ found = glosses(GLOSSES)
 if found:
     texts, labels = found
     vectors = make_pipeline(TfidfVectorizer(min_df=2), TruncatedSVD(100, random_state=0), StandardScaler())
-    network = LearningLossClassifier(TextNet, loss_layers=["1", "4"], lr=0.002, max_epochs=MAX_EPOCHS, batch_size=64)
+    network = LearningLossClassifier(TextNet, loss_layers=["1", "4"], lr=0.002, max_epochs=MAX_EPOCHS)
     step = len(texts) // N_TEXTS
     on_texts = score_gain_correlation(make_pipeline(vectors, network), texts[::step], labels[::step], SCORES, **SIZES)
     report(on_texts)
