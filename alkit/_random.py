@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
@@ -38,6 +38,22 @@ def seed_estimator(estimator: Any, rng: np.random.Generator, *, every: bool = Fa
 
 def _is_random_state(key: str) -> bool:
     return key == "random_state" or key.endswith("__random_state")
+
+
+def seed_torch(seed: int, devices: Iterable[torch.device] = ()) -> None:
+    """Seed torch's global generators of the host and of some devices, and no others.
+
+    ``torch.manual_seed`` reaches every device there is. To each type that has not been used it leaves a note with a
+    stack trace, which costs more than the masks that are drawn.
+    """
+    torch.default_generator.manual_seed(seed)
+    for device in devices:
+        module = torch.get_device_module(device)
+        if hasattr(module, "default_generators"):
+            module.default_generators[device.index or 0].manual_seed(seed)
+        else:
+            # a type of which there is one device at most, such as mps
+            module.manual_seed(seed)
 
 
 def sampling_seed(random_state: Any) -> int:
@@ -124,9 +140,7 @@ def isolated_rng(device: str | torch.device = "cpu", seed: int | None = None) ->
         if seed is not None:
             random.seed(seed)
             np.random.seed(seed)  # noqa: NPY002
-            # torch.manual_seed would seed the generators of every other device, too, which are not put back
-            seed_torch = torch.default_generator.manual_seed if kind == "cpu" else torch.manual_seed
-            seed_torch(seed)
+            seed_torch(seed, [torch.device(*key) for key in found.of_devices])
         yield
     finally:
         _leave(found)

@@ -120,12 +120,19 @@ def test_samples_of_the_zoo_are_those_of_a_cpu(name):
         torch.testing.assert_close(samples.cpu(), expected, rtol=1e-2, atol=1e-3)
 
 
+def may_have_own_masks(estimator):
+    """Whether each row has masks of its own on a GPU, unless asked for others: passes have little in common."""
+    return isinstance(estimator, MultimodalClassifier)
+
+
 @pytest.mark.parametrize("method", ["predict_proba", "sample_proba", "embed", "sample_y"])
 def test_answers_are_arrays(pair, method):
     if not hasattr(pair[0], method):
         pytest.skip("it has no such method")
-    arguments = (5, 0) if method.startswith("sample") else ()
-    on_cpu, answer = (getattr(estimator, method)(X, *arguments) for estimator in pair)
+    arguments = {"n_samples": 5, "random_state": 0} if method.startswith("sample") else {}
+    if method == "sample_proba" and may_have_own_masks(pair[0]):
+        arguments["consistent"] = True
+    on_cpu, answer = (getattr(estimator, method)(X, **arguments) for estimator in pair)
     assert isinstance(answer, np.ndarray)
     np.testing.assert_allclose(answer, on_cpu, rtol=1e-2, atol=1e-3)
 
@@ -139,9 +146,38 @@ def test_picks_are_those_of_a_cpu(pair, strategy, request):
     except TypeError as error:
         assert "does not have" in str(error)  # noqa: PT017 - what a model lacks is said elsewhere
         return
-    # scores that differ by rounding may change places
-    assert len(set(on_cpu.indices) & set(on_gpu.indices)) >= 6
+    are_joint = "samples" in strategy.pick_needs or "target_samples" in strategy.needs
+    if may_have_own_masks(pair[0]) and {"samples", "votes"} & {*strategy.needs} and not are_joint:
+        assert len(set(on_gpu.indices)) == 7
+        return
     np.testing.assert_allclose(np.sort(on_gpu.scores), np.sort(on_cpu.scores), rtol=1e-2, atol=1e-3)
+    # scores that differ by rounding may change places, and any of those that are equal to the lowest may be picked
+    picked = dict(zip(on_cpu.indices, on_cpu.scores, strict=True)) | dict(
+        zip(on_gpu.indices, on_gpu.scores, strict=True)
+    )
+    on_one_side = set(on_cpu.indices) ^ set(on_gpu.indices)
+    are_lowest = all(picked[row] <= min(on_cpu.scores) + 1e-3 for row in on_one_side)
+    assert are_lowest or len(on_one_side) <= 2
+
+
+def test_rows_of_deep_convolutions_share_masks():
+    # cuDNN computes few rows by other kernels than many, in TF32, which adds up over layers
+    torch.manual_seed(0)
+    layers = [part for _ in range(16) for part in (nn.Conv2d(32, 32, 3, padding=1), nn.ReLU())]
+    head = nn.Flatten(), nn.Dropout(), nn.Linear(32 * 64, 10)
+    module = nn.Sequential(nn.Conv2d(3, 32, 1), *layers, *head).cuda()
+    with DropoutSampler(module, 4, consistent=True) as sampler:
+        sampler(torch.randn(500, 3, 8, 8, device="cuda"))
+    assert sampler.consistent_
+
+
+def test_seeds_reach_no_other_kind_of_device():
+    module = nn.Sequential(nn.Dropout(), nn.Linear(8, 2)).cuda()
+    # calls that wait until such a device is used
+    queued = len(torch.xpu._queued_calls)
+    with DropoutSampler(module, 4) as sampler:
+        sampler(torch.randn(5, 8, device="cuda"))
+    assert len(torch.xpu._queued_calls) == queued
 
 
 def test_a_query_leaves_nothing_on_the_gpu():

@@ -5,7 +5,7 @@ the batch, its size or its order. So a pool that is scored in chunks meets the s
 shared is drawn on the host, wherever the network is, so that it meets the same K networks on a GPU too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from hashlib import blake2b
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
+from alkit._random import seed_torch
 from alkit.nets.mc_dropout.layouts import Layout, Layouts, NoRowAxisError
 from alkit.nets.mc_dropout.masks import SharedMask
 
@@ -51,8 +52,8 @@ def is_draw(func: OpOverload, args: tuple, kwargs: dict) -> bool:
 class Draws:
     """The random numbers of a pass, shared by the rows as `layouts` say, or each row's own if they are None."""
 
-    def __init__(self, seed: int, seed_generators: Callable[[int], Any] = torch.default_generator.manual_seed):
-        self.seed, self._seed_generators = seed, seed_generators
+    def __init__(self, seed: int, devices: Sequence[torch.device] = ()):
+        self.seed, self._devices = seed, devices
         self._cache: dict[tuple, Tensor] = {}
         self._cached_bytes = 0
 
@@ -68,7 +69,7 @@ class Draws:
         # A hash, so that (seed 0, sample 1) and (seed 1, sample 0) have nothing in common, nor have neighbouring seeds.
         # Not Python's own, which is not promised to be the same in every version. 7 bytes: torch takes 63 bits.
         digest = blake2b(repr((self.seed, *numbers)).encode(), digest_size=7).digest()
-        self._seed_generators(int.from_bytes(digest))
+        seed_torch(int.from_bytes(digest), self._devices)
 
     def draw(self, func: OpOverload, args: tuple, kwargs: dict, blank: bool = False) -> Any:
         """Run an op that draws; a `blank` operand holds no values yet and may stand for its mask."""

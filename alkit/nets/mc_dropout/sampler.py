@@ -106,9 +106,7 @@ class DropoutSampler:
         set_dropout_modes(self.module)
         self._devices = devices = accelerators(self.module)
         self._forked = fork_arguments(devices)
-        # Each draw seeds anew. `torch.manual_seed` does it for all devices, which takes longer than for the CPU alone.
-        draws = Draws(self.seed, torch.manual_seed) if devices else Draws(self.seed)
-        self._passes = Passes(self.module, draws, on_device=bool(devices))
+        self._passes = Passes(self.module, Draws(self.seed, devices), on_device=bool(devices))
         return self
 
     def __exit__(self, *exception: object) -> None:

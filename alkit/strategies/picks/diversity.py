@@ -105,7 +105,8 @@ def farthest_first(
         indices[t] = i
         scores.append(nearest[i].clone())
         torch.minimum(nearest, distance_to_row(i), out=nearest)
-        nearest[i] = -torch.inf
+        # not by an assignment, which would wait for a GPU
+        nearest[i].fill_(-torch.inf)
     return Picks(indices, read_numbers(scores))
 
 
@@ -161,20 +162,13 @@ def badge(proba: Tensor, embedding: Tensor, *, k: int, rng: np.random.Generator)
     # the squared length of an outer product is the product of the squared lengths
     squares = error.square().sum(1) * embedding.square().sum(1)
     nearest = squares
-    left = torch.ones_like(squares)
     indices, scores = np.empty(k, np.intp), []
     for t in range(k):
-        if t == 0:
-            i = seeded_argmax(squares, rng)
-        elif nearest.any():
-            i = draw_by_weight(nearest, rng)
-        else:
-            i = draw_by_weight(left, rng)
+        i = seeded_argmax(squares, rng) if t == 0 else draw_by_weight(nearest, rng, indices[:t])
         indices[t] = i
         scores.append(nearest[i].clone())
         distance = _squared_gradient_distance(error, embedding, squares, i)
         nearest = distance if t == 0 else torch.minimum(nearest, distance)
-        left[i] = 0
     return Picks(indices, scale**2 * read_numbers(scores))
 
 
@@ -292,7 +286,11 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
     distance = scale - 2 * (error @ error[i]) * (embedding @ embedding[i])
     # A small difference of large numbers has few digits left. There, the distance is expanded in the differences of
     # the factors instead, which are exact, and exactly zero for duplicates.
-    close = (distance <= 0.01 * scale).nonzero()[:, 0]
+    is_close = distance <= 0.01 * scale
+    distance[i].zero_()
+    if is_close.sum() <= 1:
+        return distance.clamp_min_(0)
+    close = is_close.nonzero()[:, 0]
     e, d_e = error[i], error[close] - error[i]
     h, d_h = embedding[close], embedding[close] - embedding[i]
     of_errors = d_e.square().sum(1) * h.square().sum(1)
@@ -302,9 +300,22 @@ def _squared_gradient_distance(error: Tensor, embedding: Tensor, squares: Tensor
     return distance.clamp_min_(0)
 
 
-def draw_by_weight(weights: Tensor, rng: np.random.Generator) -> int:
-    """Draw a position with probability proportional to its weight, never one of weight zero."""
+def draw_by_weight(weights: Tensor, rng: np.random.Generator, drawn: np.ndarray) -> int:
+    """Draw a position with probability proportional to its weight, never one of weight zero.
+
+    Where all weights are zero, those not yet drawn are as probable as each other.
+    """
+    share = rng.random()
+    position = _position_of_share(weights, share)
+    if position < len(weights):
+        return position
+    left = torch.ones_like(weights)
+    left[torch.from_numpy(drawn)] = 0
+    return _position_of_share(left, share)
+
+
+def _position_of_share(weights: Tensor, share: float) -> int:
+    """Where the cumulative weights exceed a share of their sum; n where all are zero."""
     cumulative = weights.cumsum(0, dtype=torch.float64)
-    drawn = rng.random() * cumulative[-1:]
     # to the right of equal sums, which passes over weights of zero
-    return int(torch.searchsorted(cumulative, drawn, right=True))
+    return int(torch.searchsorted(cumulative, share * cumulative[-1:], right=True))

@@ -65,8 +65,7 @@ def falcun(proba: Tensor, *, k: int, rng: np.random.Generator, gamma: float = 10
     indices, scores = np.empty(k, np.intp), []
     for t in range(k):
         relevance = uncertainty + diversity
-        weights = relevance.pow(gamma) * left
-        i = draw_by_weight(weights if weights.any() else left, rng)
+        i = draw_by_weight(relevance.pow(gamma) * left, rng, indices[:t])
         indices[t] = i
         scores.append(relevance[i])
         left[i] = 0

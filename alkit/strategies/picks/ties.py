@@ -17,6 +17,7 @@ larger than memory.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -34,8 +35,15 @@ def largest(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
 
 def seeded_argmax(values: Tensor, rng: np.random.Generator) -> int:
     """Position of the largest value, one of them at random where several are equal."""
-    ties = (values == values.max()).nonzero()[:, 0].cpu()
-    return int(ties[rng.integers(len(ties))])
+    first = values.argmax()
+    are_largest = values == values.take(first)
+    # Both are read at once, as that waits for the device (so would an index, where `take` does not). Which rows are
+    # equal is read only where several are.
+    position, n_largest = torch.stack([first, are_largest.sum()]).tolist()
+    if n_largest == 1:
+        return position
+    ties = are_largest.nonzero()[:, 0].cpu()
+    return int(ties[rng.integers(n_largest)])
 
 
 def largest_key(tied: np.ndarray, keys: np.ndarray) -> int:

@@ -77,7 +77,7 @@ def test_the_weights_are_those_of_scikit_activeml(monkeypatch):
     # our loop, with the rows that they drew
     drawn, weights = iter(theirs), []
 
-    def draw(values, _):
+    def draw(values, *_):
         weights.append(values.numpy() / values.sum().item())
         return int(next(drawn))
 
