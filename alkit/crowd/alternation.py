@@ -12,10 +12,11 @@ from alkit.crowd.soft_labels import out_of_fold_proba
 from alkit.rows import Rows
 
 INNER_ITERATIONS = 50  # of confusion matrices, between two fits of the estimator, which cost far more
+_PATIENCE = 3  # rounds that may explain answers no better than the best one did
 
 
 class Alternation(NamedTuple):
-    """Where fits and estimates ended.
+    """The round of fits and estimates that explains answers best.
 
     Attributes
     ----------
@@ -35,6 +36,10 @@ def alternate(
     estimator: Any, X: Rows, answers: Answers, start_N_C: np.ndarray, folds_N: np.ndarray, max_iter: int, tol: float
 ) -> Alternation:
     """Fit an estimator on probable labels, and estimate labels and people with what it predicts, in turn.
+
+    With few answers the two may agree more and more on wrong labels, and find that people are wrong: then answers, each
+    weighed by the person's others and by what other rows taught the estimator, become less probable. So the round is
+    kept in which they are most probable.
 
     Parameters
     ----------
@@ -57,12 +62,15 @@ def alternate(
     Alternation
     """
     found = estimate_truth(answers, start_N_C, max_iter=INNER_ITERATIONS)
-    n_iter, moved = 0, np.inf
-    while moved >= tol and n_iter < max_iter:
+    rounds: list[Alternation] = []
+    best, moved = 0, np.inf
+    while moved >= tol and len(rounds) < min(max_iter, best + 1 + _PATIENCE):
         predicted_N_C = out_of_fold_proba(estimator, X, found.proba, answers.classes, folds_N)
         log_prior_N_C = trusted(predicted_N_C, answers, found.confusion)
         before = found.proba
         found = estimate_truth(answers, before, log_prior_N_C, max_iter=INNER_ITERATIONS)
         moved = np.abs(found.proba - before).sum(1).mean() / 2
-        n_iter += 1
-    return Alternation(found, predicted_N_C, n_iter)
+        rounds.append(Alternation(found, predicted_N_C, len(rounds) + 1))
+        if found.log_likelihood > rounds[best].estimate.log_likelihood:
+            best = len(rounds) - 1
+    return rounds[best]
