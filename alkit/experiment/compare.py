@@ -18,16 +18,20 @@ from alkit.experiment.scorers import named_scorers
 from alkit.experiment.simulated_loop import SimulatedLoop
 from alkit.experiment.splits import Data, Split, data_of, splits_of
 from alkit.labels import as_labels
+from alkit.learners import QueryStrategy
 from alkit.rows import Rows
 from alkit.strategies import Strategy, as_strategy, get_strategy
 from alkit.strategies.regressors import predicts_numbers
+
+# a strategy, or how to start and how to go on
+_Entry = QueryStrategy | tuple[Any, QueryStrategy]
 
 
 def compare_strategies(
     estimator: Any,
     X: Rows,
     y: Any,
-    strategies: Any,
+    strategies: Sequence[_Entry] | Mapping[str, _Entry],
     *,
     X_test: Rows = None,
     y_test: Any = None,
