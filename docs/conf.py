@@ -36,10 +36,12 @@ html_theme_options = {
     "show_prev_next": False,
     "footer_start": ["copyright"],
     "footer_end": [],
+    # a page that is one wide table has the room to itself
+    "secondary_sidebar_items": {"**": ["page-toc"], "guide/strategies": []},
 }
-html_sidebars = dict.fromkeys(
-    ("index", "architecture", "examples", "contributing", "glossary", "changelog", "citing", "security"), []
-)
+html_show_sourcelink = False
+_WITHOUT_SIDEBAR = "index architecture examples contributing glossary changelog citing security"
+html_sidebars: dict[str, list[str]] = {page: [] for page in _WITHOUT_SIDEBAR.split()}
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
