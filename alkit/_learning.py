@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
@@ -48,6 +48,12 @@ class Querying:
 
     query_strategy: Any
     _rng: np.random.Generator
+
+    if TYPE_CHECKING:
+        # they are modAL's, whose types name arrays and DataFrames alone
+        def predict(self, X: Rows, **kwargs: Any) -> Any: ...
+        def predict_proba(self, X: Rows, **kwargs: Any) -> Any: ...
+        def score(self, X: Rows, y: Any, **kwargs: Any) -> Any: ...
 
     @overload
     def query(

@@ -42,7 +42,7 @@ def compare_strategies(
     n_instances: int = 10,
     n_queries: int = 20,
     initial: str | Strategy | Sequence[int] = "random",
-    scoring: str | Callable | Sequence[str] | Mapping[str, Any] | None = None,
+    scoring: str | Callable[..., Any] | Sequence[str] | Mapping[str, Any] | None = None,
     stopping: Any = None,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
