@@ -1,9 +1,11 @@
-"""Pages: pictures are there and described, links lead somewhere, figures name their commands' scripts."""
+"""Pages: pictures are there and described, links lead somewhere, scripts that are named exist."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 PAGES = [path for path in sorted(ROOT.rglob("*.md")) if not {"_build", "generated"} & set(path.parts)]
@@ -50,3 +52,14 @@ def test_links_inside_lead_somewhere(page):
 def test_scripts_that_are_named_are_there(page):
     for path in NAMED.findall(without_code(page)):
         assert (ROOT / path).is_file(), path
+
+
+def test_the_picture_of_masks_shows_what_its_caption_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    script = runpy.run_path(str(ROOT / "docs" / "pictures" / "mc_dropout.py"))
+    net, rows = torch.nn.Sequential(torch.nn.Dropout(0.5)), torch.ones(6, 10)
+    by_torch, by_alkit = script["masks_by_torch"](net, rows), script["masks_by_alkit"](net, rows)
+    assert (by_alkit == by_alkit[:1]).all()
+    assert not (by_torch == by_torch[:1]).all()
+    script["main"](tmp_path / "masks.svg")
+    assert "sample k is one network" in (tmp_path / "masks.svg").read_text()

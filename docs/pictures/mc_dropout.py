@@ -33,7 +33,7 @@ def masks_by_alkit(net, rows):
 def draw(axes, kept, title, note):
     """Draw one matrix of rows and units per sample; dropped units are left white."""
     for k, ax in enumerate(axes):
-        ax.imshow(kept[:, k], cmap=ListedColormap(["white", "#3a7ca5"]), vmin=0, vmax=1, aspect="equal")
+        ax.imshow(kept[:, k].numpy(), cmap=ListedColormap(["white", "#3a7ca5"]), vmin=0, vmax=1, aspect="equal")
         ax.set_xticks([x - 0.5 for x in range(1, N_UNITS)], minor=True)
         ax.set_yticks([y - 0.5 for y in range(1, N_ROWS)], minor=True)
         ax.grid(which="minor", color="#9aa5b1", linewidth=0.6)
