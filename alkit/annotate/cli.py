@@ -15,6 +15,7 @@ from typing import Any
 from alkit._version import __version__
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
+from alkit.annotate.database.connect import beside
 from alkit.annotate.database.setup import ASSIGN
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
@@ -22,7 +23,7 @@ from alkit.annotate.formats.export import export
 from alkit.annotate.items import printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
-from alkit.annotate.training.default_models import default_model
+from alkit.annotate.training.candidates import MODELS, chosen_model
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
@@ -88,6 +89,8 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
                        "folder, too")  # fmt: skip
     label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels to choose from")
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
+    label.add_argument("--model", choices=MODELS, default="auto", help="the kind of model; auto: whichever does best "
+                       "on the labels so far (default: auto)")  # fmt: skip
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
                        "returns one")  # fmt: skip
     label.add_argument("--overlap", type=_overlap, default=1, metavar="N", help="annotators per item (default: 1); "
@@ -157,7 +160,9 @@ def _label(chosen: argparse.Namespace) -> None:
     for note in items.notes:
         print(note, file=sys.stderr)
     if chosen.estimator is None:
-        embed, learner = default_model(items, chosen.strategy)
+        embed, learner = chosen_model(items, chosen.strategy, chosen.model, cache=beside(chosen.db, ".encoded"))
+    elif chosen.model != "auto":
+        raise ValueError(f"--model {chosen.model} and --estimator {chosen.estimator}: give one of them")
     else:
         embed, learner = None, _load_estimator(chosen.estimator)
     session = LabelingSession(
