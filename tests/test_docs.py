@@ -8,7 +8,8 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-PAGES = [path for path in sorted(ROOT.rglob("*.md")) if not {"_build", "generated"} & set(path.parts)]
+FOUND = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+PAGES = [path for path in sorted(FOUND) if not {"_build", "generated"} & set(path.parts)]
 PICTURE = re.compile(r"!\[(.*?)\]\((\S+?)\)", re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^)\s]+)\)")
 NAMED = re.compile(r"`[^`]*?\b((?:examples|tests)/[\w/]+\.(?:py|ipynb|png))")
