@@ -126,6 +126,12 @@ def compare_strategies(
     UserWarning
         Once for each warning of one or several runs, such as of a pool that ran out.
 
+    See Also
+    --------
+    ActiveLearningClassifier : The loop as an estimator, to search over.
+    evaluate_transfer : Whether labels acquired for one model serve another.
+    score_gain_correlation : Whether a score predicts what a label gives.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

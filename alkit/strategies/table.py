@@ -136,6 +136,11 @@ def get_strategy(name: str, **params: Any) -> Strategy:
     TypeError
         If the strategy has no such parameter; those it has are listed.
 
+    See Also
+    --------
+    get_strategy_names : All names.
+    alkit.strategies.Strategy : What is returned, and how to make one of your own.
+
     Examples
     --------
     >>> from alkit import get_strategy
