@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from alkit.labels import as_labels, as_numbers, check_same_labels, flattened
 from alkit.rows import Rows, n_rows, padded, readable, stack, take
 from alkit.strategies import Picks, Strategy, as_strategy
 from alkit.strategies.levels import has_steps
+from alkit.strategies.names import StrategyName
 from alkit.strategies.regressors import one_output_flat
 from alkit.strategies.skorch_networks import is_plain_network
 from alkit.validation import (
@@ -38,7 +39,8 @@ from alkit.validation import (
     refuse_non_finite_rows,
 )
 
-QueryStrategy = str | Strategy | Callable[..., Any]
+# with names beside `str`, editors complete them and a name may still come from a list or a command line
+QueryStrategy = StrategyName | str | Strategy | Callable[..., Any]
 
 
 class Querying:
@@ -47,6 +49,34 @@ class Querying:
     query_strategy: Any
     _rng: np.random.Generator
 
+    if TYPE_CHECKING:
+        # they are modAL's, whose types name arrays and DataFrames alone
+        def predict(self, X: Rows, **kwargs: Any) -> Any: ...
+        def predict_proba(self, X: Rows, **kwargs: Any) -> Any: ...
+        def score(self, X: Rows, y: Any, **kwargs: Any) -> Any: ...
+
+    @overload
+    def query(
+        self,
+        X_pool: Rows,
+        *query_args: Any,
+        candidates: Any = None,
+        return_metrics: Literal[False] = False,
+        **query_kwargs: Any,
+    ) -> tuple[np.ndarray, Any]: ...
+    @overload
+    def query(
+        self,
+        X_pool: Rows,
+        *query_args: Any,
+        candidates: Any = None,
+        return_metrics: Literal[True],
+        **query_kwargs: Any,
+    ) -> tuple[np.ndarray, Any, np.ndarray]: ...
+    @overload
+    def query(
+        self, X_pool: Rows, *query_args: Any, candidates: Any = None, return_metrics: bool, **query_kwargs: Any
+    ) -> tuple[Any, ...]: ...
     @takes_turns
     def query(
         self, X_pool: Rows, *query_args: Any, candidates: Any = None, return_metrics: bool = False, **query_kwargs: Any

@@ -67,6 +67,11 @@ class ActiveLearner(Teaching, modal.ActiveLearner):
     classes_ : array (C,)
         The labels the estimator knows.
 
+    See Also
+    --------
+    Committee : Several learners, asked where they disagree.
+    alkit.compare_strategies : Which strategy saves labels, in a simulation.
+
     Examples
     --------
     >>> import numpy as np

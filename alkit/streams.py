@@ -16,6 +16,7 @@ from alkit._budgets import MANAGERS, BudgetManager
 from alkit._random import RandomState, draw_seed, generator
 from alkit.rows import Rows, n_rows
 from alkit.strategies import Strategy, as_strategy
+from alkit.strategies.names import StrategyName
 
 __all__ = ["StreamSampler"]
 
@@ -89,7 +90,7 @@ class StreamSampler(BaseEstimator):
 
     def __init__(
         self,
-        strategy: str | Strategy = "margin",
+        strategy: StrategyName | str | Strategy = "margin",
         budget: float = 0.1,
         manager: str = "quantile",
         window: int = 100,

@@ -22,6 +22,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "nu
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "py:obj"
+# a role that names what it points to must find it; single backquotes of docstrings are parameters and other words, too
+nitpicky = True
+nitpick_ignore_regex = [("py:obj", ".*"), ("py:.*", r"(sklearn|skorch|torch)\..*")]
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"alkit {version}"
@@ -33,8 +36,12 @@ html_theme_options = {
     "show_prev_next": False,
     "footer_start": ["copyright"],
     "footer_end": [],
+    # a page that is one wide table has the room to itself
+    "secondary_sidebar_items": {"**": ["page-toc"], "guide/strategies": []},
 }
-html_sidebars = {"index": [], "architecture": [], "examples": [], "contributing": []}
+html_show_sourcelink = False
+_WITHOUT_SIDEBAR = "index architecture examples contributing glossary changelog citing security"
+html_sidebars: dict[str, list[str]] = {page: [] for page in _WITHOUT_SIDEBAR.split()}
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -74,8 +81,26 @@ def plain_summaries(app: Any, doctree: nodes.document) -> None:
                 line[place - 1] = nodes.Text(line[place - 1].astext().rstrip())
 
 
+def by_another_name(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Lead names as people import them, such as ``alkit.NetClassifier``, to the page of the object.
+
+    Docstrings also name classes alone, and methods as ``Strategy.select``. A word in lower case is a parameter.
+    """
+    target = node["reftarget"]
+    last = target.rpartition(".")[2]
+    named = last if last[:1].isupper() else target.removeprefix("alkit.")
+    if node.get("refdomain") != "py" or not ("." in target or last[:1].isupper()):
+        return None
+    objects = env.get_domain("py").objects
+    pages = [name for name in objects if name.endswith(f".{named}") and not objects[name].aliased]
+    if len(pages) != 1:
+        return None
+    return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", pages[0], node, content)
+
+
 def setup(app: Any) -> None:
     """Connect what Sphinx calls back."""
+    app.connect("missing-reference", by_another_name)
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("source-read", trim_examples)
     app.connect("doctree-read", plain_summaries)

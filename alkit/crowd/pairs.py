@@ -14,6 +14,7 @@ from alkit.crowd.classifier import CrowdClassifier
 from alkit.crowd.rows_and_answers import answers_by_row, row_names
 from alkit.rows import Rows, n_rows
 from alkit.strategies import Strategy, as_strategy
+from alkit.strategies.names import StrategyName
 from alkit.validation import checked_count
 
 _SHORTLIST = 5  # items that a strategy picks per pair asked for
@@ -24,7 +25,7 @@ def query_pairs(
     X: Rows,
     annotations: Any,
     n_instances: int = 1,
-    strategy: str | Strategy | None = "bald",
+    strategy: StrategyName | str | Strategy | None = "bald",
     available: Sequence[Any] | None = None,
     *,
     costs: Mapping[Any, float] | None = None,

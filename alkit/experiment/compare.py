@@ -18,16 +18,20 @@ from alkit.experiment.scorers import named_scorers
 from alkit.experiment.simulated_loop import SimulatedLoop
 from alkit.experiment.splits import Data, Split, data_of, splits_of
 from alkit.labels import as_labels
+from alkit.learners import QueryStrategy
 from alkit.rows import Rows
 from alkit.strategies import Strategy, as_strategy, get_strategy
 from alkit.strategies.regressors import predicts_numbers
+
+# a strategy, or how to start and how to go on
+_Entry = QueryStrategy | tuple[Any, QueryStrategy]
 
 
 def compare_strategies(
     estimator: Any,
     X: Rows,
     y: Any,
-    strategies: Any,
+    strategies: Sequence[_Entry] | Mapping[str, _Entry],
     *,
     X_test: Rows = None,
     y_test: Any = None,
@@ -38,7 +42,7 @@ def compare_strategies(
     n_instances: int = 10,
     n_queries: int = 20,
     initial: str | Strategy | Sequence[int] = "random",
-    scoring: str | Callable | Sequence[str] | Mapping[str, Any] | None = None,
+    scoring: str | Callable[..., Any] | Sequence[str] | Mapping[str, Any] | None = None,
     stopping: Any = None,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
@@ -121,6 +125,12 @@ def compare_strategies(
     -----
     UserWarning
         Once for each warning of one or several runs, such as of a pool that ran out.
+
+    See Also
+    --------
+    ActiveLearningClassifier : The loop as an estimator, to search over.
+    evaluate_transfer : Whether labels acquired for one model serve another.
+    score_gain_correlation : Whether a score predicts what a label gives.
 
     Examples
     --------

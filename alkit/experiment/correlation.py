@@ -101,7 +101,7 @@ def score_gain_correlation(
     n_groups: int = 100,
     X_test: Rows = None,
     y_test: Any = None,
-    scoring: str | Callable | None = None,
+    scoring: str | Callable[..., Any] | None = None,
     n_seeds: int = 5,
     random_state: RandomState = 0,
     n_jobs: int | None = None,

@@ -6,6 +6,7 @@ the parameters of scores and picks are read in `alkit.strategies.signatures`.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,6 +96,12 @@ class Strategy:
         if unknown:
             raise ValueError(f"strategy {self.name} needs {unknown[0]!r}; there are {', '.join(QUANTITIES)}")
         check_parameters(self.name, self.score, self.pick, (*self.needs, *self.pick_needs))
+        # what `help` shows of an instance; the class's own docstring says what a Strategy is
+        object.__setattr__(self, "__doc__", inspect.getdoc(self._told_by()))
+
+    def _told_by(self) -> Any:
+        """Return the function that tells what this strategy does: its pick, unless that takes the best-scored rows."""
+        return self.score if self.score is not None and self.pick is top_k else self.pick
 
     def __repr__(self) -> str:
         # what the inner strategy shows already is not repeated; `self` stands for "not there", as it equals no value

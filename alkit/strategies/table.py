@@ -1,9 +1,10 @@
 """THE table: every strategy is one line. To add one, write a pure function and its line here."""
 
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, overload
 
 from alkit.strategies import picks, scores
+from alkit.strategies.names import StrategyName
 from alkit.strategies.strategy import Strategy
 
 TABLE = (
@@ -109,6 +110,11 @@ def get_strategy_names() -> list[str]:
     return list(_BY_NAME)
 
 
+# editors complete names by the first; a name that a program computes is any string
+@overload
+def get_strategy(name: StrategyName, **params: Any) -> Strategy: ...
+@overload
+def get_strategy(name: str, **params: Any) -> Strategy: ...
 def get_strategy(name: str, **params: Any) -> Strategy:
     """Return a strategy by name, with other parameters where given.
 
@@ -129,6 +135,11 @@ def get_strategy(name: str, **params: Any) -> Strategy:
         If there is no strategy of that name; close matches are listed.
     TypeError
         If the strategy has no such parameter; those it has are listed.
+
+    See Also
+    --------
+    get_strategy_names : All names.
+    alkit.strategies.Strategy : What is returned, and how to make one of your own.
 
     Examples
     --------

@@ -9,11 +9,12 @@ from typing import Any
 from alkit.protocols import Pick
 from alkit.rows import Rows
 from alkit.strategies import picks
+from alkit.strategies.names import StrategyName
 from alkit.strategies.strategy import Strategy
 from alkit.strategies.table import as_strategy
 
 
-def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1.0) -> Strategy:
+def stochastic(strategy: Strategy | StrategyName | str, *, kind: str = "power", beta: float = 1.0) -> Strategy:
     """Draw rows at random, likelier the higher their scores, so that a batch holds fewer rows that are alike.
 
     Parameters
@@ -42,7 +43,7 @@ def stochastic(strategy: Strategy | str, *, kind: str = "power", beta: float = 1
     return _wrapped("stochastic", strategy, picks.sample_by_score, kind=kind, beta=beta)
 
 
-def mixed(strategy: Strategy | str, *, random_share: float = 0.2) -> Strategy:
+def mixed(strategy: Strategy | StrategyName | str, *, random_share: float = 0.2) -> Strategy:
     """Draw a share of the rows uniformly, so that their labels can also serve to evaluate the model.
 
     Parameters
@@ -66,7 +67,7 @@ def mixed(strategy: Strategy | str, *, random_share: float = 0.2) -> Strategy:
     return _wrapped("mixed", strategy, picks.top_k_and_uniform, random_share=random_share)
 
 
-def cost_aware(strategy: Strategy | str, *, cost: Callable[[Rows], Any] | str | None = None) -> Strategy:
+def cost_aware(strategy: Strategy | StrategyName | str, *, cost: Callable[[Rows], Any] | str | None = None) -> Strategy:
     """Pick the highest utility per unit of cost; ``budget=`` may then replace ``n_instances=`` in a query.
 
     Parameters
@@ -89,7 +90,7 @@ def cost_aware(strategy: Strategy | str, *, cost: Callable[[Rows], Any] | str | 
     return _wrapped("cost_aware", strategy, picks.top_k_per_cost, ("cost",), cost=cost)
 
 
-def class_balanced(strategy: Strategy | str) -> Strategy:
+def class_balanced(strategy: Strategy | StrategyName | str) -> Strategy:
     """Prefer rows that are likely of the classes with too few labels.
 
     Parameters
@@ -110,7 +111,7 @@ def class_balanced(strategy: Strategy | str) -> Strategy:
     return _wrapped("class_balanced", strategy, picks.balance_classes, ("proba", "y_train"))
 
 
-def diversified(strategy: Strategy | str, *, by: str = "coreset", top: float = 10.0) -> Strategy:
+def diversified(strategy: Strategy | StrategyName | str, *, by: str = "coreset", top: float = 10.0) -> Strategy:
     """Spread the picks over the best-scored part of the pool.
 
     Parameters
@@ -139,7 +140,7 @@ def diversified(strategy: Strategy | str, *, by: str = "coreset", top: float = 1
     return _wrapped("diversified", strategy, picks.diverse, ("embedding",), by=by, top=top)
 
 
-def subsample(strategy: Strategy | str, *, size: int) -> Strategy:
+def subsample(strategy: Strategy | StrategyName | str, *, size: int) -> Strategy:
     """Score only a random part of the pool, which takes only that part of the time.
 
     Parameters
