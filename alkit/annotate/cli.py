@@ -1,4 +1,4 @@
-"""The command ``alkit``: label, export, report, backup."""
+"""The command ``alkit``: label, import, export, report, backup."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from alkit.annotate.database.setup import ASSIGN
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
 from alkit.annotate.formats.export import export
+from alkit.annotate.formats.foreign import IMPORTED, Asked
+from alkit.annotate.formats.importing import IMPORTER, import_labels
 from alkit.annotate.items import printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
@@ -31,7 +33,10 @@ _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham --annotators ann,bob,cat --assign expertise --overlap 1-3
   alkit label excel.csv --text body --classes spam,ham --encoding cp1252 --separator semicolon
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
+  alkit import earlier.csv --db labels.db --text body --label class --as ann
+  alkit import project-7.json --db labels.db --format label-studio
   alkit export --db labels.db --format prodigy --output labels.jsonl
+  alkit export --db labels.db --format parquet --all --output everything.parquet
   alkit report --db labels.db --cost-per-hour 30
   alkit backup --db labels.db --output copy.db
 """
@@ -56,18 +61,21 @@ def _parser() -> argparse.ArgumentParser:
     style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": _EXAMPLES}
     parser = argparse.ArgumentParser("alkit", description="Active learning: label what teaches a model most.", **style)
     parser.add_argument("--version", action="version", version=f"alkit {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="{label,export,report,backup}")
+    commands = parser.add_subparsers(required=True, metavar="{label,import,export,report,backup}")
     label = commands.add_parser("label", help="label items in the browser, while a model learns", **style)
+    import_ = commands.add_parser("import", help="add labels and predictions that were given elsewhere", **style)
     export = commands.add_parser("export", help="write the labels to a file", **style)
     report = commands.add_parser("report", help="how much, how long, how much agreement", **style)
     backup = commands.add_parser("backup", help="copy the database, also while a server labels into it", **style)
     _add_label_arguments(label)
+    _add_import_arguments(import_)
     _add_export_arguments(export)
     report.add_argument("--cost-per-hour", type=float, metavar="N", help="what an annotator's hour costs")
     backup.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file, or an earlier copy")
     backup.add_argument("--incomplete", action="store_true", help="copy a database although it lacks labels, because "
                         "the original is lost")  # fmt: skip
-    for command, run in ((label, _label), (export, _export), (report, _report), (backup, _backup)):
+    runs = {label: _label, import_: _import, export: _export, report: _report, backup: _backup}
+    for command, run in runs.items():
         _add_database(command)
         command.set_defaults(run=run)
     return parser
@@ -108,11 +116,30 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name of this server")
 
 
+def _add_import_arguments(import_: argparse.ArgumentParser) -> None:
+    import_.add_argument("file", type=Path, help="a file of labels or predictions")
+    import_.add_argument("--format", choices=IMPORTED, help="what wrote it (default: told by its name)")
+    import_.add_argument("--as", dest="annotator", default=IMPORTER, metavar="NAME", help="who gave the labels of "
+                         f"which the file names nobody (default: {IMPORTER})")  # fmt: skip
+    for name, what in (("id", "ids"), ("text", "texts"), ("image", "picture files"), ("label", "labels"),
+                       ("annotator", "people's names")):  # fmt: skip
+        import_.add_argument(f"--{name}", dest=f"column_{name}", metavar="COL", help=f"the column of {what}, if it is "
+                             "not called as in alkit's exports")  # fmt: skip
+    import_.add_argument("--question", metavar="NAME", help="of Label Studio and Labelbox: which question the labels "
+                         "answer, if there are several")  # fmt: skip
+    import_.add_argument("--encoding", metavar="NAME", help="of the file, e.g. cp1252 (default: guessed)")
+    import_.add_argument("--separator", type=_separator, metavar="CHAR", help="between cells (default: guessed)")
+    import_.add_argument("--replace", action="store_true", help="take the file's answer where the same person gave "
+                         "another one in the database")  # fmt: skip
+
+
 def _add_export_arguments(export: argparse.ArgumentParser) -> None:
     formats = ", ".join(f"{name} ({known.suffix})" for name, known in FORMATS.items())
     export.add_argument("--format", choices=tuple(FORMATS), default="jsonl", help=f"{formats} (default: jsonl)")
     export.add_argument("--aggregate", choices=("majority", "dawid-skene"), help="one label per item, made of all "
                         "annotators'")  # fmt: skip
+    export.add_argument("--all", action="store_true", help="also the items that nobody labelled, with what the model "
+                        "predicts of them")  # fmt: skip
     export.add_argument("--excel-safe", action="store_true", help="of csv: write an apostrophe before texts that a "
                         "spreadsheet would run as a formula: those that begin with = + - @, tab or a line "
                         "break")  # fmt: skip
@@ -224,11 +251,22 @@ def _load_estimator(name: str) -> Any:
         ) from error
 
 
+def _import(chosen: argparse.Namespace) -> None:
+    names = {"item": "id", "text": "text", "image": "image", "label": "label", "annotator": "annotator"}
+    columns = {name: getattr(chosen, f"column_{option}") for name, option in names.items()}
+    asked = Asked(chosen.format, columns, chosen.question, chosen.encoding, chosen.separator)
+    done = import_labels(chosen.db, chosen.file, asked, annotator=chosen.annotator, replace=chosen.replace)
+    print(_shown("\n".join(done.lines())))
+
+
 def _export(chosen: argparse.Namespace) -> None:
     if chosen.excel_safe and chosen.format != "csv":
         raise ValueError(f"--excel-safe is for --format csv, not {chosen.format}")
     output = chosen.output
-    n_records = export(chosen.db, output, format=chosen.format, method=chosen.aggregate, excel_safe=chosen.excel_safe)
+    n_records = export(
+        chosen.db, output, format=chosen.format, method=chosen.aggregate, excel_safe=chosen.excel_safe,
+        all_items=chosen.all,
+    )  # fmt: skip
     to_a_file = output.is_file()  # else it may be the standard output, which holds the records
     print(f"{n_records} records in {_shown(output)}", file=sys.stdout if to_a_file else sys.stderr)
 

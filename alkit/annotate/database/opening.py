@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from alkit.annotate.database.complete import Settler, check
+from alkit.annotate.database.complete import Settler, check, settle
 from alkit.annotate.database.connect import has_log, model_path
 from alkit.annotate.database.database import refuse_other_files
 from alkit.annotate.database.lock import lock
@@ -58,3 +58,37 @@ def open_to_label(
     prepare(store, items, classes, overlap, rng)
     opened.callback(Settler(store).stop)
     return store
+
+
+@contextmanager
+def open_to_import(path: Path) -> Iterator[LabelStore]:
+    """Open a database that has items and that nobody labels into meanwhile; settled in the end.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    LabelStore
+
+    Raises
+    ------
+    ValueError
+        If there is none, it holds no items, or is a copy that lacks labels.
+    OSError
+        If a session is using it, it is damaged, or it cannot be written.
+    """
+    if not (path.is_file() and path.stat().st_size):
+        raise ValueError(f"there is no database {path}; 'alkit label' makes it, of the data and the classes")
+    refuse_other_files(path)
+    with ExitStack() as opened:
+        opened.callback(lock(path).close)
+        had_log = has_log(path)
+        store = LabelStore(path)
+        opened.callback(store.close)
+        check(store, had_log=had_log)
+        if is_empty(store):
+            raise ValueError(f"{path} holds no items; start 'alkit label' on it once, with the data and the classes")
+        yield store
+        settle(store)

@@ -108,6 +108,10 @@ MIGRATIONS = (
         PRIMARY KEY (model_version, annotator, position)
     ) WITHOUT ROWID;
     """,
+    """
+    -- where the picture of an item is, for exports; by its key, because the id of an item may change
+    CREATE TABLE picture (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alkit.annotate.database.growth import add_items
+from alkit.annotate.database.pictures import put_pictures
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Items, difference
 
@@ -143,6 +144,7 @@ def prepare(
     store.put_meta(classes=list(classes))
     if items.source is not None:
         store.put_meta(data=os.path.realpath(items.source))
+    put_pictures(store, dict(zip(items.ids, items.image or (), strict=False)))  # none, or all of them
     if (store.meta("overlap"), store.meta("most", store.meta("overlap"))) != overlap:
         store.set_overlap(least)
     store.put_meta(most=most)

@@ -178,10 +178,10 @@ class LabelStore(Database):
                 db.execute("UPDATE lease SET expires = ? WHERE item = ? AND annotator = ?", (ends, item, annotator))
         self.last_recorded = time.monotonic()
         if first_in_log:
-            self._tell_copies()
+            self.tell_copies()
         return {"uuid": event["uuid"], "item": key, "kind": event["kind"], "late": late}
 
-    def _tell_copies(self) -> None:
+    def tell_copies(self) -> None:
         """Have the database's own file say, before a label is acknowledged, that from now on it is not all there is."""
         until = time.monotonic() + _TELL_SECONDS  # a reader of another program may hold the log for hours
         with suppress(OSError):  # a full disk: the label is in the log, so it is safe all the same
