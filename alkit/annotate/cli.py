@@ -7,7 +7,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from alkit.annotate.formats import FORMATS
 from alkit.annotate.formats.export import export
 from alkit.annotate.formats.foreign import IMPORTED, Asked
 from alkit.annotate.formats.importing import IMPORTER, import_labels
-from alkit.annotate.items import printable, read_items
+from alkit.annotate.items import Items, printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
 from alkit.annotate.training.default_models import default_model
@@ -38,6 +38,7 @@ _EXAMPLES = """examples:
   alkit export --db labels.db --format prodigy --output labels.jsonl
   alkit export --db labels.db --format parquet --all --output everything.parquet
   alkit report --db labels.db --cost-per-hour 30
+  alkit serve-backend posts.csv --text body --classes spam,ham --strategy bald --port 9090
   alkit backup --db labels.db --output copy.db
 """
 
@@ -61,27 +62,35 @@ def _parser() -> argparse.ArgumentParser:
     style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": _EXAMPLES}
     parser = argparse.ArgumentParser("alkit", description="Active learning: label what teaches a model most.", **style)
     parser.add_argument("--version", action="version", version=f"alkit {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="{label,import,export,report,backup}")
+    commands = parser.add_subparsers(required=True, metavar="{label,import,export,report,serve-backend,backup}")
     label = commands.add_parser("label", help="label items in the browser, while a model learns", **style)
     import_ = commands.add_parser("import", help="add labels and predictions that were given elsewhere", **style)
     export = commands.add_parser("export", help="write the labels to a file", **style)
     report = commands.add_parser("report", help="how much, how long, how much agreement", **style)
+    backend = commands.add_parser("serve-backend", help="rank the tasks of a Label Studio project", **style)
     backup = commands.add_parser("backup", help="copy the database, also while a server labels into it", **style)
+    for command in (label, backend):
+        _add_items_arguments(command)
     _add_label_arguments(label)
+    for command in (label, backend):
+        _add_server_arguments(command)
     _add_import_arguments(import_)
     _add_export_arguments(export)
     report.add_argument("--cost-per-hour", type=float, metavar="N", help="what an annotator's hour costs")
     backup.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file, or an earlier copy")
     backup.add_argument("--incomplete", action="store_true", help="copy a database although it lacks labels, because "
                         "the original is lost")  # fmt: skip
-    runs = {label: _label, import_: _import, export: _export, report: _report, backup: _backup}
+    runs = {
+        label: _label, import_: _import, export: _export, report: _report, backend: _serve_backend, backup: _backup,
+    }  # fmt: skip
     for command, run in runs.items():
         _add_database(command)
         command.set_defaults(run=run)
     return parser
 
 
-def _add_label_arguments(label: argparse.ArgumentParser) -> None:
+def _add_items_arguments(label: argparse.ArgumentParser) -> None:
+    """Add what tells the items, the classes and the model."""
     label.add_argument("data", type=Path, help="a .csv, .tsv, .xlsx or .jsonl file, or a folder of pictures")
     label.add_argument("--text", metavar="COL", help="the column of texts")
     label.add_argument("--image", metavar="COL", help="the column of picture files, relative to the data's folder")
@@ -98,6 +107,9 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
                        "returns one")  # fmt: skip
+
+
+def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--overlap", type=_overlap, default=1, metavar="N", help="annotators per item (default: 1); "
                        "1-3: one, and up to three where the label is not sure")  # fmt: skip
     label.add_argument("--assign", choices=ASSIGN, default="anyone", help="who is given an item: anyone, or who is "
@@ -110,6 +122,9 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
                        "this time without a key or a movement, and time away does not count (default: 60)")  # fmt: skip
     label.add_argument("--annotators", type=_names, default=["me"], metavar="ANN,BOB", help="who labels (default: me); "
                        "addresses of others stop working, their labels stay")  # fmt: skip
+
+
+def _add_server_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--revoke", action="store_true", help="addresses given out earlier stop working")
     label.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     label.add_argument("--port", type=int, default=0, help="the port (default: any that is free)")
@@ -175,7 +190,8 @@ def _overlap(given: str) -> int | tuple[int, int]:
         raise argparse.ArgumentTypeError(f"{given!r} is no number of annotators; write 2, or 1-3") from error
 
 
-def _label(chosen: argparse.Namespace) -> None:
+def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
+    """Return the items, what embeds them (or None), and the learner."""
     items = read_items(
         chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns,
         encoding=chosen.encoding, separator=chosen.separator, skip_unreadable=chosen.skip_unreadable,
@@ -183,21 +199,50 @@ def _label(chosen: argparse.Namespace) -> None:
     )  # fmt: skip
     for note in items.notes:
         print(note, file=sys.stderr)
-    if chosen.estimator is None:
-        embed, learner = default_model(items, chosen.strategy)
-    else:
-        embed, learner = None, _load_estimator(chosen.estimator)
+    if chosen.estimator is not None:
+        return items, None, _load_estimator(chosen.estimator)
+    return items, *default_model(items, chosen.strategy)
+
+
+def _label(chosen: argparse.Namespace) -> None:
+    items, embed, learner = _read(chosen)
     session = LabelingSession(
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
     )  # fmt: skip
+    _until_interrupted(session, lambda: _serve(session, chosen))
+
+
+def _until_interrupted(session: LabelingSession, serve: Callable[[], None]) -> None:
+    """Serve a session, and close it in the end."""
+    # SIGTERM then ends as Ctrl-C does: with a model that was fitted on the last labels.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _serve(session, chosen)
+        serve()
     except KeyboardInterrupt:
         pass
     finally:
         _close(session)
+
+
+def _serve_backend(chosen: argparse.Namespace) -> None:
+    from alkit.annotate.web.backend import serve_backend  # needs the extra "annotate"
+
+    items, embed, learner = _read(chosen)
+    session = LabelingSession(
+        items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy, n_ranked=len(items),
+        title=printable(chosen.data.resolve().name),
+    )  # fmt: skip
+    if chosen.revoke:
+        remove_tokens(session.store)
+
+    def ready(url: str) -> None:
+        print(f"backend URL for Label Studio (Settings, Model): {url}")
+        print("Ctrl-C ends it; labels are safe at any time", flush=True)
+
+    options = {"host": chosen.host, "port": chosen.port, "hosts": chosen.allow_host}
+    _until_interrupted(session, lambda: serve_backend(session, ready=ready, **options))
 
 
 def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:
@@ -214,8 +259,6 @@ def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:
         print(f"all labels: {url}/api/export?token={owner}")
         print("Ctrl-C ends it; labels are safe at any time", flush=True)
 
-    # SIGTERM then ends as Ctrl-C does: with a model that was fitted on the last labels.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     serve(session, host=chosen.host, port=chosen.port, hosts=chosen.allow_host, ready=ready)
 
 

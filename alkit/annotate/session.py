@@ -24,7 +24,7 @@ from alkit.annotate.items import Items
 from alkit.annotate.pages import Pages
 from alkit.annotate.quality.curve import live_curve
 from alkit.annotate.training.job import Job, checked_job
-from alkit.annotate.training.rounds import read_model
+from alkit.annotate.training.model_file import read_model
 from alkit.annotate.training.trainer import Trainer
 from alkit.rows import Rows
 

@@ -61,6 +61,20 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds")}
 
 
+def check_name(annotator: Any) -> None:
+    """Refuse a name that the database could not keep.
+
+    Parameters
+    ----------
+    annotator : str
+
+    Raises
+    ------
+    ValueError
+    """
+    _check_text(annotator, "annotator", needed=True)
+
+
 def _check_text(value: Any, what: str, *, needed: bool) -> None:
     if value is None and not needed:
         return

@@ -179,8 +179,7 @@ def withdraw(store: LabelStore, origin: str) -> int:
         FROM answer a JOIN event e ON e.seq = a.event JOIN item i ON i.id = e.item
         WHERE e.uuid >= ? AND e.uuid < ? AND e.source = ?
     """
-    after = origin[:-1] + chr(ord(origin[-1]) + 1)
-    found = store.query(find, origin, after, SOURCE)
+    found = store.query(find, origin, f"{origin}~", SOURCE)  # uuids have no character that comes after "~"
     for row in found:
         event = {"uuid": f"undo-{row['uuid']}", "item": row["key"], "kind": "undo", "value": row["uuid"]}
         store.record(event | {"seconds": None}, row["annotator"], now=time.time(), lease_seconds=0.0)

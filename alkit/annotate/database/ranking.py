@@ -125,6 +125,19 @@ def put_ranking(
     return version
 
 
+def add_predictions(store: LabelStore, predicted: Sequence[tuple[int, str | None, float | None]]) -> None:
+    """Add items to the last ranking that are not ranked, only predicted.
+
+    Parameters
+    ----------
+    store : LabelStore
+    predicted : sequence of (item, prediction, confidence)
+    """
+    version = store.count("SELECT MAX(version) FROM model")
+    rows = [(version, item, None, None, prediction, confidence) for item, prediction, confidence in predicted]
+    by_chunks(store, "INSERT OR IGNORE INTO ranking VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
 def by_chunks(store: LabelStore, sql: str, rows: Sequence[Any]) -> None:
     """Run a statement for many rows, by chunks, so that no label waits for long.
 

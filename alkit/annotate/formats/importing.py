@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alkit.annotate.database.events import checked_event
+from alkit.annotate.database.events import check_name, checked_event
 from alkit.annotate.database.imported import Added, Answer, Prediction, add_imported, identity
 from alkit.annotate.database.opening import open_to_import
 from alkit.annotate.database.store import LabelStore
@@ -173,7 +173,7 @@ def sort_records(
     ValueError
         If an answer is malformed; names its place.
     """
-    taken = Imported(n_records=len(records))
+    taken, people = Imported(n_records=len(records)), set[str]()
     for record in records:
         kind, value = record["kind"], record["value"]
         if kind is None:
@@ -193,30 +193,43 @@ def sort_records(
             if kind == "prediction":
                 taken.predictions[match.item] = Prediction(match.item, value, _confidence(record.get("confidence")))
             else:
-                person = record.get("annotator") or _person_of(store, record) or annotator
+                person = _person_of(store, record) or annotator
                 person = str(person) if isinstance(person, int) else person  # other tools number people
+                if person not in people:
+                    check_name(person)
+                    people.add(person)
                 _keep_last(taken, _as_answer(record, match.item, match.key, person, classes))
         except ValueError as error:
             raise ValueError(f"{record['place']}: {error}; nothing was imported") from error
     return taken
 
 
-def _person_of(store: LabelStore, record: Record) -> str | None:
-    """Return who gave an answer that was exported from here to a format without names."""
-    if not isinstance(record.get("uuid"), str):
-        return None
-    found = store.query("SELECT annotator FROM event WHERE uuid = ?", record["uuid"])
-    return found[0]["annotator"] if found else None
+def _person_of(store: LabelStore, record: Record) -> Any:
+    """Return who gave an answer, None where nothing tells.
+
+    What was exported from here may have lost the name, and Label Studio names a person now by a number, now by an
+    address; a second import must not take them for two.
+    """
+    if "origin" in record:
+        start = f"{record['origin']}-"
+        find = "SELECT annotator FROM event WHERE uuid >= ? AND uuid < ? LIMIT 1"
+        found = store.query(find, start, f"{start}~")  # what follows are digits, letters from a to f, and hyphens
+    elif isinstance(record.get("uuid"), str) and not record.get("annotator"):
+        found = store.query("SELECT annotator FROM event WHERE uuid = ?", record["uuid"])
+    else:
+        found = []
+    return found[0]["annotator"] if found else record.get("annotator")
 
 
 def _as_answer(record: Record, item: int, key: str, annotator: str, classes: Sequence[str]) -> Answer:
     """Return an answer as it is kept, or refuse a malformed one."""
     kind, value, time = record["kind"], record["value"], record.get("time")
-    same = identity(key, annotator, kind, value, time)
-    uuid = record.get("uuid") or (f"{record['origin']}-{same}" if "origin" in record else same)
+    uuid = record.get("uuid")
+    if uuid is None:
+        uuid = identity(key, annotator, kind, value, time)
+        uuid = f"{record['origin']}-{uuid}" if "origin" in record else uuid
     event = {"uuid": uuid, "item": key, "kind": kind, "value": value, "seconds": record.get("seconds")}
     checked = checked_event(event, classes)
-    checked_event({**event, "value": annotator}, [annotator])  # a name is a text as a label is
     return Answer(uuid, item, annotator, kind, value, checked["seconds"], time)
 
 

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import copy
-import pickle
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import cloudpickle
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from alkit._inner import tell_classes
 from alkit._random import draw_seed, generator
 from alkit.annotate.database.asking import ask_again
-from alkit.annotate.database.connect import model_path
 from alkit.annotate.database.ranking import Assigned, Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.database.store import LabelStore
-from alkit.annotate.files import write_private
 from alkit.annotate.quality.expertise import describe
 from alkit.annotate.training.assigning import assign
 from alkit.annotate.training.crowd_labels import CrowdLabels, Truth, takes_weights
 from alkit.annotate.training.job import Job
+from alkit.annotate.training.model_file import write_model
+from alkit.annotate.training.others import Others
 from alkit.annotate.training.pictures import UnreadableRows, unreadable_pictures
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, n_rows, take
@@ -36,6 +33,7 @@ from alkit.strategies import Strategy, as_strategy
 _POLL_SECONDS = 0.3
 _N_SET_PICKS = 200  # ranked items of strategies that pick on the set, such as BADGE: they are slow for many picks
 _N_PREDICTED = 500  # next items of the random order of which predictions are kept, too
+_REST_SECONDS = 10.0  # how long the others are predicted at the end of a session
 _N_TIMED = 20  # rounds whose median says how long one usually takes
 _N_NAMED = 20  # items that cannot be read and are named; the others are counted
 
@@ -71,6 +69,7 @@ class Training:
         self.learner = self._fresh_learner()
         self.fitted_on: set[str] | None = None  # classes of the labels that the learner's weights come from
         self.cold = True
+        self.others = Others(self.store, lambda rows: self._predict(rows, self._proba(rows)))
         self.durations: deque[float] = deque(maxlen=_N_TIMED)
         self.tell(doing=None, since=None)
 
@@ -163,8 +162,10 @@ class Training:
             last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
             if last_event(self.store) == seen:
                 if last_round:
+                    self.others.predict(time.monotonic() + _REST_SECONDS)
                     return error is None
-                stopping.wait(_POLL_SECONDS)
+                if not stopping.wait(_POLL_SECONDS):
+                    self.others.predict()
                 continue
             labels = read_labels(self.store)
             self.tell(doing="fitting", since=time.time())  # the last error is shown until this fit ends
@@ -228,7 +229,7 @@ class Training:
         if truth is not None:
             self._tell_of_people(truth)
         self._rank(fresh, labels.n_labels, truth)
-        write_private(model_path(self.store.path), cloudpickle.dumps(self._model()))
+        write_model(self.store.path, self._model())
         self.durations.append(time.monotonic() - started)
         self.told["usual_seconds"] = median(self.durations)
 
@@ -267,6 +268,7 @@ class Training:
             proba_ranked = truth.of_others(len(ranked), proba, getattr(self.learner, "classes_", None))
             assigned = assign(self.store, self.item_ids[ranked], proba_ranked, truth, self.rng)
         self._put(ranked, utilities, only_predicted, predictions, confidences, n_labels, assigned)
+        self.others.are(np.setdiff1d(fresh, rows), self.item_ids)
 
     def _count(self, strategy: Any, fresh: np.ndarray) -> int:
         """Return how many items to rank."""
@@ -356,28 +358,6 @@ class Training:
 def _estimators(learner: Any) -> list[Any]:
     """Return the estimator of a learner, or those of a committee."""
     return [getattr(member, "estimator", member) for member in getattr(learner, "learner_list", [learner])]
-
-
-def read_model(database: Path) -> Any:
-    """Return the model as of the last fit; its file is unpickled, which runs whatever code is in it.
-
-    Parameters
-    ----------
-    database : Path
-
-    Returns
-    -------
-    estimator
-
-    Raises
-    ------
-    ValueError
-        If no model was fitted yet.
-    """
-    path = model_path(database)
-    if not path.exists():
-        raise ValueError("no model was fitted yet: two classes need labels first")
-    return pickle.loads(path.read_bytes())
 
 
 def one_line(error: Exception) -> str:
