@@ -160,27 +160,22 @@ def _put_predictions(db: sqlite3.Connection, predictions: Sequence[Prediction], 
     db.execute("INSERT INTO model VALUES (?, 0, ?)", (version, now))
 
 
-def withdraw(store: LabelStore, origin: str) -> int:
-    """Undo answers that were imported and are withdrawn elsewhere.
+def withdraw(store: LabelStore, origin: str) -> None:
+    """Undo all that was imported of an answer which is withdrawn elsewhere.
 
     Parameters
     ----------
     store : LabelStore
     origin : str
-        How their uuids begin.
-
-    Returns
-    -------
-    int
-        How many there were.
+        How its uuids begin, which differ from change to change.
     """
+    # the last first: undoing it brings the one before back
     find = """
-        SELECT e.uuid, e.annotator, i.key
-        FROM answer a JOIN event e ON e.seq = a.event JOIN item i ON i.id = e.item
+        SELECT e.uuid, e.annotator, i.key FROM event e JOIN item i ON i.id = e.item
         WHERE e.uuid >= ? AND e.uuid < ? AND e.source = ?
+        AND NOT EXISTS (SELECT 1 FROM event u WHERE u.kind = 'undo' AND u.value = e.uuid)
+        ORDER BY e.seq DESC
     """
-    found = store.query(find, origin, f"{origin}~", SOURCE)  # uuids have no character that comes after "~"
-    for row in found:
+    for row in store.query(find, origin, f"{origin}~", SOURCE):  # uuids have no character that comes after "~"
         event = {"uuid": f"undo-{row['uuid']}", "item": row["key"], "kind": "undo", "value": row["uuid"]}
         store.record(event | {"seconds": None}, row["annotator"], now=time.time(), lease_seconds=0.0)
-    return len(found)
