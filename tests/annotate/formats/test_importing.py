@@ -8,12 +8,15 @@ from contextlib import closing
 import pytest
 
 from alkit.annotate import Items, LabelingSession
+from alkit.annotate.database import imported
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.complete import reading
+from alkit.annotate.database.ranking import read_labels
 from alkit.annotate.formats import FORMATS, write_csv, write_jsonl
 from alkit.annotate.formats.export import export
 from alkit.annotate.formats.foreign import Asked
 from alkit.annotate.formats.importing import import_labels
+from alkit.annotate.quality.curve import live_curve
 from tests.annotate.pictures import hills
 from tests.annotate.sessions import rank
 
@@ -247,6 +250,31 @@ def test_bad_files_change_nothing(empty, name, content, message):
         import_labels(empty, path)
     with closing(sqlite3.connect(empty)) as db:
         assert db.execute("SELECT (SELECT COUNT(*) FROM event) + (SELECT COUNT(*) FROM ranking)").fetchone() == (0,)
+
+
+def test_all_or_nothing(labelled, empty, monkeypatch):
+    path = labelled.parent / "labels.jsonl"
+    export(labelled, path)
+
+    def fail(*given):
+        raise sqlite3.OperationalError("interrupted")
+
+    monkeypatch.setattr(imported, "_put_predictions", fail)  # what is written last
+    with pytest.raises(sqlite3.OperationalError):
+        import_labels(empty, path)
+    monkeypatch.undo()
+    assert answers(empty) == []
+    assert import_labels(empty, path).added.n_added == 6
+
+
+def test_the_model_starts_from_imported_labels(empty):
+    (empty.parent / "a.csv").write_text(f'item,label\n0,spam\n1,"{CLASSES[1].replace(chr(34), chr(34) * 2)}"\n')
+    import_labels(empty, empty.parent / "a.csv")
+    with LabelingSession(TEXTS, CLASSES, empty, overlap=2) as session:
+        assert session.progress()["n_labels"] == 2
+        labels = read_labels(session.store)
+        assert (len(labels.items), set(labels.values), labels.n_labels) == (2, set(CLASSES), 2)
+        assert live_curve(session.store) == []
 
 
 def test_a_database_in_use_or_of_another(empty):
