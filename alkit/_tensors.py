@@ -56,6 +56,45 @@ def as_array(values: Any) -> np.ndarray:
     return values.cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
 
 
+def in_memory_order(values: torch.Tensor) -> torch.Tensor:
+    """Return values whose axes lie in memory the other way round, with their axes in that order; others as they are."""
+    backwards = values.permute(tuple(range(values.ndim - 1, -1, -1)))
+    return backwards if backwards.is_contiguous() and not values.is_contiguous() else values
+
+
+def reduced(values: torch.Tensor, axis: int, reduction: Callable[[torch.Tensor, int], torch.Tensor]) -> torch.Tensor:
+    """Reduce along an axis, in the order that the axes have in memory.
+
+    Posterior samples (n, K, C) may lie there as (C, K, n), see `alkit.nets.mc_dropout.tail`. torch would give the
+    result memory in the order of its axes, and go through those of the samples out of order.
+
+    Parameters
+    ----------
+    values : Tensor
+    axis : int
+    reduction : callable
+        Takes a tensor and an axis, which it leaves out, such as ``torch.sum``.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import torch
+    >>> from alkit._tensors import reduced
+    >>> samples = torch.arange(24.0).view(4, 3, 2).permute(2, 1, 0)
+    >>> sums = reduced(samples, -1, torch.sum)
+    >>> torch.equal(sums, samples.sum(-1)), sums.stride()
+    (True, (1, 2))
+    """
+    in_order = in_memory_order(values)
+    if in_order is values:
+        return reduction(values, axis)
+    backwards = range(values.ndim - 1, -1, -1)
+    return reduction(in_order, backwards[axis]).permute(tuple(backwards[1:]))
+
+
 def read_numbers(values: list[torch.Tensor]) -> np.ndarray:
     """Return numbers of a device as float64, all at once, as each read by itself would wait for the device."""
     return torch.stack(values).double().cpu().numpy()

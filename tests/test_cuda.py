@@ -195,6 +195,39 @@ def test_rows_may_be_on_the_gpu():
     assert len(set(indices.tolist())) == 5
 
 
+@pytest.mark.parametrize("kind", ["compiled", "autocast", "bfloat16"])
+def test_networks_of_other_kinds_are_sampled_rightly(kind):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Dropout(), nn.Linear(64, 4)).cuda()
+    rows = torch.from_numpy(X).cuda()
+    with DropoutSampler(module, 20, consistent=True) as sampler:
+        expected = sampler(rows)
+    dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32
+    other = torch.compile(module) if kind == "compiled" else copy.deepcopy(module).to(dtype)
+    with DropoutSampler(other, 20, consistent=True) as sampler, torch.autocast("cuda", enabled=kind == "autocast"):
+        samples = sampler(rows.to(dtype))
+    assert sampler.consistent_
+    scale = expected.abs().max().item()
+    torch.testing.assert_close(samples.float(), expected, rtol=0, atol=0.05 * scale)
+
+
+def test_batches_that_do_not_fit_are_halved():
+    net = NetClassifier(nn.Sequential(nn.Linear(8, 2000), nn.ReLU(), nn.Dropout(), nn.Linear(2000, 4)), max_epochs=1)
+    learner = ActiveLearner(net.set_params(device="cuda"), "bald", X[:60], y[:60], random_state=0)
+    pool = np.tile(X, (200, 1))
+    expected = learner.query(pool, n_instances=9)[0]
+    torch.cuda.empty_cache()
+    # room for an eighth of what a batch of all rows takes in the network
+    room = torch.cuda.memory_reserved() + len(pool) * 2000 * 4 // 8
+    torch.cuda.set_per_process_memory_fraction(room / torch.cuda.get_device_properties(0).total_memory)
+    try:
+        indices, _ = learner.query(pool, n_instances=9)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    # copies of a row have equal scores
+    np.testing.assert_array_equal(np.sort(indices % len(X)), np.sort(expected % len(X)))
+
+
 @pytest.mark.parametrize("name", ["net", "mlp", "ensemble", "laplace", "learning loss", "multimodal"])
 def test_pickles_load_without_a_gpu(name, tmp_path):
     fitted = moved_to_gpu(ESTIMATORS[name].fit(X[:60], y[:60]))

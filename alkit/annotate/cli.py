@@ -15,6 +15,7 @@ from typing import Any
 from alkit._version import __version__
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
+from alkit.annotate.database.connect import beside
 from alkit.annotate.database.setup import ASSIGN
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
@@ -24,7 +25,7 @@ from alkit.annotate.formats.importing import IMPORTER, import_labels
 from alkit.annotate.items import Items, printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
-from alkit.annotate.training.default_models import default_model
+from alkit.annotate.training.candidates import MODELS, chosen_model
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
@@ -105,6 +106,8 @@ def _add_items_arguments(label: argparse.ArgumentParser) -> None:
                        "folder, too")  # fmt: skip
     label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels to choose from")
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
+    label.add_argument("--model", choices=MODELS, default="auto", help="the kind of model; auto: whichever does best "
+                       "on the labels so far (default: auto)")  # fmt: skip
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
                        "returns one")  # fmt: skip
 
@@ -199,9 +202,11 @@ def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
     )  # fmt: skip
     for note in items.notes:
         print(note, file=sys.stderr)
-    if chosen.estimator is not None:
-        return items, None, _load_estimator(chosen.estimator)
-    return items, *default_model(items, chosen.strategy)
+    if chosen.estimator is None:
+        return items, *chosen_model(items, chosen.strategy, chosen.model, cache=beside(chosen.db, ".encoded"))
+    if chosen.model != "auto":
+        raise ValueError(f"--model {chosen.model} and --estimator {chosen.estimator}: give one of them")
+    return items, None, _load_estimator(chosen.estimator)
 
 
 def _label(chosen: argparse.Namespace) -> None:

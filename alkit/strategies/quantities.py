@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from alkit._finite import sums_to_finite
-from alkit._tensors import as_array, as_tensor
+from alkit._tensors import as_array, as_tensor, in_memory_order
 from alkit._turns import estimator_lock
 from alkit.labels import as_numbers, check_same_labels
 from alkit.rows import Rows, n_rows
@@ -338,7 +338,7 @@ class Quantities:
         # of posterior samples, and of several answers, the first will do
         sums = values.reshape(len(values), -1, values.shape[-1])[:, 0].sum(-1)
         # read at once, as that waits for the device
-        low, high, least, most = torch.stack([*values.aminmax(), *sums.aminmax()]).cpu().tolist()
+        low, high, least, most = torch.stack([*in_memory_order(values).aminmax(), *sums.aminmax()]).cpu().tolist()
         if low < -1e-4 or high > 1 + 1e-4:
             raise ValueError(
                 f"{asked} returned values from {low:.3g} to {high:.3g}, which are not probabilities; has it a softmax?"

@@ -43,7 +43,8 @@ def model_state(store: LabelStore, counts: Mapping[str, int], crash: str | None)
     dict
         ``version``, ``n_labels`` it was fitted on, ``training``, and ``error``; sentences, or None, about what it is
         ``waiting`` for and why it is ``slow``; and what it learns without because it is ``unreadable``: ``n``, and the
-        first ``items`` (``item`` and ``reason``).
+        first ``items`` (``item`` and ``reason``); and what was ``chosen`` among several models, or None: its
+        ``name``, and ``scores`` of all of them, macro-F1 by cross-validation on ``n_labels``.
     """
     last = store.query("SELECT version, n_labels FROM model ORDER BY version DESC LIMIT 1")
     version, n_labels = last[0] if last else (None, None)
@@ -58,6 +59,7 @@ def model_state(store: LabelStore, counts: Mapping[str, int], crash: str | None)
         "waiting": _waiting(store, state, counts, doing) if state else None,
         "slow": _slow(doing, state) if doing else None,
         "unreadable": state.get("unreadable", {"n": 0, "items": []}),
+        "chosen": state.get("chosen"),
     }
 
 
@@ -67,7 +69,9 @@ def _waiting(store: LabelStore, state: dict[str, Any], counts: Mapping[str, int]
     if len(labelled) < 2:
         return _two_classes(labelled)
     if doing in ("starting", "reading the items"):
-        return "the model starts when it has read the items"
+        read = state.get("read")
+        so_far = f": {read['n']:,} of {read['of']:,} so far" if read else ""
+        return f"the model starts when it has read the items{so_far}"
     known = state.get("known", labelled)
     if len(known) < 2 and state.get("seen") == last_event(store):
         return f"{_two_classes(known)} (labels that are outvoted, or of items it cannot read, do not count)"

@@ -103,6 +103,9 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
         _table(_by_annotator(answers, cost_per_hour)),
         _table(labels["value"].value_counts().rename_axis("class").reset_index(name="labels")),
     ]
+    chosen = (store.meta("trainer") or {}).get("chosen")
+    if chosen and chosen["scores"]:
+        parts.append(_choice(chosen))
     given = _labels_of(answers)
     if given["annotator"].nunique() > 1:
         parts += [_agreement(given), *_expertise(store, given)]
@@ -129,6 +132,13 @@ def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.Data
             row |= {"cost": cost, "cost per label": cost / n if n else np.nan}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _choice(chosen: dict[str, Any]) -> str:
+    """Return which model was chosen, and how good all candidates are."""
+    scores = sorted(chosen["scores"].items(), key=lambda pair: -pair[1])
+    table = _table(pd.DataFrame(scores, columns=["model", "macro-F1"]))
+    return f"model: {chosen['name']}, chosen by cross-validation on {chosen['n_labels']} labels\n\n{table}"
 
 
 def _agreement(labels: pd.DataFrame) -> str:

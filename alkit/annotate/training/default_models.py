@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -62,22 +63,36 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
     LogisticRegression(C=10.0, class_weight='balanced', max_iter=1000,
                        warm_start=True)
     """
-    network = _needs_network(as_strategy(strategy))
-    if network:
-        learner = DropoutMLPClassifier(class_weight="balanced", warm_start="shrink_perturb")
-    else:
-        learner = LogisticRegression(C=10.0, class_weight="balanced", warm_start=True, max_iter=1000)
-    return DefaultModel(_embed(items, dense=network), learner)
+    network = needs_network(as_strategy(strategy))
+    return DefaultModel(embedding_of(items, dense=network), learner_of("network" if network else "linear"))
 
 
-def _needs_network(strategy: Any) -> bool:
+def learner_of(kind: str) -> Any:
+    """Return a classifier that suits few labels, which may be uneven.
+
+    Parameters
+    ----------
+    kind : {"linear", "forest", "network"}
+
+    Returns
+    -------
+    classifier
+    """
+    if kind == "linear":
+        return LogisticRegression(C=10.0, class_weight="balanced", warm_start=True, max_iter=1000)
+    if kind == "forest":
+        return RandomForestClassifier(200, class_weight="balanced_subsample")
+    return DropoutMLPClassifier(class_weight="balanced", warm_start="shrink_perturb")
+
+
+def needs_network(strategy: Any) -> bool:
     """Return whether a strategy reads more than predictions, such as posterior samples or an embedding."""
     if not isinstance(strategy, Strategy):
         return False
     return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "class_scores", "y_train"}
 
 
-def _embed(items: Items, *, dense: bool) -> Any:
+def embedding_of(items: Items, *, dense: bool) -> Any:
     """Return a transformer of `Items.features`."""
     text: Any = TfidfVectorizer(ngram_range=(1, 2), max_features=100_000, sublinear_tf=True, token_pattern=_TOKEN)
     if dense:
@@ -97,23 +112,29 @@ def _embed(items: Items, *, dense: bool) -> Any:
         parts.append(("image", image, "image"))
         widths["image"] = _WIDTH
     if items.rows is not None:
-        numbers, others = _split_columns(items.rows)
-        parts.append(("numbers", _scaled_numbers(), numbers))
-        parts.append(("others", _one_hot(dense=dense), others))
-        widths |= {"numbers": len(numbers), "others": len(others)}
+        columns, width_of_columns = parts_of_rows(items.rows, dense=dense)
+        parts += columns
+        widths |= width_of_columns
     if dense:
         return ColumnTransformer(parts, sparse_threshold=0.0)
-    # TF-IDF rows have norm 1, those of the other parts about the root of their width. A linear model would hardly use
-    # the text next to them, so all parts are brought to norm 1.
-    weights = {name: max(1, width) ** -0.5 for name, width in widths.items()}
-    return ColumnTransformer(parts, sparse_threshold=0.3, transformer_weights=weights)
+    return ColumnTransformer(parts, sparse_threshold=0.3, transformer_weights=to_norm_1(widths))
 
 
-def _split_columns(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Return the names of the columns that hold numbers, and those of the others."""
+def to_norm_1(widths: dict[str, int]) -> dict[str, float]:
+    """Return weights by which parts of a row get norm 1, about: their norm is the root of their width.
+
+    TF-IDF rows and embeddings by pretrained networks have norm 1. A linear model would hardly use them next to others
+    that are longer.
+    """
+    return {name: max(1, width) ** -0.5 for name, width in widths.items()}
+
+
+def parts_of_rows(rows: pd.DataFrame, *, dense: bool) -> tuple[list[Any], dict[str, int]]:
+    """Return transformers of columns, those of numbers and the others, and how many columns each has."""
     numbers = rows.select_dtypes("number").columns.tolist()
     others = [name for name in rows.columns.tolist() if name not in numbers]
-    return numbers, others
+    parts = [("numbers", _scaled_numbers(), numbers), ("others", _one_hot(dense=dense), others)]
+    return parts, {"numbers": len(numbers), "others": len(others)}
 
 
 def _scaled_numbers() -> Any:

@@ -21,7 +21,9 @@ from alkit.annotate.database.ranking import Assigned, Labels, Ranked, last_event
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.quality.expertise import describe
 from alkit.annotate.training.assigning import assign
+from alkit.annotate.training.choosing import BestCandidate
 from alkit.annotate.training.crowd_labels import CrowdLabels, Truth, takes_weights
+from alkit.annotate.training.encoders import told_of_reading
 from alkit.annotate.training.job import Job
 from alkit.annotate.training.model_file import write_model
 from alkit.annotate.training.others import Others
@@ -81,7 +83,8 @@ class Training:
         **changes : objects of plain JSON types
             What is new of ``doing`` (None: nothing), ``since`` (Unix time), ``usual_seconds`` of a round, ``error``,
             ``seen`` (the last event taken into account), ``known`` (classes of labels it can use), ``unreadable``
-            (``n`` and the first ``items``).
+            (``n`` and the first ``items``), ``read`` (``n`` items ``of`` all), ``chosen`` (``name``, ``scores`` of all
+            candidates on ``n_labels``).
         """
         self.told |= changes
         self.store.put_meta(trainer=self.told)
@@ -94,7 +97,8 @@ class Training:
         if job.embed is None:
             return job.X
         try:
-            return job.embed.fit_transform(job.X)
+            with told_of_reading(lambda n, of: self.tell(read={"n": n, "of": of})):
+                return job.embed.fit_transform(job.X)
         except UnreadableRows as error:
             self._leave_out(error.reasons)
         except Exception:
@@ -226,6 +230,7 @@ class Training:
             self.learner = self._fresh_learner()
         self.learner.fit(take(self.X, rows), values, **weights)
         self.fitted_on = known
+        self._tell_of_choice()
         if truth is not None:
             self._tell_of_people(truth)
         self._rank(fresh, labels.n_labels, truth)
@@ -239,6 +244,12 @@ class Training:
             return True
         told = set(np.asarray(getattr(self.learner, "classes_", ())).tolist())
         return known <= told and self.fitted_on < told  # it knew classes without labels before: it was told all
+
+    def _tell_of_choice(self) -> None:
+        """Write down which of several models was chosen, and how good each is, for the page and the report."""
+        model = getattr(self.learner, "estimator", self.learner)
+        if isinstance(model, BestCandidate):
+            self.told["chosen"] = {"name": model.chosen_, "scores": model.scores_, "n_labels": model.n_compared_on_}
 
     def _tell_of_people(self, truth: Truth) -> None:
         """Ask again where people's labels leave a doubt, and write down what is known of people, for the report."""

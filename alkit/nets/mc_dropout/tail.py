@@ -42,7 +42,10 @@ class FoldedTail:
     softmax: OpOverload | None
 
     def samples(self, n_samples: int) -> Tensor:
-        """Return outputs (n, K, C) of samples 0 to K - 1."""
+        """Return outputs (n, K, C) of samples 0 to K - 1, which in memory are (C, K, n).
+
+        Softmax and scores add over classes: few numbers if these are side by side, and slow to add up on a CPU.
+        """
         masks = [layer.mask.of_samples(n_samples) for layer in self.layers]
         if len(self.layers) > 1 and self.x.device.type == "cpu":
             outputs_N_K_C = self._one_by_one(masks)
@@ -56,12 +59,12 @@ class FoldedTail:
         """Compute each layer for all samples by one product, (K, H) masks -> (n, K, C): few ops, and large ones."""
         first, *others = self.layers
         n_samples = len(masks[0])
-        weights = (masks[0][:, None] * first.weight.t()).flatten(0, 1)  # (K * C, H), side by side
+        weights = (first.weight.t()[:, None] * masks[0]).flatten(0, 1)  # (C * K, H), one below the other
         if first.bias is None:
-            outputs = self.x @ weights.t()
+            outputs = weights @ self.x.t()
         else:
-            outputs = torch.addmm(first.bias.repeat(n_samples), self.x, weights.t())
-        values_N_K_C = first.followed(outputs.view(len(self.x), n_samples, -1))
+            outputs = torch.addmm(first.bias.repeat_interleave(n_samples)[:, None], weights, self.x.t())
+        values_N_K_C = first.followed(outputs.view(-1, n_samples, len(self.x)).permute(2, 1, 0))
         for layer, mask_K_H in zip(others, masks[1:], strict=True):
             weights_K_H_C = mask_K_H[:, :, None] * layer.weight
             products_K_N_C = values_N_K_C.transpose(0, 1) @ weights_K_H_C
@@ -74,7 +77,7 @@ class FoldedTail:
         """Compute sample by sample without what its masks drop, before a layer and after it: a quarter of the work."""
         n_samples = len(masks[0])
         x_H_N = self.x.t().contiguous()  # in rows, which are quick to choose from
-        outputs = self.x.new_empty(len(self.x), n_samples, self.layers[-1].weight.shape[1])
+        outputs_C_K_N = self.x.new_empty(self.layers[-1].weight.shape[1], n_samples, len(self.x))
         for k in range(n_samples):
             kept = [_kept(mask_K_H[k]) for mask_K_H in masks]
             values = _chosen(x_H_N, 0, kept[0])
@@ -87,8 +90,8 @@ class FoldedTail:
                     bias_C = _chosen(layer.bias, 0, read_next)
                     values = torch.addmm(bias_C[:, None], weight_H_C.t(), values)
                 values = layer.followed(values)
-            outputs[:, k] = values.t()
-        return outputs
+            outputs_C_K_N[:, k] = values
+        return outputs_C_K_N.permute(2, 1, 0)
 
 
 def _kept(mask_H: Tensor) -> Tensor | None:

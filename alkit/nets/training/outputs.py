@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alkit._tensors import reduced
+
 
 def first_output(out: Any) -> Any:
     """Return the output of a module that counts: `out` itself, its ``logits``, or the first of a tuple.
@@ -66,8 +68,8 @@ def softmax(logits: Tensor) -> Tensor:
     """Softmax over the last axis; on samples (n, K, C) of few classes torch's own takes three times as long."""
     if logits.ndim == 2:
         return torch.softmax(logits, dim=-1)
-    exp = (logits - logits.amax(-1, keepdim=True)).exp_()
-    return exp.div_(exp.sum(-1, keepdim=True))
+    exp = (logits - reduced(logits, -1, torch.amax).unsqueeze(-1)).exp_()
+    return exp.div_(reduced(exp, -1, torch.sum).unsqueeze(-1))
 
 
 def two_class_proba(logits: Tensor) -> Tensor:

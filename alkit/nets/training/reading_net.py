@@ -94,7 +94,7 @@ class ReadingNet(BuiltNet):
             stop = stops[-1] + len(out)
             # always a copy: an output may be a network's own memory, or its input
             if stops[-1] == 0:
-                gathered = torch.empty((n, *out.shape[1:]), dtype=torch.float32, device=to or out.device)
+                gathered = _empty_rows(n, out, to or out.device)
             gathered[stops[-1] : stop] = out
             sums.append(gathered[stops[-1] : stop].sum())
             stops.append(stop)
@@ -132,6 +132,14 @@ class ReadingNet(BuiltNet):
             finally:
                 for layer, mode in zip(layers, modes, strict=True):
                     layer.training = mode
+
+
+def _empty_rows(n: int, out: torch.Tensor, device: str | torch.device) -> torch.Tensor:
+    """Return memory for n rows of float32 like those of an output, with its axes in the order that it has them."""
+    order = sorted(range(out.ndim), key=out.stride, reverse=True)
+    shape = [n if axis == 0 else out.shape[axis] for axis in order]
+    places = [order.index(axis) for axis in range(out.ndim)]
+    return torch.empty(shape, dtype=torch.float32, device=device).permute(places)
 
 
 def entries(batch: Tensors) -> list[torch.Tensor]:

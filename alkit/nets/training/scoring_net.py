@@ -153,7 +153,7 @@ class ScoringNet(ReadingNet):
         ----------
         .. [1] Y. Gal and Z. Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
         """
-        return self._sample_proba_tensor(X, n_samples, random_state, consistent, to="cpu").numpy()
+        return self._sample_proba_tensor(X, n_samples, random_state, consistent, to="cpu").contiguous().numpy()
 
     def _sample_proba_tensor(self, X: Rows, *args: Any, **kwargs: Any) -> torch.Tensor:
         return self._sampled(X, self._get_predict_nonlinearity(), *args, **kwargs)

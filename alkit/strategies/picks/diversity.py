@@ -103,8 +103,10 @@ def farthest_first(
     for t in range(k):
         i = seeded_argmax(nearest, rng) if t or first is None else first
         indices[t] = i
+        # asked for first, so that a GPU has work while the host goes on
+        distance = distance_to_row(i)
         scores.append(nearest[i].clone())
-        torch.minimum(nearest, distance_to_row(i), out=nearest)
+        torch.minimum(nearest, distance, out=nearest)
         # not by an assignment, which would wait for a GPU
         nearest[i].fill_(-torch.inf)
     return Picks(indices, read_numbers(scores))

@@ -39,7 +39,7 @@ def seeded_argmax(values: Tensor, rng: np.random.Generator) -> int:
     are_largest = values == values.take(first)
     # Both are read at once, as that waits for the device (so would an index, where `take` does not). Which rows are
     # equal is read only where several are.
-    position, n_largest = torch.stack([first, are_largest.sum()]).tolist()
+    position, n_largest = torch.stack([first, are_largest.sum()]).cpu().tolist()
     if n_largest == 1:
         return position
     ties = are_largest.nonzero()[:, 0].cpu()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from alkit._tensors import reduced
+
 __all__ = [
     "bald",
     "entropy",
@@ -106,7 +108,7 @@ def entropy(proba: Tensor) -> Tensor:
     """
     log_proba = proba.clamp_min(torch.finfo(proba.dtype).tiny).log_()
     # 0 - x instead of -x, so that a certain prediction has entropy 0, not -0
-    return (0 - log_proba.mul_(proba).sum(-1)).clamp_min_(0)
+    return (0 - reduced(log_proba.mul_(proba), -1, torch.sum)).clamp_min_(0)
 
 
 # ---- the same of the posterior mean
@@ -134,7 +136,7 @@ def mc_least_confident(samples: Tensor) -> Tensor:
     >>> mc_least_confident(torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]))
     tensor([0.2500])
     """
-    return least_confident(samples.mean(1))
+    return least_confident(_posterior_mean(samples))
 
 
 def mc_margin(samples: Tensor) -> Tensor:
@@ -159,7 +161,7 @@ def mc_margin(samples: Tensor) -> Tensor:
     >>> mc_margin(torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]))
     tensor([0.5000])
     """
-    return margin(samples.mean(1))
+    return margin(_posterior_mean(samples))
 
 
 def mc_entropy(samples: Tensor) -> Tensor:
@@ -184,7 +186,7 @@ def mc_entropy(samples: Tensor) -> Tensor:
     >>> mc_entropy(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
     tensor([0.6931])
     """
-    return entropy(samples.mean(1))
+    return entropy(_posterior_mean(samples))
 
 
 # ---- disagreement between posterior samples
@@ -215,8 +217,8 @@ def bald(samples: Tensor) -> Tensor:
     >>> bald(torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]))
     tensor([0.6931, 0.0000])
     """
-    of_mean_n = entropy(samples.mean(1))
-    mean_n = entropy(samples).mean(1)
+    of_mean_n = entropy(_posterior_mean(samples))
+    mean_n = reduced(entropy(samples), 1, torch.mean)
     # never negative but by rounding
     return (of_mean_n - mean_n).clamp_min_(0)
 
@@ -321,8 +323,8 @@ def max_disagreement(samples: Tensor) -> Tensor:
     tensor([0.6931])
     """
     tiny = torch.finfo(samples.dtype).tiny
-    log_consensus_n_C = samples.mean(1).clamp_min(tiny).log()
-    cross_entropy_n_K = -(samples * log_consensus_n_C[:, None]).sum(-1)
+    log_consensus_n_C = _posterior_mean(samples).clamp_min(tiny).log()
+    cross_entropy_n_K = -reduced(samples * log_consensus_n_C[:, None], -1, torch.sum)
     return (cross_entropy_n_K - entropy(samples)).amax(1).clamp_min(0)
 
 
@@ -379,6 +381,11 @@ def ideal_loss(true_loss: Tensor) -> Tensor:
     tensor([0.5000, 2.0000])
     """
     return true_loss
+
+
+def _posterior_mean(samples: Tensor) -> Tensor:
+    """Mean over posterior samples: (n, K, C) -> (n, C)."""
+    return reduced(samples, 1, torch.mean)
 
 
 def _member_vote_shares(samples: Tensor) -> Tensor:
