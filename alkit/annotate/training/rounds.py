@@ -166,10 +166,10 @@ class Training:
             last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
             if last_event(self.store) == seen:
                 if last_round:
-                    self.others.predict(time.monotonic() + _REST_SECONDS)
+                    self.others.predict_until(time.monotonic() + _REST_SECONDS)
                     return error is None
                 if not stopping.wait(_POLL_SECONDS):
-                    self.others.predict()
+                    self.others.predict_some()
                 continue
             labels = read_labels(self.store)
             self.tell(doing="fitting", since=time.time())  # the last error is shown until this fit ends

@@ -1,6 +1,7 @@
 """Items that a ranking leaves out: predicted while there is nothing else to do."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -49,13 +50,27 @@ def test_a_part_is_predicted_at_once_and_new_labels_come_first(tmp_path, monkeyp
         with session.store.transaction() as db:
             db.execute("INSERT INTO model VALUES (1, 2, 0.0)")
         waiting = others.Others(session.store, predict)
-        waiting.predict()
-        assert asked == []
         waiting.are(np.arange(10, 30), np.arange(40))
-        waiting.predict()
+        waiting.predict_some()
+        assert asked == []
+        monkeypatch.setattr(others, "QUIET_SECONDS", 0.0)
+        waiting.predict_some()
         assert asked == [7]
         waiting.are(np.arange(3), np.arange(40))  # of a new round: those of the last one are dropped
-        waiting.predict()
-        waiting.predict()
+        waiting.predict_some()
+        waiting.predict_some()
         assert asked == [7, 3]
         assert session.store.count("SELECT COUNT(*) FROM ranking") == 10
+
+
+def test_a_model_that_fails_keeps_nobody_from_going_on(tmp_path, capsys):
+    with LabelingSession(TEXTS, ["spam", "ham"], tmp_path / "labels.db", random_state=0) as session:
+
+        def predict(rows):
+            raise RuntimeError("out of memory")
+
+        failing = others.Others(session.store, predict)
+        failing.are(np.arange(10), np.arange(40))
+        failing.predict_until(time.monotonic() + 10)
+        assert failing.rows.size == 0
+    assert "alkit: 10 items are not predicted: RuntimeError: out of memory" in capsys.readouterr().err
