@@ -87,6 +87,8 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--allow-outside", action="store_true", help="show pictures that lie outside of the data's "
                        "folder, too")  # fmt: skip
     label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels to choose from")
+    label.add_argument("--accept-changes", action="store_true", help="items of the database may have changed in the "
+                       "data, or be gone; their labels stay, and are marked")  # fmt: skip
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
                        "returns one")  # fmt: skip
@@ -164,7 +166,10 @@ def _label(chosen: argparse.Namespace) -> None:
         items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
+        accept_changes=chosen.accept_changes,
     )  # fmt: skip
+    if session.changes is not None:
+        print(f"{printable(chosen.data.name)}, since the last time: {session.changes}", file=sys.stderr)
     try:
         _serve(session, chosen)
     except KeyboardInterrupt:

@@ -133,7 +133,7 @@ class Pages:
 
 def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
     """Return an item as annotators see it; one drawn at random comes without a suggestion."""
-    (item,) = store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
+    (item,) = store.query("SELECT key, content, version FROM item WHERE id = ?", lease["item"])
     content = json.loads(item["content"], parse_int=_exact_in_javascript)
     return {
         "item": item["key"],
@@ -143,6 +143,7 @@ def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
         "suggestion": suggestion(lease),
         "model_version": lease["model_version"],
         "expires": lease["expires"],
+        "version": item["version"],
     }
 
 

@@ -80,8 +80,18 @@ class LabelingSession(EventRecorder):
         Number of items in a ranking.
     title : str, optional
         Shown on the page.
+    accept_changes : bool, default=False
+        Whether items of an earlier session may have changed, and may be gone. Labels of changed items are kept and
+        marked as given to the earlier text; items that are gone keep their labels and are asked about no more. New
+        items and another order need no permission.
     random_state : int, RandomState or None
         Seeds the random order, and the trainer.
+
+    Attributes
+    ----------
+    changes : Changes or None
+        Ids of the items that are ``new``, ``changed``, ``gone`` or ``moved`` since the session before; None where
+        nothing has changed. As text, how many there are, and the first of each kind.
 
     Raises
     ------
@@ -121,6 +131,7 @@ class LabelingSession(EventRecorder):
         idle_after: float = 60.0,
         n_ranked: int = 2000,
         title: str | None = None,
+        accept_changes: bool = False,
         random_state: RandomState = None,
     ):
         self.items = Items.of(items)
@@ -143,7 +154,9 @@ class LabelingSession(EventRecorder):
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)
         with ExitStack() as opened:
-            self.store = open_to_label(path, self.items, self.classes, least_most, self._rng, opened)
+            self.store, self.changes = open_to_label(
+                path, self.items, self.classes, least_most, self._rng, opened, accept_changes=accept_changes
+            )
             self.store.put_meta(title=self.title, trainer={} if job is None else starting())
             self.trainer = None if job is None else Trainer(path, job)
             self._opened = opened.pop_all()
@@ -215,8 +228,9 @@ class LabelingSession(EventRecorder):
         -------
         dict or None
             ``item`` (its id), ``text``, ``image`` (whether there is a picture), ``row``, ``suggestion`` (``value`` and
-            ``confidence``, or None), ``model_version``, ``expires`` (Unix time, in seconds). None if nothing is left
-            for them, or everything is held by others. Who holds five items (15 in all pages) is given those again.
+            ``confidence``, or None), ``model_version``, ``expires`` (Unix time, in seconds), ``version`` (how often
+            its content has changed). None if nothing is left for them, or everything is held by others. Who holds five
+            items (15 in all pages) is given those again.
         """
         return self._pages.next(
             annotator,
@@ -254,7 +268,8 @@ class LabelingSession(EventRecorder):
             ``uuid`` (drawn by the client; sending an event again changes nothing and returns the same dict), ``item``,
             ``kind`` ("label", "skip", "flag" or "undo"), ``value`` (of a label, the class; of a skip or flag, a note
             or None; of an undo, the uuid of the event to undo), and ``seconds``, how long it took, or None; more than
-            ten times `idle_after` are kept as that.
+            ten times `idle_after` are kept as that. ``version`` is that of the item as `next` gave it, or None for the
+            present one.
         annotator : str
 
         Returns

@@ -15,7 +15,8 @@ _CHUNK = 500  # events per query: a longer one would keep annotators waiting
 # Events are never changed, so this reads the answers as of the event `last`, however many queries it takes. The table
 # of answers would not do: an answer that is replaced between two queries could be missed in both.
 _ANSWERS = """
-    SELECT e.*, i.key, i.content FROM event e JOIN item i ON i.id = e.item
+    SELECT e.*, i.key, i.content, c.content AS earlier FROM event e JOIN item i ON i.id = e.item
+    LEFT JOIN earlier_content c ON c.key = i.key AND c.version = COALESCE(e.version, 0)
     WHERE e.seq > :start AND e.seq <= :end AND e.seq <= :last AND e.kind <> 'undo'
     AND e.annotator = COALESCE(:annotator, e.annotator)
     AND NOT EXISTS (SELECT 1 FROM event u WHERE u.kind = 'undo' AND u.value = e.uuid AND u.seq <= :last)
@@ -43,7 +44,8 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
     dict
         ``item``, ``text``, ``image`` (file name), ``row``; ``annotator``, ``kind`` ("label", "skip" or "flag"),
         ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
-        "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown.
+        "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown; ``earlier``: of an
+        answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None.
     """
     last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
     for start in range(0, last, _CHUNK):
@@ -54,21 +56,25 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
 
 def _answer(row: sqlite3.Row, store: LabelStore) -> dict[str, Any]:
     """Return an event, with its item."""
-    try:
-        content = json.loads(row["content"])
-    except ValueError as error:
-        raise damaged(store.path, f"item {row['key']!r}: {error}") from error
     return {
         "item": row["key"],
-        "text": content["text"],
-        "image": content.get("image"),
-        "row": content["row"],
+        **_content(row["content"], row["key"], store),
         **{name: row[name] for name in ("annotator", "kind", "value", "seconds")},
         "late": bool(row["late"]),
         "time": row["recorded"],
         **{name: row[name] for name in ("uuid", "source", "probability", "model_version")},
         "suggestion": suggestion(row),
+        "earlier": None if row["earlier"] is None else _content(row["earlier"], row["key"], store),
     }
+
+
+def _content(written: str, key: str, store: LabelStore) -> dict[str, Any]:
+    """Return what an item holds."""
+    try:
+        content = json.loads(written)
+    except ValueError as error:
+        raise damaged(store.path, f"item {key!r}: {error}") from error
+    return {"text": content["text"], "image": content.get("image"), "row": content["row"]}
 
 
 def suggestion(row: sqlite3.Row) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     Parameters
     ----------
     event : dict
-        ``uuid``, ``item``, ``kind``, ``value``, ``seconds``; see `LabelingSession.record`.
+        ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, ``version``; see `LabelingSession.record`.
     classes : sequence of str
 
     Returns
@@ -41,7 +41,7 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     --------
     >>> from alkit.annotate.database.events import checked_event
     >>> checked_event({"uuid": "1f", "item": "7", "kind": "label", "value": "ham"}, ["spam", "ham"])
-    {'uuid': '1f', 'item': '7', 'kind': 'label', 'value': 'ham', 'seconds': None}
+    {'uuid': '1f', 'item': '7', 'kind': 'label', 'value': 'ham', 'seconds': None, 'version': None}
     """
     if not isinstance(event, dict):
         raise ValueError(f"an event is an object, got {type(event).__name__}")
@@ -56,9 +56,10 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     for name in ("uuid", "item", "value"):
         _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
+    _check_version(event.get("version"))
     if kind == "label" and event["value"] not in classes:
         raise Conflict(f"{event['value']!r} is not one of the classes {list(classes)}")
-    return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds")}
+    return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds", "version")}
 
 
 def _check_text(value: Any, what: str, *, needed: bool) -> None:
@@ -80,6 +81,12 @@ def _check_seconds(seconds: Any) -> None:
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not 0 <= seconds <= _MAX_SECONDS:
         raise ValueError(f"seconds is {seconds!r}; it must be a number from 0 to {_MAX_SECONDS:.0e}, or null")
+
+
+def _check_version(version: Any) -> None:
+    is_whole = isinstance(version, int) and not isinstance(version, bool)
+    if version is not None and not (is_whole and 0 <= version < 2**53):
+        raise ValueError(f"version is {version!r}; it must be the version of the item as it was shown, or null")
 
 
 def new_event(kind: str, item: str | None, value: str | None = None, seconds: float | None = None) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class LabelStore(Database):
         Parameters
         ----------
         event : dict
-            ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, checked by the caller.
+            ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, ``version``, checked by the caller.
         annotator, now, lease_seconds
             As in `next`; an undo holds the item anew.
 
@@ -164,7 +164,10 @@ class LabelStore(Database):
                 undone = self._undone(event, annotator)
                 item, key = undone["item"], undone["key"]
             else:
-                item, key = self._item(event["item"])
+                item, key, present = self._item(event["item"])
+                # a page may have been open since before the text changed; a backup may be older than a page
+                shown = event.get("version")
+                event = {**event, "version": present if shown is None else min(shown, present)}
             lease = db.execute("SELECT * FROM lease WHERE item = ? AND annotator = ?", (item, annotator)).fetchone()
             # an answered item has no expiry: whoever answered it in time may change the answer at any time
             held = lease is not None and (lease["expires"] is None or lease["expires"] > now)
@@ -208,12 +211,12 @@ class LabelStore(Database):
         values = ", ".join(f":{name}" for name in row)
         self._db.execute(f"INSERT INTO event ({columns}) VALUES ({values})", row)
 
-    def _item(self, key: str) -> tuple[int, str]:
-        """Return the number and the key of an item."""
-        item = self._db.execute("SELECT id FROM item WHERE key = ?", (key,)).fetchone()
+    def _item(self, key: str) -> tuple[int, str, int]:
+        """Return the number, the key and the version of an item."""
+        item = self._db.execute("SELECT id, key, version FROM item WHERE key = ?", (key,)).fetchone()
         if not item:
             raise UnknownItem(f"there is no item {key!r}")
-        return item["id"], key
+        return tuple(item)
 
     def _undone(self, event: dict[str, Any], annotator: str) -> sqlite3.Row:
         """Return the event that is to be undone, if it is the annotator's and not undone yet."""

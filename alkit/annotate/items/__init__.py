@@ -6,8 +6,8 @@ of them share (`_table`, `_encoding`, `_pictures`, `_cells`).
 """
 
 from alkit.annotate.items._collection import Items
-from alkit.annotate.items._difference import difference
+from alkit.annotate.items._difference import Changes, compare, difference
 from alkit.annotate.items._pictures import picture_type, printable
 from alkit.annotate.items._read import read_items
 
-__all__ = ["Items", "difference", "picture_type", "printable", "read_items"]
+__all__ = ["Changes", "Items", "compare", "difference", "picture_type", "printable", "read_items"]

@@ -94,12 +94,16 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     str
     """
     answers = pd.DataFrame(read_answers(store))
-    n_items = store.count("SELECT COUNT(*) FROM item")
+    n_items = store.count("SELECT COUNT(*) FROM queue")
+    n_gone = store.count("SELECT COUNT(*) FROM item") - n_items
+    held = f"{n_items} items" + (f" and {n_gone} that are gone from the data" if n_gone else "")
     if not len(answers):
-        return f"{n_items} items, no labels yet"
+        return f"{held}, no labels yet"
     labels = answers[answers["kind"] == "label"]
+    n_earlier = labels["earlier"].notna().sum()
+    earlier = f", {n_earlier} given to an earlier text" if n_earlier else ""
     parts = [
-        f"{n_items} items, {labels['item'].nunique()} labelled; {len(labels)} labels, {labels['late'].sum()} late",
+        f"{held}, {labels['item'].nunique()} labelled; {len(labels)} labels, {labels['late'].sum()} late{earlier}",
         _table(_by_annotator(answers, cost_per_hour)),
         _table(labels["value"].value_counts().rename_axis("class").reset_index(name="labels")),
     ]

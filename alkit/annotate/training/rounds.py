@@ -59,8 +59,9 @@ class Training:
         self.told: dict[str, Any] = {"error": None}
         self.tell(doing="reading the items", since=time.time())
         items = store.query("SELECT id, position, key FROM item ORDER BY id")
-        self.keys = {row["position"]: row["key"] for row in items}
-        self.positions = np.array([row["position"] for row in items])  # places in the data, by the id of the item
+        self.keys = [row["key"] for row in items]  # by the id of the item
+        # places in the data, by the id of the item; -1 where the data no longer has it
+        self.positions = np.array([row["position"] for row in items])
         self.is_readable = np.ones(n_rows(job.X), dtype=bool)  # by the place in the data
         self.was_searched = False
         self.X = self._embedded()
@@ -117,7 +118,7 @@ class Training:
         """Learn without some items, and name them on the page and in the terminal."""
         self.was_searched = True
         self.is_readable[list(reasons)] = False
-        named = [{"item": self.keys[place], "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
+        named = [{"item": self._key(place), "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
         lines = [f"  {one['item']}: {one['reason']}" for one in named]
         if len(reasons) > len(named):
             lines.append(f"  and {len(reasons) - len(named)} more")
@@ -133,12 +134,17 @@ class Training:
         if not self.is_readable.any():
             raise ValueError(f"the model can read none of the {len(reasons)} items; the first: {named[0]['reason']}")
 
+    def _key(self, place: int) -> str:
+        """Return the key of the item at a place in the data."""
+        return self.keys[np.flatnonzero(self.positions == place)[0]]
+
     def _number_rows(self) -> None:
-        """Note which row of X is which item; unreadable items have none."""
+        """Note which row of X is which item; items that are unreadable, or gone from the data, have none."""
         places = np.arange(len(self.is_readable))
         if self.job.embed is not None:
             places = np.cumsum(self.is_readable) - 1
-        self.rows = np.where(self.is_readable, places, -1)[self.positions]  # by the id of the item
+        rows = np.where(self.is_readable, places, -1)[self.positions]
+        self.rows = np.where(self.positions < 0, -1, rows)  # by the id of the item
         ids = np.flatnonzero(self.rows >= 0)
         self.item_ids = np.zeros(len(self.is_readable), dtype=np.intp)  # by the row of X
         self.item_ids[self.rows[ids]] = ids
@@ -246,7 +252,7 @@ class Training:
             ask_again(self.store, truth.labels_asked(least, most))
         told = describe(truth.answers, truth.proba, truth.confusion)
         for label in told["suspicious"]:
-            label["item"] = self.keys[self.positions[label["item"]]]
+            label["item"] = self.keys[label["item"]]
         self.store.put_meta(people=told)
 
     def _rank(self, fresh: np.ndarray, n_labels: int, truth: Truth | None) -> None:

@@ -346,7 +346,8 @@ class Labelling {
     if (!this.stage.takes(kind)) return;
     this.stage.keepFocus();
     const { item } = this.stage;
-    const event = { uuid: uuid(), item: item.item, kind, value, seconds: this.stage.seconds() };
+    const { item: id, version } = item;
+    const event = { uuid: uuid(), item: id, kind, value, seconds: this.stage.seconds(), version };
     this.history.add(item, event);
     this.view.answered({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
     this.view.notice("refused", null);
