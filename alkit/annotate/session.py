@@ -49,7 +49,8 @@ class LabelingSession(EventRecorder):
     items : Items, DataFrame or sequence of str
         What is to be labelled.
     classes : sequence of str
-        The labels to choose from.
+        The labels to choose from. Those that ``alkit classes`` has renamed or merged since may have their earlier
+        names.
     db : str or Path
         The database, on a local disk; a session continues where the last one on it ended.
     learner : estimator, ActiveLearner or Committee, optional
@@ -135,34 +136,41 @@ class LabelingSession(EventRecorder):
         random_state: RandomState = None,
     ):
         self.items = Items.of(items)
-        self.classes = list(classes)
+        self._last_classes = list(classes)  # as of the end, once it is closed
         self.overlap, self.random_share = overlap, random_share
         self.lease_seconds, self.idle_after = lease_seconds, idle_after
         # the name of a file need not be UTF-8
         self.title = None if title is None else title.encode(errors="replace").decode()
         self.successor: LabelingSession | None = None  # opened on the same database by running a cell again
-        self._in_block = False
-        check_settings(self.classes, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after)
+        self._in_block, self._is_closed = False, False
+        check_settings(classes, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after)
         least_most = as_range(overlap)
         check_asking(assign, least_most, has_learner=learner is not None)
         self._rng = generator(random_state)
         job = None
         if learner is not None:
             seed = int(self._rng.integers(2**31 - 1))
-            job = Job(X, learner, strategy, self.classes, embed, cold_start, n_ranked, seed, assign, least_most)
+            job = Job(X, learner, strategy, list(classes), embed, cold_start, n_ranked, seed, assign, least_most)
             job = checked_job(job, self.items)
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)
         with ExitStack() as opened:
             self.store, self.changes = open_to_label(
-                path, self.items, self.classes, least_most, self._rng, opened, accept_changes=accept_changes
+                path, self.items, classes, least_most, self._rng, opened, accept_changes=accept_changes
             )
             self.store.put_meta(title=self.title, trainer={} if job is None else starting())
-            self.trainer = None if job is None else Trainer(path, job)
+            self.trainer = None if job is None else Trainer(path, job._replace(classes=self.classes))
             self._opened = opened.pop_all()
         self._pages = Pages(self.store, self._rng)
         self._pictures = dict(zip(self.items.ids, self.items.image or (), strict=False))  # none, or all of them
         _open_sessions[path] = self
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels to choose from, as ``alkit classes`` left them."""
+        if not self._is_closed:
+            self._last_classes = self.store.meta("classes")
+        return self._last_classes
 
     def _replace_earlier(self, path: Path) -> None:
         """Close the session that an earlier run of the same cell opened; its model is for this one to train."""
@@ -202,6 +210,7 @@ class LabelingSession(EventRecorder):
                 timeout = patience(self.store, trainer.error())
             return trainer.stop(timeout)
         finally:
+            self._last_classes, self._is_closed = self.classes, True
             self._opened.close()
             if _open_sessions.get(self.store.path) is self:
                 del _open_sessions[self.store.path]
@@ -286,7 +295,8 @@ class LabelingSession(EventRecorder):
         OSError
             If it cannot be saved, e.g. because the disk is full.
         """
-        checked = checked_event(event, self.classes)
+        earlier_names = {change.name for change in self.store.class_changes()}
+        checked = checked_event(event, self.classes, earlier_names)
         if checked["seconds"] is not None:
             checked["seconds"] = min(checked["seconds"], _LONGEST * self.idle_after)
         answer = self.store.record(checked, annotator, now=time.time(), lease_seconds=self.lease_seconds)
@@ -314,17 +324,18 @@ class LabelingSession(EventRecorder):
             ``idle_after``, as the page needs them.
         """
         crash = self.trainer.error() if self.trainer else None
-        counted = count_progress(self.store, self.classes, annotator)
+        classes = self.classes
+        counted = count_progress(self.store, classes, annotator)
         return {
             "annotator": annotator,
             "title": self.title,
-            "classes": self.classes,
+            "classes": classes,
             "n_items": len(self.items),
             "overlap": self.overlap,
             "lease_seconds": self.lease_seconds,
             "idle_after": self.idle_after,
             **counted,
-            "unlabelled": [name for name in self.classes if not counted["counts"][name]],
+            "unlabelled": [name for name in classes if not counted["counts"][name]],
             "curve": live_curve(self.store),
             "model": model_state(self.store, counted["counts"], crash),
         }

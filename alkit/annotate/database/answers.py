@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from alkit.annotate.database.class_names import ClassChange, present_name
 from alkit.annotate.database.errors import damaged
 from alkit.annotate.database.store import LabelStore
 
@@ -45,26 +46,34 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
         ``item``, ``text``, ``image`` (file name), ``row``; ``annotator``, ``kind`` ("label", "skip" or "flag"),
         ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
         "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown; ``earlier``: of an
-        answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None.
+        answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None; ``clicked``:
+        of a label whose class has another name since, the earlier one, else None.
     """
+    changes = store.class_changes()
     last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
     for start in range(0, last, _CHUNK):
         rows = store.query(_ANSWERS, start=start, end=start + _CHUNK, last=last, annotator=annotator)
         for row in rows:
-            yield _answer(row, store)
+            yield _answer(row, store, changes)
 
 
-def _answer(row: sqlite3.Row, store: LabelStore) -> dict[str, Any]:
+def _answer(row: sqlite3.Row, store: LabelStore, changes: Sequence[ClassChange]) -> dict[str, Any]:
     """Return an event, with its item."""
+    value, clicked = row["value"], None
+    if row["kind"] == "label" and present_name(changes, value, row["seq"]) != value:
+        value, clicked = present_name(changes, value, row["seq"]), value
     return {
         "item": row["key"],
         **_content(row["content"], row["key"], store),
-        **{name: row[name] for name in ("annotator", "kind", "value", "seconds")},
+        **{name: row[name] for name in ("annotator", "kind")},
+        "value": value,
+        "seconds": row["seconds"],
         "late": bool(row["late"]),
         "time": row["recorded"],
         **{name: row[name] for name in ("uuid", "source", "probability", "model_version")},
         "suggestion": suggestion(row),
         "earlier": None if row["earlier"] is None else _content(row["earlier"], row["key"], store),
+        "clicked": clicked,
     }
 
 

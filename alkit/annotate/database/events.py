@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 KINDS = ("label", "skip", "flag", "undo")
@@ -19,7 +19,7 @@ class UnknownItem(LookupError):  # noqa: N818
     """No item has this id."""
 
 
-def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
+def checked_event(event: Any, classes: Sequence[str], earlier_names: Collection[str] = ()) -> dict[str, Any]:
     """Return an event with exactly the keys it needs, or refuse it.
 
     Parameters
@@ -27,6 +27,8 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     event : dict
         ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, ``version``; see `LabelingSession.record`.
     classes : sequence of str
+    earlier_names : collection of str
+        Of classes that were renamed or merged: a page may show them for some seconds yet.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
         _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
     _check_version(event.get("version"))
-    if kind == "label" and event["value"] not in classes:
+    if kind == "label" and event["value"] not in classes and event["value"] not in earlier_names:
         raise Conflict(f"{event['value']!r} is not one of the classes {list(classes)}")
     return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds", "version")}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from alkit.annotate.database.class_names import present_name_of_old
 from alkit.annotate.database.growth import take_over
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Changes, Items, compare, difference
@@ -31,14 +32,28 @@ def check_settings(classes: Sequence[str], *, random_share: float, lease_seconds
     ------
     ValueError
     """
-    names = all(isinstance(name, str) and name.strip() for name in classes)
-    if not names or len(set(classes)) != len(classes) or len(classes) < 2:
-        raise ValueError(f"classes are {list(classes)}; pass two or more different names")
+    check_names(classes)
     if not 0 <= random_share <= 1:
         raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
     for name, seconds in (("lease_seconds", lease_seconds), ("idle_after", idle_after)):
         if not 0 < seconds < float("inf"):
             raise ValueError(f"{name}={seconds}; it must be a positive number of seconds")
+
+
+def check_names(classes: Sequence[str]) -> None:
+    """Refuse classes that people could not choose between.
+
+    Parameters
+    ----------
+    classes : sequence of str
+
+    Raises
+    ------
+    ValueError
+    """
+    names = all(isinstance(name, str) and name.strip() for name in classes)
+    if not names or len(set(classes)) != len(classes) or len(classes) < 2:
+        raise ValueError(f"classes are {list(classes)}; pass two or more different names")
 
 
 def as_range(overlap: Any) -> tuple[int, int]:
@@ -125,6 +140,7 @@ def prepare(
     store : LabelStore
     items : Items
     classes : sequence of str
+        Those that were renamed by their earlier names, or the present ones.
     overlap : (int, int)
         How many annotators are to label each item, and at most; may differ from session to session.
     rng : Generator
@@ -154,8 +170,9 @@ def prepare(
         _take_over_numbers(store, contents)
         changes = _checked_changes(store, contents, accept_changes=accept_changes)
         take_over(store, contents, changes, fingerprint, rng)
+    classes = _present_classes(store, classes)
     _check_classes(store, classes)
-    store.put_meta(classes=list(classes))
+    store.put_meta(classes=classes)
     if items.source is not None:
         store.put_meta(data=os.path.realpath(items.source))
     if (store.meta("overlap"), store.meta("most", store.meta("overlap"))) != overlap:
@@ -218,6 +235,14 @@ def _checked_changes(store: LabelStore, contents: Sequence[tuple[str, str]], *, 
         compared = [(key, now[key]) for key in was]
     first = difference(list(was.items()), compared)
     raise ValueError(f"{store.path} was made for other items: {first}. In all: {changes}; {remedy}")
+
+
+def _present_classes(store: LabelStore, classes: Sequence[str]) -> list[str]:
+    """Return classes by their present names, with those that were added or renamed and are not mentioned."""
+    changes, known = store.class_changes(), store.meta("classes", [])
+    given = [name if name in known else present_name_of_old(changes, name) for name in classes]
+    made = {change.present for change in changes}
+    return list(dict.fromkeys([*given, *(name for name in known if name in made)]))
 
 
 def _check_classes(store: LabelStore, classes: Sequence[str]) -> None:

@@ -101,3 +101,5 @@ LEASE_ANEW = """
     WHERE item = :item AND annotator = :annotator
     AND NOT EXISTS (SELECT 1 FROM answer WHERE item = :item AND annotator = :annotator)
 """
+
+RENAMED_PREDICTIONS = "UPDATE {table} SET prediction = :new WHERE prediction = :old"

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.database.class_names import ClassChange, present_name, present_name_of_old
 from alkit.annotate.database.database import Database
 from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
@@ -97,11 +98,30 @@ class LabelStore(Database):
         **settings : objects of plain JSON types
         """
         with self.transaction():
-            for key, value in settings.items():
-                self._put_meta(key, value)
+            self.put_in_transaction(**settings)
+
+    def put_in_transaction(self, **settings: Any) -> None:
+        """Keep settings within a transaction that has begun.
+
+        Parameters
+        ----------
+        **settings : objects of plain JSON types
+        """
+        for key, value in settings.items():
+            self._put_meta(key, value)
 
     def _put_meta(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def class_changes(self) -> list[ClassChange]:
+        """Return how classes were added, renamed and merged, in order.
+
+        Returns
+        -------
+        list of ClassChange
+        """
+        rows = self.query("SELECT kind, name, present, last_event, recorded FROM class_change ORDER BY seq")
+        return [ClassChange(*row) for row in rows]
 
     # labelling
 
@@ -168,6 +188,8 @@ class LabelStore(Database):
                 # a page may have been open since before the text changed; a backup may be older than a page
                 shown = event.get("version")
                 event = {**event, "version": present if shown is None else min(shown, present)}
+                if event["kind"] == "label":
+                    event["value"] = self._present_class(event["value"])
             lease = db.execute("SELECT * FROM lease WHERE item = ? AND annotator = ?", (item, annotator)).fetchone()
             # an answered item has no expiry: whoever answered it in time may change the answer at any time
             held = lease is not None and (lease["expires"] is None or lease["expires"] > now)
@@ -211,6 +233,13 @@ class LabelStore(Database):
         values = ", ".join(f":{name}" for name in row)
         self._db.execute(f"INSERT INTO event ({columns}) VALUES ({values})", row)
 
+    def _present_class(self, name: str) -> str:
+        """Return what a class is called now; a page may show its earlier name for some seconds yet."""
+        changes = self.class_changes()
+        if not changes or name in self.meta("classes", []):
+            return name
+        return present_name_of_old(changes, name)
+
     def _item(self, key: str) -> tuple[int, str, int]:
         """Return the number, the key and the version of an item."""
         item = self._db.execute("SELECT id, key, version FROM item WHERE key = ?", (key,)).fetchone()
@@ -238,7 +267,18 @@ class LabelStore(Database):
         parameters = {"item": item, "annotator": annotator}
         self._db.execute("DELETE FROM answer WHERE item = :item AND annotator = :annotator", parameters)
         self._db.execute(ANSWER, parameters)
+        self._rename_answer(parameters)
         self._db.execute(
             f"UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item = :item",
             {"item": item, "overlap": self.meta("overlap")},
         )
+
+    def _rename_answer(self, parameters: dict[str, Any]) -> None:
+        """Give an answer the present name of its class; an undo may bring a label back that has an earlier one."""
+        changes = self.class_changes()
+        if not changes:
+            return
+        where = "WHERE item = :item AND annotator = :annotator AND kind = 'label'"
+        for row in self._db.execute(f"SELECT value, event FROM answer {where}", parameters).fetchall():
+            named = {**parameters, "name": present_name(changes, row["value"], row["event"])}
+            self._db.execute(f"UPDATE answer SET value = :name {where}", named)

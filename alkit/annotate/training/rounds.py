@@ -67,6 +67,8 @@ class Training:
         self.X = self._embedded()
         self._number_rows()
         self.rng = generator(job.seed)
+        self.classes = list(job.classes)
+        self.n_changes = 0  # of the classes, that the round takes into account
         self.crowd = CrowdLabels(job.learner, len(self.rows), self.rng)
         self.takes_weights = all(takes_weights(estimator) for estimator in _estimators(job.learner))
         self.learner = self._fresh_learner()
@@ -164,19 +166,27 @@ class Training:
         bool
             Whether the last fit went well.
         """
-        seen, error = -1, None
+        seen, error = None, None
         while True:
             last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
-            if last_event(self.store) == seen:
+            if (last_event(self.store), self.store.meta("classes")) == seen:
                 if last_round:
                     return error is None
                 stopping.wait(_POLL_SECONDS)
                 continue
             labels = read_labels(self.store)
             self.tell(doing="fitting", since=time.time())  # the last error is shown until this fit ends
+            self._take_classes(labels)
             error = self._learn(labels)
-            seen = labels.last_event
-            self.tell(doing=None, since=None, error=error, seen=seen)
+            seen = (labels.last_event, labels.classes)
+            self.tell(doing=None, since=None, error=error, seen=labels.last_event)
+
+    def _take_classes(self, labels: Labels) -> None:
+        """Begin anew where classes were added, renamed or merged: weights are those of the earlier ones."""
+        self.n_changes = labels.n_changes
+        if labels.classes != self.classes:
+            self.classes = labels.classes
+            self.learner, self.fitted_on = self._fresh_learner(), None
 
     def _learn(self, labels: Labels) -> str | None:
         """Do a round, from scratch if it fails from the last weights; return what went wrong at last."""
@@ -206,7 +216,7 @@ class Training:
             learner.query_strategy = self.job.strategy
         for estimator in _estimators(learner):
             if hasattr(estimator, "get_params"):
-                tell_classes(estimator, np.unique(self.job.classes))
+                tell_classes(estimator, np.unique(self.classes))
         return learner
 
     def _round(self, labels: Labels) -> None:
@@ -349,7 +359,8 @@ class Training:
         places = [*range(len(ranked)), *unranked]
         scores = [*np.asarray(utilities, dtype=float).tolist(), *unranked]
         rows = zip(items, places, scores, predictions, confidences, strict=True)
-        put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time(), assigned)
+        ranked_rows = [Ranked(*row) for row in rows]
+        put_ranking(self.store, ranked_rows, n_labels, time.time(), assigned, n_changes=self.n_changes)
 
     def _model(self) -> Any:
         """Return the fitted model; with an embedding, a Pipeline, so that it takes rows of X in any case."""
