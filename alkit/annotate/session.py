@@ -14,6 +14,7 @@ import pandas as pd
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import EventRecorder, UnknownItem, checked_event
+from alkit.annotate.database.look_back import own_answers
 from alkit.annotate.database.model_state import model_state, patience, starting, wait_for_start
 from alkit.annotate.database.opening import open_to_label
 from alkit.annotate.database.progress import count_progress
@@ -275,10 +276,10 @@ class LabelingSession(EventRecorder):
         ----------
         event : dict
             ``uuid`` (drawn by the client; sending an event again changes nothing and returns the same dict), ``item``,
-            ``kind`` ("label", "skip", "flag" or "undo"), ``value`` (of a label, the class; of a skip or flag, a note
-            or None; of an undo, the uuid of the event to undo), and ``seconds``, how long it took, or None; more than
-            ten times `idle_after` are kept as that. ``version`` is that of the item as `next` gave it, or None for the
-            present one.
+            ``kind`` ("label", "skip", "flag", "undo" or "note"), ``value`` (of a label, the class; of a skip or flag,
+            a note or None; of an undo, the uuid of the event to undo; of a note on the own answer, its text), and
+            ``seconds``, how long it took, or None; more than ten times `idle_after` are kept as that. ``version`` is
+            that of the item as `next` gave it, or None for the present one.
         annotator : str
 
         Returns
@@ -339,6 +340,47 @@ class LabelingSession(EventRecorder):
             "curve": live_curve(self.store),
             "model": model_state(self.store, counted["counts"], crash),
         }
+
+    def answers(
+        self,
+        annotator: str,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        search: str = "",
+        only: str | None = None,
+        value: str | None = None,
+    ) -> dict[str, Any]:
+        """Return an annotator's own answers, the latest first, a page of them at a time.
+
+        An answer is changed by another one to the same item; those after it stay as they are.
+
+        Parameters
+        ----------
+        annotator : str
+        before : int, optional
+            The ``before`` of the page that this one follows.
+        limit : int, default=50
+            Answers per page, at most 200.
+        search : str, optional
+            What the text, a cell, the note or the id holds; capitals do not matter.
+        only : {"label", "skip", "flag", "disagrees", "note", "changed"}, optional
+            Labels that the model did not expect ("disagrees"), answers with a note, or those whose item has changed
+            since.
+        value : str, optional
+            Labels of this class.
+
+        Returns
+        -------
+        dict
+            ``before``, for the next page, None where there is none (a page may have fewer answers than `limit` and yet
+            be followed by others); and ``answers``, each with ``item``, ``text``, ``image``, ``row`` and ``version`` as
+            of `next`; ``uuid``, ``event`` (its number), ``kind``, ``value``, ``note``, ``time``, ``seconds``;
+            ``expected``, what the model predicted before it had the answer (``value`` and ``confidence``, or None), and
+            whether it ``disagrees``; whether it ``replaces`` an answer that an undo would bring back; ``earlier``, the
+            content of the item as it was when the answer was given, None where it is the same.
+        """
+        return own_answers(self.store, annotator, before=before, limit=limit, search=search, only=only, value=value)
 
     def export(self, annotator: str | None = None) -> Iterator[dict[str, Any]]:
         """Return all answers that were not undone or replaced, in the order given.

@@ -16,7 +16,9 @@ _CHUNK = 500  # events per query: a longer one would keep annotators waiting
 # Events are never changed, so this reads the answers as of the event `last`, however many queries it takes. The table
 # of answers would not do: an answer that is replaced between two queries could be missed in both.
 _ANSWERS = """
-    SELECT e.*, i.key, i.content, c.content AS earlier FROM event e JOIN item i ON i.id = e.item
+    SELECT e.*, i.key, i.content, c.content AS earlier,
+    (SELECT n.value FROM note n WHERE n.item = e.item AND n.annotator = e.annotator ORDER BY n.seq DESC LIMIT 1) AS note
+    FROM event e JOIN item i ON i.id = e.item
     LEFT JOIN earlier_content c ON c.key = i.key AND c.version = COALESCE(e.version, 0)
     WHERE e.seq > :start AND e.seq <= :end AND e.seq <= :last AND e.kind <> 'undo'
     AND e.annotator = COALESCE(:annotator, e.annotator)
@@ -47,7 +49,7 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
         ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
         "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown; ``earlier``: of an
         answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None; ``clicked``:
-        of a label whose class has another name since, the earlier one, else None.
+        of a label whose class has another name since, the earlier one, else None; ``note`` on the answer, or None.
     """
     changes = store.class_changes()
     last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
@@ -74,6 +76,7 @@ def _answer(row: sqlite3.Row, store: LabelStore, changes: Sequence[ClassChange])
         "suggestion": suggestion(row),
         "earlier": None if row["earlier"] is None else _content(row["earlier"], row["key"], store),
         "clicked": clicked,
+        "note": row["note"] or None,
     }
 
 

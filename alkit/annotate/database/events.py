@@ -6,7 +6,7 @@ import uuid as uuids
 from collections.abc import Collection, Sequence
 from typing import Any
 
-KINDS = ("label", "skip", "flag", "undo")
+KINDS = ("label", "skip", "flag", "undo", "note")
 _MAX_SECONDS = 1e9  # thirty years; a bound is needed because SQLite takes no integer of more than 64 bits
 _MAX_TEXT = 10_000  # characters of a note or a uuid; browsers send them, so their length is checked
 
@@ -55,6 +55,8 @@ def checked_event(event: Any, classes: Sequence[str], earlier_names: Collection[
         needed.add("item")
     if kind in ("label", "undo"):
         needed.add("value")
+    if kind == "note" and event.get("value") is None:
+        raise ValueError("value of event 'note' is None; it must be a text, empty to take the note back")
     for name in ("uuid", "item", "value"):
         _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
@@ -169,6 +171,19 @@ class EventRecorder:
         dict
         """
         return self.record(new_event("flag", item, note, seconds), annotator)
+
+    def note(self, item: str, text: str, annotator: str) -> dict[str, Any]:
+        """Write a note on one's own answer; it takes the place of an earlier note, an empty one takes that back.
+
+        Parameters
+        ----------
+        item, text, annotator : str
+
+        Returns
+        -------
+        dict
+        """
+        return self.record(new_event("note", item, text), annotator)
 
     def undo(self, uuid: str, annotator: str) -> dict[str, Any]:
         """Undo an event, which stays in the database; the item is held for the annotator again.

@@ -72,7 +72,7 @@ def _as_record(answer: Mapping[str, Any]) -> Record:
         record["kind"] = "label"
         record["value"] = record.pop("label")
     if record.get("kind") in ("skip", "flag"):
-        record["note"] = record.pop("value", "")
+        record["note"] = record.pop("value", None) or record.get("note", "")
         record["flagged"] = record["kind"] == "flag"
         record["kind"] = "skip"
     return record

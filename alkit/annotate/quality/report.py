@@ -16,6 +16,9 @@ from alkit.crowd.aggregation import dawid_skene, majority_vote
 from alkit.crowd.answers import read_answers as read_long
 from alkit.crowd.estimate import estimate_truth
 
+_N_FLAGGED = 50  # flags that the report lists
+_LINE_WIDTH = 60  # characters of a text or note
+
 
 def label_table(store: LabelStore) -> pd.DataFrame:
     """Return all labels, one row per item and one column per annotator; None where there is no label.
@@ -110,7 +113,25 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     given = _labels_of(answers)
     if given["annotator"].nunique() > 1:
         parts += [_agreement(given), *_expertise(store, given)]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_flagged(answers)])
+
+
+def _flagged(answers: pd.DataFrame) -> list[str]:
+    """Return the items that were put aside for review, the latest first."""
+    flags = answers[answers["kind"] == "flag"].sort_values("time", ascending=False, kind="stable")
+    if not len(flags):
+        return []
+    notes = [_line(value) or _line(note) or "-" for value, note in zip(flags["value"], flags["note"], strict=True)]
+    texts = [_line(text) or "-" for text in flags["text"]]
+    shown = pd.DataFrame({"item": flags["item"], "annotator": flags["annotator"], "note": notes, "text": texts})
+    more = f", of which the latest {_N_FLAGGED} are shown" if len(shown) > _N_FLAGGED else ""
+    return [f"{len(shown)} flags, for review{more}\n\n{_table(shown.head(_N_FLAGGED))}"]
+
+
+def _line(text: Any) -> str:
+    """Return a text as one line of a table; nothing where a frame has no text."""
+    line = " ".join(text.split()) if isinstance(text, str) else ""
+    return line if len(line) <= _LINE_WIDTH else f"{line[: _LINE_WIDTH - 3]}..."
 
 
 def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.DataFrame:
