@@ -374,11 +374,12 @@ class LabelingSession(EventRecorder):
         -------
         dict
             ``before``, for the next page, None where there is none (a page may have fewer answers than `limit` and yet
-            be followed by others); and ``answers``, each with ``item``, ``text``, ``image``, ``row`` and ``version`` as
-            of `next`; ``uuid``, ``event`` (its number), ``kind``, ``value``, ``note``, ``time``, ``seconds``;
-            ``expected``, what the model predicted before it had the answer (``value`` and ``confidence``, or None), and
-            whether it ``disagrees``; whether it ``replaces`` an answer that an undo would bring back; ``earlier``, the
-            content of the item as it was when the answer was given, None where it is the same.
+            be followed by others); and ``answers``, each with ``item``, ``text``, ``image``, ``row``, ``suggestion``,
+            ``model_version`` and ``version`` as of `next`; ``uuid``, ``event`` (its number), ``kind``, ``value``,
+            ``note``, ``time``, ``seconds``; ``expected``, what the model predicted before it had the answer (``value``
+            and ``confidence``, or None), and whether it ``disagrees``; whether it ``replaces`` an answer that an undo
+            would bring back; ``earlier``, the content of the item as it was when the answer was given, None where it is
+            the same.
         """
         return own_answers(self.store, annotator, before=before, limit=limit, search=search, only=only, value=value)
 

@@ -52,6 +52,7 @@ def test_an_answer_as_it_is_shown(session):
     assert found == {
         "uuid": answer["uuid"], "event": 1, "item": "7", "text": "text 7", "image": False, "row": None, "version": 0,
         "kind": "label", "value": "spam", "note": "sarcasm?", "seconds": 2.5,
+        "suggestion": {"value": "ham", "confidence": 0.9}, "model_version": 1,
         "expected": {"value": "ham", "confidence": 0.9}, "disagrees": True, "replaces": False, "earlier": None,
     }  # fmt: skip
     rename_class(session.store, "ham", "egg")

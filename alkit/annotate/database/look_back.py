@@ -24,7 +24,8 @@ _LATEST = """
 
 # replaces: whether an earlier answer would count again if this one were undone
 _WHOLE = """
-    SELECT e.seq, e.uuid, e.recorded, e.seconds, e.prediction, e.confidence, i.key, i.content, i.version,
+    SELECT e.seq, e.uuid, e.recorded, e.seconds, e.source, e.prediction, e.confidence, e.model_version,
+        i.key, i.content, i.version,
         c.content AS earlier,
         (SELECT n.value FROM note n WHERE n.item = e.item AND n.annotator = e.annotator ORDER BY n.seq DESC LIMIT 1)
         AS note,
@@ -135,7 +136,8 @@ def _matching(
 def _answer(row: sqlite3.Row, answer: sqlite3.Row, changes: Sequence[ClassChange]) -> dict[str, Any]:
     """Return an answer with its item, as the page shows both."""
     content = as_shown(row["content"])
-    expected = _expected(row, row["seq"], changes)
+    predicted = _expected(row, row["seq"], changes)
+    expected = None if predicted is None else {"value": predicted, "confidence": row["confidence"]}
     return {
         "uuid": row["uuid"],
         "event": row["seq"],
@@ -149,8 +151,10 @@ def _answer(row: sqlite3.Row, answer: sqlite3.Row, changes: Sequence[ClassChange
         "note": row["note"] or None,
         "time": row["recorded"],
         "seconds": row["seconds"],
-        "expected": None if expected is None else {"value": expected, "confidence": row["confidence"]},
-        "disagrees": answer["kind"] == "label" and expected not in (None, answer["value"]),
+        "suggestion": expected if row["source"] == "strategy" else None,
+        "model_version": row["model_version"],
+        "expected": expected,
+        "disagrees": answer["kind"] == "label" and predicted not in (None, answer["value"]),
         "replaces": bool(row["replaces"]),
         "earlier": None if row["earlier"] is None else as_shown(row["earlier"]),
     }
