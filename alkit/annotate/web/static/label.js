@@ -280,7 +280,6 @@ class Labelling {
     this.signal = signal;
     const actions = this.actions();
     this.view = new View(root, actions, this.inPage);
-    this.keyboard = new Keyboard(this.view, actions);
     this.progress = new ProgressWatch(transport, this.view, signal);
     this.attention = new Attention(() => this.progress.latest?.idle_after ?? Infinity);
     this.stage = new Stage(root, this.view, transport, this.attention, this.inPage);
@@ -304,7 +303,7 @@ class Labelling {
       attention: this.attention,
       signal,
     });
-    this.keyboard.lookBack = this.lookBack;
+    this.keyboard = new Keyboard(this.view, actions, this.lookBack);
   }
 
   // What a person can do, by a button or by a key.
@@ -980,10 +979,10 @@ export class LookBack {
 // What a key does. An action needs a press of its own: a key that is held down repeats nothing, but goes on through the
 // classes found.
 class Keyboard {
-  constructor(view, actions) {
+  constructor(view, actions, lookBack) {
     this.view = view;
     this.actions = actions;
-    this.lookBack = null; // set by who makes both
+    this.lookBack = lookBack;
   }
 
   pressed(event) {
@@ -1119,9 +1118,9 @@ class View {
     this.side = new SidePanel();
     this.speaker = new Speaker();
     this.work = h("div", { class: "alkit-work" }, this.item.element, this.answers.element);
-    const columns = h("div", { class: "alkit-columns" }, this.work, this.past.element, this.side.element);
+    this.columns = h("div", { class: "alkit-columns" }, this.work, this.side.element);
     root.classList.add("alkit");
-    root.replaceChildren(this.header.element, this.notices.element, columns, this.speaker.element);
+    root.replaceChildren(this.header.element, this.notices.element, this.columns, this.speaker.element);
   }
 
   get picker() {
@@ -1134,13 +1133,12 @@ class View {
 
   // The item that is seen: the one to label, or one that was answered.
   get seen() {
-    return this.past.element.hidden ? this.item : this.past.item;
+    return this.past.element.isConnected ? this.past.item : this.item;
   }
 
   showPast(open) {
-    this.work.hidden = open;
-    this.past.element.hidden = !open;
-    this.side.element.hidden = open;
+    const columns = open ? [this.past.element] : [this.work, this.side.element];
+    this.columns.replaceChildren(...columns);
     if (open) this.past.focusList();
     else this.focusItem();
   }
@@ -1605,7 +1603,7 @@ class PastPanel {
     this.passing = [tool("Flag", "F", "f", past.flag), tool("Skip", "X", "x", past.skip)];
     const close = tool("Back", "Esc", "Escape", lookBack);
     close.setAttribute("aria-label", "Back to labelling");
-    this.element = h("section", { class: "alkit-past", "aria-label": "Your answers", hidden: "" });
+    this.element = h("section", { class: "alkit-past", "aria-label": "Your answers" });
     this.element.append(this.finder(), this.detail([tool("Undo", "⌫", "Backspace", undo), close]));
   }
 
