@@ -1,4 +1,4 @@
-"""The command ``alkit``: label, import, export, report, backup."""
+"""The command ``alkit``: label, classes, import, export, report, serve-backend, backup."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alkit._version import __version__
+from alkit.annotate.cli_classes import add_classes_command
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.connect import beside
@@ -63,9 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": _EXAMPLES}
     parser = argparse.ArgumentParser("alkit", description="Active learning: label what teaches a model most.", **style)
     parser.add_argument("--version", action="version", version=f"alkit {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="{label,import,export,report,serve-backend,backup}")
+    commands = parser.add_subparsers(required=True, metavar="{label,classes,import,export,report,serve-backend,backup}")
     label = commands.add_parser("label", help="label items in the browser, while a model learns", **style)
     import_ = commands.add_parser("import", help="add labels and predictions that were given elsewhere", **style)
+    add_classes_command(commands)
     export = commands.add_parser("export", help="write the labels to a file", **style)
     report = commands.add_parser("report", help="how much, how long, how much agreement", **style)
     backend = commands.add_parser("serve-backend", help="rank the tasks of a Label Studio project", **style)
@@ -104,7 +106,10 @@ def _add_items_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--skip-unreadable", action="store_true", help="leave out pictures that cannot be shown")
     label.add_argument("--allow-outside", action="store_true", help="show pictures that lie outside of the data's "
                        "folder, too")  # fmt: skip
-    label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels to choose from")
+    label.add_argument("--classes", type=_names, metavar="A,B", help="the labels to choose from (default: those of the "
+                       "database)")  # fmt: skip
+    label.add_argument("--accept-changes", action="store_true", help="items of the database may have changed in the "
+                       "data, or be gone; their labels stay, and are marked")  # fmt: skip
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
     label.add_argument("--model", choices=MODELS, default="auto", help="the kind of model; auto: whichever does best "
                        "on the labels so far (default: auto)")  # fmt: skip
@@ -211,11 +216,15 @@ def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
 
 def _label(chosen: argparse.Namespace) -> None:
     items, embed, learner = _read(chosen)
+    classes = chosen.classes or _known_classes(chosen.db)
     session = LabelingSession(
-        items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
+        items, classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
+        accept_changes=chosen.accept_changes,
     )  # fmt: skip
+    if session.changes is not None:
+        print(f"{printable(chosen.data.name)}, since the last time: {session.changes}", file=sys.stderr)
     _until_interrupted(session, lambda: _serve(session, chosen))
 
 
@@ -236,8 +245,9 @@ def _serve_backend(chosen: argparse.Namespace) -> None:
 
     items, embed, learner = _read(chosen)
     session = LabelingSession(
-        items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy, n_ranked=len(items),
-        title=printable(chosen.data.resolve().name),
+        items, chosen.classes or _known_classes(chosen.db), chosen.db, learner=learner, embed=embed,
+        strategy=chosen.strategy, n_ranked=len(items), title=printable(chosen.data.resolve().name),
+        accept_changes=chosen.accept_changes,
     )  # fmt: skip
     if chosen.revoke:
         remove_tokens(session.store)
@@ -248,6 +258,15 @@ def _serve_backend(chosen: argparse.Namespace) -> None:
 
     options = {"host": chosen.host, "port": chosen.port, "hosts": chosen.allow_host}
     _until_interrupted(session, lambda: serve_backend(session, ready=ready, **options))
+
+
+def _known_classes(database: Path) -> list[str]:
+    """Return the classes of a database that exists."""
+    try:
+        with reading(database) as store:
+            return list(store.meta("classes", []))
+    except ValueError as error:
+        raise ValueError(f"{error}; name the classes of a new database by --classes") from error
 
 
 def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:

@@ -16,8 +16,8 @@ SOURCE = "imported"
 """The ``source`` of answers that were given elsewhere."""
 
 _EVENT = f"""
-    INSERT INTO event (uuid, item, annotator, kind, value, seconds, late, recorded, source)
-    VALUES (?, ?, ?, ?, ?, ?, 0, ?, '{SOURCE}')
+    INSERT INTO event (uuid, item, annotator, kind, value, seconds, late, recorded, source, version)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, '{SOURCE}', (SELECT version FROM item WHERE id = ?2))
 """
 _ANSWERS = "INSERT OR REPLACE INTO answer SELECT item, annotator, kind, value, seq FROM event WHERE seq > ?"
 _QUEUE = f"""

@@ -14,7 +14,7 @@ from alkit.annotate.database.database import refuse_other_files
 from alkit.annotate.database.lock import lock
 from alkit.annotate.database.setup import is_empty, prepare
 from alkit.annotate.database.store import LabelStore
-from alkit.annotate.items import Items
+from alkit.annotate.items import Changes, Items
 
 
 def open_to_label(
@@ -24,14 +24,16 @@ def open_to_label(
     overlap: tuple[int, int],
     rng: np.random.Generator,
     opened: ExitStack,
-) -> LabelStore:
+    *,
+    accept_changes: bool,
+) -> tuple[LabelStore, Changes | None]:
     """Open a database that nobody else labels into meanwhile.
 
     Parameters
     ----------
     path : Path
         Made if there is none.
-    items, classes, overlap, rng
+    items, classes, overlap, rng, accept_changes
         As for `prepare`.
     opened : ExitStack
         Closes what was opened.
@@ -39,6 +41,8 @@ def open_to_label(
     Returns
     -------
     LabelStore
+    Changes or None
+        How the items differ from those of the session before, if they do.
 
     Raises
     ------
@@ -55,9 +59,9 @@ def open_to_label(
     check(store, had_log=had_log)
     if is_empty(store):  # a model beside an empty database is of one that was deleted
         model_path(path).unlink(missing_ok=True)
-    prepare(store, items, classes, overlap, rng)
+    changes = prepare(store, items, classes, overlap, rng, accept_changes=accept_changes)
     opened.callback(Settler(store).stop)
-    return store
+    return store, changes
 
 
 @contextmanager

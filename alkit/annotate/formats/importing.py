@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.database.class_names import present_name_of_old
 from alkit.annotate.database.events import check_name, checked_event
 from alkit.annotate.database.imported import Added, Answer, Prediction, add_imported, identity
 from alkit.annotate.database.opening import open_to_import
@@ -173,7 +174,7 @@ def sort_records(
     ValueError
         If an answer is malformed; names its place.
     """
-    taken, people = Imported(n_records=len(records)), set[str]()
+    taken, people, changes = Imported(n_records=len(records)), set[str](), store.class_changes()
     for record in records:
         kind, value = record["kind"], record["value"]
         if kind is None:
@@ -183,8 +184,10 @@ def sort_records(
             taken.leave_out("hold several classes, or say what an item is not, which the project cannot hold", record)
             continue
         if kind in ("label", "prediction") and value not in classes:
-            taken.unknown_classes[str(value)] += 1
-            continue
+            value = present_name_of_old(changes, str(value))  # the file may be older than the name of the class
+            if value not in classes:
+                taken.unknown_classes[value] += 1
+                continue
         match = matcher.find(record)
         if match.item is None or match.key is None:
             taken.leave_out(_REASONS[match.why], record)
@@ -198,7 +201,7 @@ def sort_records(
                 if person not in people:
                     check_name(person)
                     people.add(person)
-                _keep_last(taken, _as_answer(record, match.item, match.key, person, classes))
+                _keep_last(taken, _as_answer({**record, "value": value}, match.item, match.key, person, classes))
         except ValueError as error:
             raise ValueError(f"{record['place']}: {error}; nothing was imported") from error
     return taken

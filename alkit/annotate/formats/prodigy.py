@@ -74,7 +74,7 @@ def _as_record(answer: Mapping[str, Any]) -> Record:
         if "confidence" in record:
             record["prodigy"]["meta"] = {"score": record.pop("confidence")}
     if record.get("kind") in ("skip", "flag"):
-        record["note"] = record.pop("value", "")
+        record["note"] = record.pop("value", None) or record.get("note", "")
         record["flagged"] = record["kind"] == "flag"
         record["kind"] = "skip"
     return record

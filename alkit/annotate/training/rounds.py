@@ -59,13 +59,16 @@ class Training:
         self.told: dict[str, Any] = {"error": None}
         self.tell(doing="reading the items", since=time.time())
         items = store.query("SELECT id, position, key FROM item ORDER BY id")
-        self.keys = {row["position"]: row["key"] for row in items}
-        self.positions = np.array([row["position"] for row in items])  # places in the data, by the id of the item
+        self.keys = [row["key"] for row in items]  # by the id of the item
+        # places in the data, by the id of the item; -1 where the data no longer has it
+        self.positions = np.array([row["position"] for row in items])
         self.is_readable = np.ones(n_rows(job.X), dtype=bool)  # by the place in the data
         self.was_searched = False
         self.X = self._embedded()
         self._number_rows()
         self.rng = generator(job.seed)
+        self.classes = list(job.classes)
+        self.n_changes = 0  # of the classes, that the round takes into account
         self.crowd = CrowdLabels(job.learner, len(self.rows), self.rng)
         self.takes_weights = all(takes_weights(estimator) for estimator in _estimators(job.learner))
         self.learner = self._fresh_learner()
@@ -120,7 +123,7 @@ class Training:
         """Learn without some items, and name them on the page and in the terminal."""
         self.was_searched = True
         self.is_readable[list(reasons)] = False
-        named = [{"item": self.keys[place], "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
+        named = [{"item": self._key(place), "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
         lines = [f"  {one['item']}: {one['reason']}" for one in named]
         if len(reasons) > len(named):
             lines.append(f"  and {len(reasons) - len(named)} more")
@@ -136,12 +139,17 @@ class Training:
         if not self.is_readable.any():
             raise ValueError(f"the model can read none of the {len(reasons)} items; the first: {named[0]['reason']}")
 
+    def _key(self, place: int) -> str:
+        """Return the key of the item at a place in the data."""
+        return self.keys[np.flatnonzero(self.positions == place)[0]]
+
     def _number_rows(self) -> None:
-        """Note which row of X is which item; unreadable items have none."""
+        """Note which row of X is which item; items that are unreadable, or gone from the data, have none."""
         places = np.arange(len(self.is_readable))
         if self.job.embed is not None:
             places = np.cumsum(self.is_readable) - 1
-        self.rows = np.where(self.is_readable, places, -1)[self.positions]  # by the id of the item
+        rows = np.where(self.is_readable, places, -1)[self.positions]
+        self.rows = np.where(self.positions < 0, -1, rows)  # by the id of the item
         ids = np.flatnonzero(self.rows >= 0)
         self.item_ids = np.zeros(len(self.is_readable), dtype=np.intp)  # by the row of X
         self.item_ids[self.rows[ids]] = ids
@@ -161,10 +169,10 @@ class Training:
         bool
             Whether the last fit went well.
         """
-        seen, error = -1, None
+        seen, error = None, None
         while True:
             last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
-            if last_event(self.store) == seen:
+            if (last_event(self.store), self.store.meta("classes")) == seen:
                 if last_round:
                     self.others.predict_until(time.monotonic() + _REST_SECONDS)
                     return error is None
@@ -173,9 +181,17 @@ class Training:
                 continue
             labels = read_labels(self.store)
             self.tell(doing="fitting", since=time.time())  # the last error is shown until this fit ends
+            self._take_classes(labels)
             error = self._learn(labels)
-            seen = labels.last_event
-            self.tell(doing=None, since=None, error=error, seen=seen)
+            seen = (labels.last_event, labels.classes)
+            self.tell(doing=None, since=None, error=error, seen=labels.last_event)
+
+    def _take_classes(self, labels: Labels) -> None:
+        """Begin anew where classes were added, renamed or merged: weights are those of the earlier ones."""
+        self.n_changes = labels.n_changes
+        if labels.classes != self.classes:
+            self.classes = labels.classes
+            self.learner, self.fitted_on = self._fresh_learner(), None
 
     def _learn(self, labels: Labels) -> str | None:
         """Do a round, from scratch if it fails from the last weights; return what went wrong at last."""
@@ -205,7 +221,7 @@ class Training:
             learner.query_strategy = self.job.strategy
         for estimator in _estimators(learner):
             if hasattr(estimator, "get_params"):
-                tell_classes(estimator, np.unique(self.job.classes))
+                tell_classes(estimator, np.unique(self.classes))
         return learner
 
     def _round(self, labels: Labels) -> None:
@@ -258,7 +274,7 @@ class Training:
             ask_again(self.store, truth.labels_asked(least, most))
         told = describe(truth.answers, truth.proba, truth.confusion)
         for label in told["suspicious"]:
-            label["item"] = self.keys[self.positions[label["item"]]]
+            label["item"] = self.keys[label["item"]]
         self.store.put_meta(people=told)
 
     def _rank(self, fresh: np.ndarray, n_labels: int, truth: Truth | None) -> None:
@@ -356,7 +372,8 @@ class Training:
         places = [*range(len(ranked)), *unranked]
         scores = [*np.asarray(utilities, dtype=float).tolist(), *unranked]
         rows = zip(items, places, scores, predictions, confidences, strict=True)
-        put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time(), assigned)
+        ranked_rows = [Ranked(*row) for row in rows]
+        put_ranking(self.store, ranked_rows, n_labels, time.time(), assigned, n_changes=self.n_changes)
 
     def _model(self) -> Any:
         """Return the fitted model; with an embedding, a Pipeline, so that it takes rows of X in any case."""

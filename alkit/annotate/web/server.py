@@ -69,6 +69,7 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
         Route("/api/next", _next),
         Route("/api/renew", _renew, methods=["POST"]),
         Route("/api/events", _events, methods=["POST"]),
+        Route("/api/answers", _answers),
         Route("/api/progress", _progress),
         Route("/api/export", _export),
         Route("/api/image/{item:path}", _image),
@@ -229,6 +230,21 @@ def _record(request: Request, body: bytes) -> Response:
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is not JSON: {error}") from error
     return JSONResponse(caller.session.record(event, annotator))
+
+
+def _answers(request: Request) -> Response:
+    """Send an annotator's own answers, the latest first."""
+    caller = _Caller(request)
+    given = request.query_params
+    whole = {name: _whole(name, given[name]) for name in ("before", "limit") if given.get(name)}
+    text = {name: given[name] for name in ("search", "only", "value") if given.get(name)}
+    return JSONResponse(caller.session.answers(caller.annotator(), **whole, **text))  # type: ignore[arg-type]
+
+
+def _whole(name: str, given: str) -> int:
+    if not (given.isascii() and given.isdigit() and len(given) < 19):
+        raise HTTPException(400, f"{name} is {given[:50]!r}; it must be a whole number")
+    return int(given)
 
 
 def _progress(request: Request) -> Response:

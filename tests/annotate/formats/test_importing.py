@@ -10,8 +10,10 @@ import pytest
 from alkit.annotate import Items, LabelingSession
 from alkit.annotate.database import imported
 from alkit.annotate.database.answers import read_answers
+from alkit.annotate.database.classes import rename_class
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.ranking import read_labels
+from alkit.annotate.database.store import LabelStore
 from alkit.annotate.formats import FORMATS, write_csv, write_jsonl
 from alkit.annotate.formats.export import export
 from alkit.annotate.formats.foreign import Asked
@@ -175,6 +177,22 @@ def test_an_item_gets_no_further_labels(empty):
         assert session.progress()["n_done"] == 1
         assert session.next("cat")["item"] == "1"  # which has one of two
         assert "0" not in {session.next("cat")["item"] for _ in range(4)}
+
+
+def test_a_file_older_than_the_names_of_classes_and_texts(empty):
+    (empty.parent / "a.csv").write_text("item,label,annotator\n0,spam,ann\n1,spam,ann\n")
+    import_labels(empty, empty.parent / "a.csv")
+    with closing(LabelStore(empty)) as store:
+        rename_class(store, "spam", "junk")
+    texts = [*TEXTS[:5], "sixth, changed"]
+    LabelingSession(texts, ["junk", CLASSES[1]], empty, overlap=2, accept_changes=True).close()
+    (empty.parent / "b.csv").write_text("item,label,annotator\n0,spam,ann\n5,spam,ann\n")
+    assert import_labels(empty, empty.parent / "b.csv").added.n_added == 1
+    told = {answer["item"]: (answer["value"], answer["earlier"]) for answer in answers(empty)}
+    assert told == dict.fromkeys("015", ("junk", None))
+    export(empty, empty.parent / "c.jsonl")
+    done = import_labels(empty, empty.parent / "c.jsonl")
+    assert (done.added.n_added, done.added.n_known) == (0, 3)
 
 
 def test_what_cannot_be_taken_is_said(empty):
