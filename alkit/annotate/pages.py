@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alkit.annotate.database.answers import suggestion
+from alkit.annotate.database.contents import as_shown
 from alkit.annotate.database.leases import extend, held_items, numbers_of
 from alkit.annotate.database.store import LabelStore
 
@@ -133,8 +133,8 @@ class Pages:
 
 def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
     """Return an item as annotators see it; one drawn at random comes without a suggestion."""
-    (item,) = store.query("SELECT key, content FROM item WHERE id = ?", lease["item"])
-    content = json.loads(item["content"], parse_int=_exact_in_javascript)
+    (item,) = store.query("SELECT key, content, version FROM item WHERE id = ?", lease["item"])
+    content = as_shown(item["content"])
     return {
         "item": item["key"],
         "text": content["text"],
@@ -143,10 +143,5 @@ def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
         "suggestion": suggestion(lease),
         "model_version": lease["model_version"],
         "expires": lease["expires"],
+        "version": item["version"],
     }
-
-
-def _exact_in_javascript(written: str) -> int | str:
-    """Return a number of an item, as text where the page would round it: there, whole numbers end at 2^53."""
-    number = int(written)
-    return number if abs(number) <= 2**53 else written

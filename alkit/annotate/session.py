@@ -14,6 +14,7 @@ import pandas as pd
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import EventRecorder, UnknownItem, checked_event
+from alkit.annotate.database.look_back import own_answers
 from alkit.annotate.database.model_state import model_state, patience, starting, wait_for_start
 from alkit.annotate.database.opening import open_to_label
 from alkit.annotate.database.progress import count_progress
@@ -24,7 +25,7 @@ from alkit.annotate.items import Items
 from alkit.annotate.pages import Pages
 from alkit.annotate.quality.curve import live_curve
 from alkit.annotate.training.job import Job, checked_job
-from alkit.annotate.training.rounds import read_model
+from alkit.annotate.training.model_file import read_model
 from alkit.annotate.training.trainer import Trainer
 from alkit.rows import Rows
 
@@ -49,7 +50,8 @@ class LabelingSession(EventRecorder):
     items : Items, DataFrame or sequence of str
         What is to be labelled.
     classes : sequence of str
-        The labels to choose from.
+        The labels to choose from. Those that ``alkit classes`` has renamed or merged since may have their earlier
+        names.
     db : str or Path
         The database, on a local disk; a session continues where the last one on it ended.
     learner : estimator, ActiveLearner or Committee, optional
@@ -80,8 +82,18 @@ class LabelingSession(EventRecorder):
         Number of items in a ranking.
     title : str, optional
         Shown on the page.
+    accept_changes : bool, default=False
+        Whether items of an earlier session may have changed, and may be gone. Labels of changed items are kept and
+        marked as given to the earlier text; items that are gone keep their labels and are asked about no more. New
+        items and another order need no permission.
     random_state : int, RandomState or None
         Seeds the random order, and the trainer.
+
+    Attributes
+    ----------
+    changes : Changes or None
+        Ids of the items that are ``new``, ``changed``, ``gone`` or ``moved`` since the session before; None where
+        nothing has changed. As text, how many there are, and the first of each kind.
 
     Raises
     ------
@@ -121,35 +133,45 @@ class LabelingSession(EventRecorder):
         idle_after: float = 60.0,
         n_ranked: int = 2000,
         title: str | None = None,
+        accept_changes: bool = False,
         random_state: RandomState = None,
     ):
         self.items = Items.of(items)
-        self.classes = list(classes)
+        self._last_classes = list(classes)  # as of the end, once it is closed
         self.overlap, self.random_share = overlap, random_share
         self.lease_seconds, self.idle_after = lease_seconds, idle_after
         # the name of a file need not be UTF-8
         self.title = None if title is None else title.encode(errors="replace").decode()
         self.successor: LabelingSession | None = None  # opened on the same database by running a cell again
-        self._in_block = False
-        check_settings(self.classes, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after)
+        self._in_block, self._is_closed = False, False
+        check_settings(classes, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after)
         least_most = as_range(overlap)
         check_asking(assign, least_most, has_learner=learner is not None)
         self._rng = generator(random_state)
         job = None
         if learner is not None:
             seed = int(self._rng.integers(2**31 - 1))
-            job = Job(X, learner, strategy, self.classes, embed, cold_start, n_ranked, seed, assign, least_most)
+            job = Job(X, learner, strategy, list(classes), embed, cold_start, n_ranked, seed, assign, least_most)
             job = checked_job(job, self.items)
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)
         with ExitStack() as opened:
-            self.store = open_to_label(path, self.items, self.classes, least_most, self._rng, opened)
+            self.store, self.changes = open_to_label(
+                path, self.items, classes, least_most, self._rng, opened, accept_changes=accept_changes
+            )
             self.store.put_meta(title=self.title, trainer={} if job is None else starting())
-            self.trainer = None if job is None else Trainer(path, job)
+            self.trainer = None if job is None else Trainer(path, job._replace(classes=self.classes))
             self._opened = opened.pop_all()
         self._pages = Pages(self.store, self._rng)
         self._pictures = dict(zip(self.items.ids, self.items.image or (), strict=False))  # none, or all of them
         _open_sessions[path] = self
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels to choose from, as ``alkit classes`` left them."""
+        if not self._is_closed:
+            self._last_classes = self.store.meta("classes")
+        return self._last_classes
 
     def _replace_earlier(self, path: Path) -> None:
         """Close the session that an earlier run of the same cell opened; its model is for this one to train."""
@@ -189,6 +211,7 @@ class LabelingSession(EventRecorder):
                 timeout = patience(self.store, trainer.error())
             return trainer.stop(timeout)
         finally:
+            self._last_classes, self._is_closed = self.classes, True
             self._opened.close()
             if _open_sessions.get(self.store.path) is self:
                 del _open_sessions[self.store.path]
@@ -215,8 +238,9 @@ class LabelingSession(EventRecorder):
         -------
         dict or None
             ``item`` (its id), ``text``, ``image`` (whether there is a picture), ``row``, ``suggestion`` (``value`` and
-            ``confidence``, or None), ``model_version``, ``expires`` (Unix time, in seconds). None if nothing is left
-            for them, or everything is held by others. Who holds five items (15 in all pages) is given those again.
+            ``confidence``, or None), ``model_version``, ``expires`` (Unix time, in seconds), ``version`` (how often
+            its content has changed). None if nothing is left for them, or everything is held by others. Who holds five
+            items (15 in all pages) is given those again.
         """
         return self._pages.next(
             annotator,
@@ -252,9 +276,10 @@ class LabelingSession(EventRecorder):
         ----------
         event : dict
             ``uuid`` (drawn by the client; sending an event again changes nothing and returns the same dict), ``item``,
-            ``kind`` ("label", "skip", "flag" or "undo"), ``value`` (of a label, the class; of a skip or flag, a note
-            or None; of an undo, the uuid of the event to undo), and ``seconds``, how long it took, or None; more than
-            ten times `idle_after` are kept as that.
+            ``kind`` ("label", "skip", "flag", "undo" or "note"), ``value`` (of a label, the class; of a skip or flag,
+            a note or None; of an undo, the uuid of the event to undo; of a note on the own answer, its text), and
+            ``seconds``, how long it took, or None; more than ten times `idle_after` are kept as that. ``version`` is
+            that of the item as `next` gave it, or None for the present one.
         annotator : str
 
         Returns
@@ -271,7 +296,8 @@ class LabelingSession(EventRecorder):
         OSError
             If it cannot be saved, e.g. because the disk is full.
         """
-        checked = checked_event(event, self.classes)
+        earlier_names = {change.name for change in self.store.class_changes()}
+        checked = checked_event(event, self.classes, earlier_names)
         if checked["seconds"] is not None:
             checked["seconds"] = min(checked["seconds"], _LONGEST * self.idle_after)
         answer = self.store.record(checked, annotator, now=time.time(), lease_seconds=self.lease_seconds)
@@ -299,20 +325,63 @@ class LabelingSession(EventRecorder):
             ``idle_after``, as the page needs them.
         """
         crash = self.trainer.error() if self.trainer else None
-        counted = count_progress(self.store, self.classes, annotator)
+        classes = self.classes
+        counted = count_progress(self.store, classes, annotator)
         return {
             "annotator": annotator,
             "title": self.title,
-            "classes": self.classes,
+            "classes": classes,
             "n_items": len(self.items),
             "overlap": self.overlap,
             "lease_seconds": self.lease_seconds,
             "idle_after": self.idle_after,
             **counted,
-            "unlabelled": [name for name in self.classes if not counted["counts"][name]],
+            "unlabelled": [name for name in classes if not counted["counts"][name]],
             "curve": live_curve(self.store),
             "model": model_state(self.store, counted["counts"], crash),
         }
+
+    def answers(
+        self,
+        annotator: str,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        search: str = "",
+        only: str | None = None,
+        value: str | None = None,
+    ) -> dict[str, Any]:
+        """Return an annotator's own answers, the latest first, a page of them at a time.
+
+        An answer is changed by another one to the same item; those after it stay as they are.
+
+        Parameters
+        ----------
+        annotator : str
+        before : int, optional
+            The ``before`` of the page that this one follows.
+        limit : int, default=50
+            Answers per page, at most 200.
+        search : str, optional
+            What the text, a cell, the note or the id holds; capitals do not matter.
+        only : {"label", "skip", "flag", "disagrees", "note", "changed"}, optional
+            Labels that the model did not expect ("disagrees"), answers with a note, or those whose item has changed
+            since.
+        value : str, optional
+            Labels of this class.
+
+        Returns
+        -------
+        dict
+            ``before``, for the next page, None where there is none (a page may have fewer answers than `limit` and yet
+            be followed by others); and ``answers``, each with ``item``, ``text``, ``image``, ``row``, ``suggestion``,
+            ``model_version`` and ``version`` as of `next`; ``uuid``, ``event`` (its number), ``kind``, ``value``,
+            ``note``, ``time``, ``seconds``; ``expected``, what the model predicted before it had the answer (``value``
+            and ``confidence``, or None), and whether it ``disagrees``; whether it ``replaces`` an answer that an undo
+            would bring back; ``earlier``, the content of the item as it was when the answer was given, None where it is
+            the same.
+        """
+        return own_answers(self.store, annotator, before=before, limit=limit, search=search, only=only, value=value)
 
     def export(self, annotator: str | None = None) -> Iterator[dict[str, Any]]:
         """Return all answers that were not undone or replaced, in the order given.

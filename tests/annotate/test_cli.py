@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -164,6 +165,46 @@ def test_exports(folder, capsys):
         else:
             assert (again["kind"], again["flagged"], again["note"]) == ("skip", True, "torn")
     assert "6 records in a.prodigy" in capsys.readouterr().out
+
+
+def test_imports(folder, capsys):
+    (folder / "earlier.csv").write_text("body;class\nthird;spam\nfourth;eggs\n")
+    arguments = ["import", "earlier.csv", "--text", "body", "--label", "class", "--as", "cat"]
+    cli.main(arguments)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "2 records: 1 labels, 0 skips and 0 flags of 1 people, 0 predictions; 1 answers are new"
+    assert "1 are of 1 classes that the project lacks" in said[1]
+    cli.main(arguments)
+    assert "0 answers are new\n1 are in the database already" in capsys.readouterr().out
+    cli.main(["export", "--output", "a.json", "--format", "label-studio", "--all"])
+    assert sum(len(task["annotations"]) for task in json.loads((folder / "a.json").read_text())) == 7
+    for wrong, message in [
+        (["earlier.csv", "--text", "nosuch"], "has no column 'nosuch'; it has body, class"),
+        (["earlier.csv", "--question", "q"], "read as csv, which has no question to name; leave --question out"),
+        (["a.json", "--separator", "tab"], "read as label-studio, which has no separator to name"),
+        (["earlier.csv", "--label", "class", "--encoding", "klingon"], "'klingon' is no encoding"),
+    ]:
+        with pytest.raises(SystemExit, match=message):
+            cli.main(["import", *wrong])
+
+
+def test_a_backend_for_label_studio(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "posts.csv").write_text("body\none\ntwo\n")
+    printed = []
+
+    def interrupted(session, *, ready, **options):
+        ready("http://here/token")
+        printed.append((session.store.count("SELECT COUNT(*) FROM item"), options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("alkit.annotate.web.backend.serve_backend", interrupted)
+    monkeypatch.setattr(cli, "_close", lambda session: session.close(timeout=0))
+    earlier = signal.getsignal(signal.SIGTERM)
+    cli.main(["serve-backend", "posts.csv", "--text", "body", "--classes", "a,b", "--port", "9090"])
+    signal.signal(signal.SIGTERM, earlier)
+    assert printed == [(2, {"host": "127.0.0.1", "port": 9090, "hosts": []})]
+    assert "backend URL for Label Studio (Settings, Model): http://here/token" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("method", ["majority", "dawid-skene"])

@@ -25,6 +25,7 @@ def test_an_item_as_it_is_shown(session):
         "suggestion": {"value": "spam", "confidence": 0.9},
         "model_version": 1,
         "expires": pytest.approx(drawn["expires"], abs=60),
+        "version": 0,
     }
     assert session.next("bob")["item"] == "3"
     assert session.next("ann", resume=True)["item"] == drawn["item"]

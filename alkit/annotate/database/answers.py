@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from alkit.annotate.database.class_names import ClassChange, present_name
 from alkit.annotate.database.errors import damaged
 from alkit.annotate.database.store import LabelStore
 
@@ -15,7 +16,10 @@ _CHUNK = 500  # events per query: a longer one would keep annotators waiting
 # Events are never changed, so this reads the answers as of the event `last`, however many queries it takes. The table
 # of answers would not do: an answer that is replaced between two queries could be missed in both.
 _ANSWERS = """
-    SELECT e.*, i.key, i.content FROM event e JOIN item i ON i.id = e.item
+    SELECT e.*, i.key, i.content, c.content AS earlier,
+    (SELECT n.value FROM note n WHERE n.item = e.item AND n.annotator = e.annotator ORDER BY n.seq DESC LIMIT 1) AS note
+    FROM event e JOIN item i ON i.id = e.item
+    LEFT JOIN earlier_content c ON c.key = i.key AND c.version = COALESCE(e.version, 0)
     WHERE e.seq > :start AND e.seq <= :end AND e.seq <= :last AND e.kind <> 'undo'
     AND e.annotator = COALESCE(:annotator, e.annotator)
     AND NOT EXISTS (SELECT 1 FROM event u WHERE u.kind = 'undo' AND u.value = e.uuid AND u.seq <= :last)
@@ -43,32 +47,46 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
     dict
         ``item``, ``text``, ``image`` (file name), ``row``; ``annotator``, ``kind`` ("label", "skip" or "flag"),
         ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
-        "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown.
+        "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown; ``earlier``: of an
+        answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None; ``clicked``:
+        of a label whose class has another name since, the earlier one, else None; ``note`` on the answer, or None.
     """
+    changes = store.class_changes()
     last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
     for start in range(0, last, _CHUNK):
         rows = store.query(_ANSWERS, start=start, end=start + _CHUNK, last=last, annotator=annotator)
         for row in rows:
-            yield _answer(row, store)
+            yield _answer(row, store, changes)
 
 
-def _answer(row: sqlite3.Row, store: LabelStore) -> dict[str, Any]:
+def _answer(row: sqlite3.Row, store: LabelStore, changes: Sequence[ClassChange]) -> dict[str, Any]:
     """Return an event, with its item."""
-    try:
-        content = json.loads(row["content"])
-    except ValueError as error:
-        raise damaged(store.path, f"item {row['key']!r}: {error}") from error
+    value, clicked = row["value"], None
+    if row["kind"] == "label" and present_name(changes, value, row["seq"]) != value:
+        value, clicked = present_name(changes, value, row["seq"]), value
     return {
         "item": row["key"],
-        "text": content["text"],
-        "image": content.get("image"),
-        "row": content["row"],
-        **{name: row[name] for name in ("annotator", "kind", "value", "seconds")},
+        **_content(row["content"], row["key"], store),
+        **{name: row[name] for name in ("annotator", "kind")},
+        "value": value,
+        "seconds": row["seconds"],
         "late": bool(row["late"]),
         "time": row["recorded"],
         **{name: row[name] for name in ("uuid", "source", "probability", "model_version")},
         "suggestion": suggestion(row),
+        "earlier": None if row["earlier"] is None else _content(row["earlier"], row["key"], store),
+        "clicked": clicked,
+        "note": row["note"] or None,
     }
+
+
+def _content(written: str, key: str, store: LabelStore) -> dict[str, Any]:
+    """Return what an item holds."""
+    try:
+        content = json.loads(written)
+    except ValueError as error:
+        raise damaged(store.path, f"item {key!r}: {error}") from error
+    return {"text": content["text"], "image": content.get("image"), "row": content["row"]}
 
 
 def suggestion(row: sqlite3.Row) -> dict[str, Any] | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-KINDS = ("label", "skip", "flag", "undo")
+KINDS = ("label", "skip", "flag", "undo", "note")
 _MAX_SECONDS = 1e9  # thirty years; a bound is needed because SQLite takes no integer of more than 64 bits
 _MAX_TEXT = 10_000  # characters of a note or a uuid; browsers send them, so their length is checked
 
@@ -19,14 +19,16 @@ class UnknownItem(LookupError):  # noqa: N818
     """No item has this id."""
 
 
-def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
+def checked_event(event: Any, classes: Sequence[str], earlier_names: Collection[str] = ()) -> dict[str, Any]:
     """Return an event with exactly the keys it needs, or refuse it.
 
     Parameters
     ----------
     event : dict
-        ``uuid``, ``item``, ``kind``, ``value``, ``seconds``; see `LabelingSession.record`.
+        ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, ``version``; see `LabelingSession.record`.
     classes : sequence of str
+    earlier_names : collection of str
+        Of classes that were renamed or merged: a page may show them for some seconds yet.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
     --------
     >>> from alkit.annotate.database.events import checked_event
     >>> checked_event({"uuid": "1f", "item": "7", "kind": "label", "value": "ham"}, ["spam", "ham"])
-    {'uuid': '1f', 'item': '7', 'kind': 'label', 'value': 'ham', 'seconds': None}
+    {'uuid': '1f', 'item': '7', 'kind': 'label', 'value': 'ham', 'seconds': None, 'version': None}
     """
     if not isinstance(event, dict):
         raise ValueError(f"an event is an object, got {type(event).__name__}")
@@ -53,12 +55,29 @@ def checked_event(event: Any, classes: Sequence[str]) -> dict[str, Any]:
         needed.add("item")
     if kind in ("label", "undo"):
         needed.add("value")
+    if kind == "note" and event.get("value") is None:
+        raise ValueError("value of event 'note' is None; it must be a text, empty to take the note back")
     for name in ("uuid", "item", "value"):
         _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
-    if kind == "label" and event["value"] not in classes:
+    _check_version(event.get("version"))
+    if kind == "label" and event["value"] not in classes and event["value"] not in earlier_names:
         raise Conflict(f"{event['value']!r} is not one of the classes {list(classes)}")
-    return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds")}
+    return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds", "version")}
+
+
+def check_name(annotator: Any) -> None:
+    """Refuse a name that the database could not keep.
+
+    Parameters
+    ----------
+    annotator : str
+
+    Raises
+    ------
+    ValueError
+    """
+    _check_text(annotator, "annotator", needed=True)
 
 
 def _check_text(value: Any, what: str, *, needed: bool) -> None:
@@ -80,6 +99,12 @@ def _check_seconds(seconds: Any) -> None:
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not 0 <= seconds <= _MAX_SECONDS:
         raise ValueError(f"seconds is {seconds!r}; it must be a number from 0 to {_MAX_SECONDS:.0e}, or null")
+
+
+def _check_version(version: Any) -> None:
+    is_whole = isinstance(version, int) and not isinstance(version, bool)
+    if version is not None and not (is_whole and 0 <= version < 2**53):
+        raise ValueError(f"version is {version!r}; it must be the version of the item as it was shown, or null")
 
 
 def new_event(kind: str, item: str | None, value: str | None = None, seconds: float | None = None) -> dict[str, Any]:
@@ -160,6 +185,19 @@ class EventRecorder:
         dict
         """
         return self.record(new_event("flag", item, note, seconds), annotator)
+
+    def note(self, item: str, text: str, annotator: str) -> dict[str, Any]:
+        """Write a note on one's own answer; it takes the place of an earlier note, an empty one takes that back.
+
+        Parameters
+        ----------
+        item, text, annotator : str
+
+        Returns
+        -------
+        dict
+        """
+        return self.record(new_event("note", item, text), annotator)
 
     def undo(self, uuid: str, annotator: str) -> dict[str, Any]:
         """Undo an event, which stays in the database; the item is held for the annotator again.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from alkit.annotate.database.complete import Settler, check
+from alkit.annotate.database.complete import Settler, check, settle
 from alkit.annotate.database.connect import has_log, model_path
 from alkit.annotate.database.database import refuse_other_files
 from alkit.annotate.database.lock import lock
 from alkit.annotate.database.setup import is_empty, prepare
 from alkit.annotate.database.store import LabelStore
-from alkit.annotate.items import Items
+from alkit.annotate.items import Changes, Items
 
 
 def open_to_label(
@@ -24,14 +24,16 @@ def open_to_label(
     overlap: tuple[int, int],
     rng: np.random.Generator,
     opened: ExitStack,
-) -> LabelStore:
+    *,
+    accept_changes: bool,
+) -> tuple[LabelStore, Changes | None]:
     """Open a database that nobody else labels into meanwhile.
 
     Parameters
     ----------
     path : Path
         Made if there is none.
-    items, classes, overlap, rng
+    items, classes, overlap, rng, accept_changes
         As for `prepare`.
     opened : ExitStack
         Closes what was opened.
@@ -39,6 +41,8 @@ def open_to_label(
     Returns
     -------
     LabelStore
+    Changes or None
+        How the items differ from those of the session before, if they do.
 
     Raises
     ------
@@ -55,6 +59,40 @@ def open_to_label(
     check(store, had_log=had_log)
     if is_empty(store):  # a model beside an empty database is of one that was deleted
         model_path(path).unlink(missing_ok=True)
-    prepare(store, items, classes, overlap, rng)
+    changes = prepare(store, items, classes, overlap, rng, accept_changes=accept_changes)
     opened.callback(Settler(store).stop)
-    return store
+    return store, changes
+
+
+@contextmanager
+def open_to_import(path: Path) -> Iterator[LabelStore]:
+    """Open a database that has items and that nobody labels into meanwhile; settled in the end.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    LabelStore
+
+    Raises
+    ------
+    ValueError
+        If there is none, it holds no items, or is a copy that lacks labels.
+    OSError
+        If a session is using it, it is damaged, or it cannot be written.
+    """
+    if not (path.is_file() and path.stat().st_size):
+        raise ValueError(f"there is no database {path}; 'alkit label' makes it, of the data and the classes")
+    refuse_other_files(path)
+    with ExitStack() as opened:
+        opened.callback(lock(path).close)
+        had_log = has_log(path)
+        store = LabelStore(path)
+        opened.callback(store.close)
+        check(store, had_log=had_log)
+        if is_empty(store):
+            raise ValueError(f"{path} holds no items; start 'alkit label' on it once, with the data and the classes")
+        yield store
+        settle(store)

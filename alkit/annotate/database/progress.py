@@ -25,7 +25,10 @@ def count_progress(store: LabelStore, classes: Sequence[str], annotator: str | N
         ``n_done`` (items with all their labels), ``n_flagged``, ``n_labels``, ``mine``, and ``counts`` by class.
     """
     counts = dict.fromkeys(classes, 0) | count_classes(store)
-    n_flagged = store.count("SELECT COUNT(DISTINCT item) FROM answer WHERE kind = 'flag'")
+    # not those that are gone from the data, which are not in the queue
+    n_flagged = store.count(
+        "SELECT COUNT(DISTINCT q.item) FROM answer a JOIN queue q ON q.item = a.item WHERE a.kind = 'flag'"
+    )
     n_closed = store.count("SELECT COUNT(*) FROM queue WHERE wanted = 0")  # flagged items are closed as well
     return {
         "n_done": n_closed - n_flagged,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from alkit.annotate.database.statements import RENAMED_PREDICTIONS
 from alkit.annotate.database.store import LabelStore
 
 _CHUNK = 500  # rows per transaction: a longer one would keep labels waiting
@@ -34,6 +35,10 @@ class Labels(NamedTuple):
     """Items that are open and have no label yet; only these are ranked, so that no ranking reveals a label."""
     last_event: int
     """Number of the last event that they take into account."""
+    classes: list[str]
+    """The labels to choose from."""
+    n_changes: int
+    """Number of changes of the classes that they take into account."""
 
 
 class Assigned(NamedTuple):
@@ -77,6 +82,8 @@ def read_labels(store: LabelStore) -> Labels:
             n_labels=store.count("SELECT COUNT(*) FROM answer WHERE kind = 'label'"),
             fresh=[row["item"] for row in fresh],
             last_event=last_event(store),
+            classes=store.meta("classes", []),
+            n_changes=len(store.class_changes()),
         )
 
 
@@ -95,7 +102,13 @@ def last_event(store: LabelStore) -> int:
 
 
 def put_ranking(
-    store: LabelStore, rows: Iterable[Ranked], n_labels: int, now: float, assigned: Iterable[Assigned] = ()
+    store: LabelStore,
+    rows: Iterable[Ranked],
+    n_labels: int,
+    now: float,
+    assigned: Iterable[Assigned] = (),
+    *,
+    n_changes: int | None = None,
 ) -> int:
     """Replace the ranking; until the new one is complete, the old one is used.
 
@@ -109,6 +122,8 @@ def put_ranking(
         Unix time, in seconds.
     assigned : iterable of Assigned
         Whom to ask about which items; by default, anyone about any.
+    n_changes : int, optional
+        Number of changes of the classes that predictions take into account; by default, all.
 
     Returns
     -------
@@ -120,9 +135,25 @@ def put_ranking(
     by_chunks(store, "INSERT INTO ranking VALUES (?, ?, ?, ?, ?, ?)", [(version, *row) for row in rows])
     by_chunks(store, "INSERT INTO assignment VALUES (?, ?, ?, ?)", [(version, *row) for row in assigned])
     with store.transaction() as db:
+        for change in [] if n_changes is None else store.class_changes()[n_changes:]:
+            named = {"old": change.name, "new": change.present}
+            db.execute(RENAMED_PREDICTIONS.format(table="ranking"), named)
         db.execute("INSERT INTO model VALUES (?, ?, ?)", (version, n_labels, now))
     _delete_rankings(store, "model_version < ?", version)
     return version
+
+
+def add_predictions(store: LabelStore, predicted: Sequence[tuple[int, str | None, float | None]]) -> None:
+    """Add items to the last ranking that are not ranked, only predicted.
+
+    Parameters
+    ----------
+    store : LabelStore
+    predicted : sequence of (item, prediction, confidence)
+    """
+    version = store.count("SELECT MAX(version) FROM model")
+    rows = [(version, item, None, None, prediction, confidence) for item, prediction, confidence in predicted]
+    by_chunks(store, "INSERT OR IGNORE INTO ranking VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
 def by_chunks(store: LabelStore, sql: str, rows: Sequence[Any]) -> None:

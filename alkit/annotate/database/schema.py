@@ -108,6 +108,54 @@ MIGRATIONS = (
         PRIMARY KEY (model_version, annotator, position)
     ) WITHOUT ROWID;
     """,
+    """
+    -- version: how often the content has changed; an item that the data no longer has is not in the queue, and its
+    -- position is -1
+    ALTER TABLE item ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE earlier_content (
+        key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        replaced REAL NOT NULL,
+        PRIMARY KEY (key, version)
+    ) WITHOUT ROWID;
+    -- the version that the annotator was shown; NULL is 0
+    ALTER TABLE event ADD COLUMN version INTEGER;
+
+    -- every change of the classes; last_event: the last event before it, which has the earlier name
+    CREATE TABLE class_change (
+        seq INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('add', 'rename', 'merge')),
+        name TEXT NOT NULL,
+        present TEXT NOT NULL,
+        last_event INTEGER NOT NULL,
+        recorded REAL NOT NULL
+    );
+    CREATE TRIGGER class_change_kept BEFORE DELETE ON class_change
+    BEGIN SELECT RAISE(ABORT, 'changes of classes are never deleted'); END;
+    CREATE TRIGGER class_change_fixed BEFORE UPDATE ON class_change
+    BEGIN SELECT RAISE(ABORT, 'changes of classes are never changed'); END;
+
+    -- every note; the last one of an annotator on an item counts, and an empty one takes it back
+    CREATE TABLE note (
+        seq INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        item INTEGER NOT NULL REFERENCES item,
+        annotator TEXT NOT NULL,
+        value TEXT NOT NULL,
+        recorded REAL NOT NULL
+    );
+    CREATE INDEX note_item ON note (item, annotator);
+    CREATE TRIGGER note_kept BEFORE DELETE ON note BEGIN SELECT RAISE(ABORT, 'notes are never deleted'); END;
+    CREATE TRIGGER note_fixed BEFORE UPDATE ON note BEGIN SELECT RAISE(ABORT, 'notes are never changed'); END;
+
+    -- an annotator's answers, the latest first
+    CREATE INDEX answer_latest ON answer (annotator, event);
+    """,
+    """
+    -- where the picture of an item is, for exports; by its key, because the id of an item may change
+    CREATE TABLE picture (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 

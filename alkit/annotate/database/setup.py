@@ -1,4 +1,4 @@
-"""Preparing a database for a session: a new one is filled, an old one must hold no other items and labels."""
+"""Preparing a database for a session: a new one is filled, an old one takes over how the data has changed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from alkit.annotate.database.growth import add_items
+from alkit.annotate.database.class_names import present_name_of_old
+from alkit.annotate.database.growth import take_over
+from alkit.annotate.database.pictures import put_pictures
 from alkit.annotate.database.store import LabelStore
-from alkit.annotate.items import Items, difference
+from alkit.annotate.items import Changes, Items, compare, difference
 
 ASSIGN = ("anyone", "expertise")
 _READ_AS_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
+_ITEMS_OF_DATA = "SELECT key, content FROM item WHERE position >= 0 ORDER BY position"
 
 
 def check_settings(classes: Sequence[str], *, random_share: float, lease_seconds: float, idle_after: float) -> None:
@@ -30,14 +33,28 @@ def check_settings(classes: Sequence[str], *, random_share: float, lease_seconds
     ------
     ValueError
     """
-    names = all(isinstance(name, str) and name.strip() for name in classes)
-    if not names or len(set(classes)) != len(classes) or len(classes) < 2:
-        raise ValueError(f"classes are {list(classes)}; pass two or more different names")
+    check_names(classes)
     if not 0 <= random_share <= 1:
         raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
     for name, seconds in (("lease_seconds", lease_seconds), ("idle_after", idle_after)):
         if not 0 < seconds < float("inf"):
             raise ValueError(f"{name}={seconds}; it must be a positive number of seconds")
+
+
+def check_names(classes: Sequence[str]) -> None:
+    """Refuse classes that people could not choose between.
+
+    Parameters
+    ----------
+    classes : sequence of str
+
+    Raises
+    ------
+    ValueError
+    """
+    names = all(isinstance(name, str) and name.strip() for name in classes)
+    if not names or len(set(classes)) != len(classes) or len(classes) < 2:
+        raise ValueError(f"classes are {list(classes)}; pass two or more different names")
 
 
 def as_range(overlap: Any) -> tuple[int, int]:
@@ -107,21 +124,35 @@ def is_empty(store: LabelStore) -> bool:
 
 
 def prepare(
-    store: LabelStore, items: Items, classes: Sequence[str], overlap: tuple[int, int], rng: np.random.Generator
-) -> None:
-    """Fill an empty database, or check that a filled one is of these items and classes.
+    store: LabelStore,
+    items: Items,
+    classes: Sequence[str],
+    overlap: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    accept_changes: bool,
+) -> Changes | None:
+    """Fill an empty database, or take over how the items of a filled one have changed.
 
-    Items may have been added since, and their order may have changed; none may be gone or have another content.
+    New items and another order are taken over at once, changed contents and items that are gone on request only.
 
     Parameters
     ----------
     store : LabelStore
     items : Items
     classes : sequence of str
+        Those that were renamed by their earlier names, or the present ones.
     overlap : (int, int)
         How many annotators are to label each item, and at most; may differ from session to session.
     rng : Generator
         Draws the random order of new items.
+    accept_changes : bool
+        Whether contents may have changed, and items be gone.
+
+    Returns
+    -------
+    Changes or None
+        None where the database was empty, or nothing changed.
 
     Raises
     ------
@@ -131,21 +162,25 @@ def prepare(
     contents = list(zip(items.ids, items.contents(), strict=True))
     fingerprint = hashlib.sha256(json.dumps(contents).encode()).hexdigest()
     least, most = overlap
+    changes = None
     if is_empty(store):
         order = rng.permutation(len(contents)).tolist()
         shuffled = [(contents[i][0], i, contents[i][1]) for i in order]
         store.add_items(shuffled, least, fingerprint)
     elif store.meta("fingerprint") != fingerprint:
         _take_over_numbers(store, contents)
-        _check_kept(store, contents)
-        add_items(store, contents, fingerprint, rng)
+        changes = _checked_changes(store, contents, accept_changes=accept_changes)
+        take_over(store, contents, changes, fingerprint, rng)
+    classes = _present_classes(store, classes)
     _check_classes(store, classes)
-    store.put_meta(classes=list(classes))
+    store.put_meta(classes=classes)
     if items.source is not None:
         store.put_meta(data=os.path.realpath(items.source))
+    put_pictures(store, dict(zip(items.ids, items.image or (), strict=False)))  # none, or all of them
     if (store.meta("overlap"), store.meta("most", store.meta("overlap"))) != overlap:
         store.set_overlap(least)
     store.put_meta(most=most)
+    return changes if changes and any(changes) else None
 
 
 def _take_over_numbers(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
@@ -178,19 +213,38 @@ def _is_cell_as_parsed(old: Any, text: Any) -> bool:
         return text.lower() == str(old).lower()
 
 
-def _check_kept(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
-    """Refuse items that lack one which the database has, or have another content of it."""
-    stored = [tuple(row) for row in store.query("SELECT key, content FROM item ORDER BY position")]
-    if set(stored) <= set(contents):
-        return
-    now = dict(contents)
+def _checked_changes(store: LabelStore, contents: Sequence[tuple[str, str]], *, accept_changes: bool) -> Changes:
+    """Return how items differ from those of the database, unless that has to be accepted and was not."""
+    stored = {row["key"]: row["content"] for row in store.query(_ITEMS_OF_DATA)}
+    changes = compare(list(stored.items()), contents)
+    # an item that comes back may have changed while it was gone
+    earlier = {row["key"]: row["content"] for row in store.query("SELECT key, content FROM item WHERE position < 0")}
+    returned = [key for key, content in contents if key in earlier and earlier[key] != content]
+    changes = changes._replace(changed=changes.changed + returned)
+    if len(changes.gone) == len(stored) and stored:
+        remedy = "none of them is left, so it is no later state of the same data: pass another database"
+    elif accept_changes or not (changes.changed or changes.gone):
+        return changes
+    else:
+        remedy = (
+            "restore the data, pass another database, or take the changes over by --accept-changes "
+            "(accept_changes=True): all labels stay, those of changed items are marked as given to the earlier text, "
+            "and items that are gone are asked about no more"
+        )
+    now, was = dict(contents), stored | {key: earlier[key] for key in returned}
     compared = list(contents)
-    if all(key in now for key, _ in stored):  # then those that are new are no reason to refuse
-        compared = [(key, now[key]) for key, _ in stored]
-    raise ValueError(
-        f"{store.path} was made for other items: {difference(stored, compared)}; restore the data, or pass another "
-        "database"
-    )
+    if all(key in now for key in was):  # then those that are new are no reason to refuse
+        compared = [(key, now[key]) for key in was]
+    first = difference(list(was.items()), compared)
+    raise ValueError(f"{store.path} was made for other items: {first}. In all: {changes}; {remedy}")
+
+
+def _present_classes(store: LabelStore, classes: Sequence[str]) -> list[str]:
+    """Return classes by their present names, with those that were added or renamed and are not mentioned."""
+    changes, known = store.class_changes(), store.meta("classes", [])
+    given = [name if name in known else present_name_of_old(changes, name) for name in classes]
+    made = {change.present for change in changes}
+    return list(dict.fromkeys([*given, *(name for name in known if name in made)]))
 
 
 def _check_classes(store: LabelStore, classes: Sequence[str]) -> None:

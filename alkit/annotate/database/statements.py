@@ -7,13 +7,17 @@ _OPEN = """
     AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.item = q.item AND a.annotator = :annotator)
 """
 
-# items that they skipped, wanted still: to someone who labels alone these come back at the end, once after each label
+# items that they skipped, wanted still: they come back at the end, once after each label, when all others who are there
+# have skipped them as well; someone who labels alone has no others
 _SKIPPED = """
     q.wanted > 0
     AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item = q.item AND l.expires > :now)
     AND a.event < (SELECT MAX(event) FROM answer WHERE annotator = :annotator AND kind = 'label')
-    AND NOT EXISTS (SELECT 1 FROM annotator WHERE name <> :annotator)
-    AND NOT EXISTS (SELECT 1 FROM lease WHERE annotator <> :annotator)
+    AND NOT EXISTS (
+        SELECT 1 FROM others WHERE NOT EXISTS (
+            SELECT 1 FROM answer o WHERE o.item = q.item AND o.annotator = others.name
+        )
+    )
 """
 
 NEXT = f"""
@@ -35,6 +39,10 @@ NEXT = f"""
         SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels = 0 AND {_OPEN} ORDER BY q.item LIMIT 1
     ),
     best AS (SELECT item FROM assigned UNION ALL SELECT item FROM ranked LIMIT 1),
+    others AS (
+        SELECT name FROM annotator WHERE name <> :annotator
+        UNION SELECT annotator FROM lease WHERE annotator <> :annotator AND granted > :now - 3600
+    ),
     skipped AS (
         SELECT q.item FROM answer a JOIN queue q ON q.item = a.item
         WHERE a.annotator = :annotator AND a.kind = 'skip' AND {_SKIPPED} ORDER BY a.event LIMIT 1
@@ -101,3 +109,5 @@ LEASE_ANEW = """
     WHERE item = :item AND annotator = :annotator
     AND NOT EXISTS (SELECT 1 FROM answer WHERE item = :item AND annotator = :annotator)
 """
+
+RENAMED_PREDICTIONS = "UPDATE {table} SET prediction = :new WHERE prediction = :old"

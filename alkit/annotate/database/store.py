@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.database.class_names import ClassChange, present_name, present_name_of_old
 from alkit.annotate.database.database import Database
 from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
@@ -20,6 +21,11 @@ from alkit.annotate.database.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
 _TELL_SECONDS = 0.1  # how long a label may wait for readers to let go of the log
 
 _ORIGIN = ("source", "probability", "model_version", "prediction", "confidence")  # columns from lease to event
+
+_ACKNOWLEDGED = """
+    SELECT e.annotator, e.kind, e.late, i.key FROM event e JOIN item i ON i.id = e.item WHERE e.uuid = :uuid
+    UNION ALL SELECT n.annotator, 'note', 0, i.key FROM note n JOIN item i ON i.id = n.item WHERE n.uuid = :uuid
+"""
 
 
 class LabelStore(Database):
@@ -97,11 +103,30 @@ class LabelStore(Database):
         **settings : objects of plain JSON types
         """
         with self.transaction():
-            for key, value in settings.items():
-                self._put_meta(key, value)
+            self.put_in_transaction(**settings)
+
+    def put_in_transaction(self, **settings: Any) -> None:
+        """Keep settings within a transaction that has begun.
+
+        Parameters
+        ----------
+        **settings : objects of plain JSON types
+        """
+        for key, value in settings.items():
+            self._put_meta(key, value)
 
     def _put_meta(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def class_changes(self) -> list[ClassChange]:
+        """Return how classes were added, renamed and merged, in order.
+
+        Returns
+        -------
+        list of ClassChange
+        """
+        rows = self.query("SELECT kind, name, present, last_event, recorded FROM class_change ORDER BY seq")
+        return [ClassChange(*row) for row in rows]
 
     # labelling
 
@@ -143,7 +168,7 @@ class LabelStore(Database):
         Parameters
         ----------
         event : dict
-            ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, checked by the caller.
+            ``uuid``, ``item``, ``kind``, ``value``, ``seconds``, ``version``, checked by the caller.
         annotator, now, lease_seconds
             As in `next`; an undo holds the item anew.
 
@@ -152,36 +177,69 @@ class LabelStore(Database):
         dict
             ``uuid``, ``item``, ``kind``, ``late``; those of the recorded event, if there is one with this uuid.
         """
-        with self.transaction() as db:
+        with self.transaction():
             known = self._acknowledged(event["uuid"], annotator)
             if known:
                 return known
             first_in_log = self.meta("settled") is not None
             if first_in_log:
                 self._put_meta("settled", None)
-            undone = None
-            if event["kind"] == "undo":
-                undone = self._undone(event, annotator)
-                item, key = undone["item"], undone["key"]
+            if event["kind"] == "note":
+                key, late = self._append_note(event, annotator, now), False
+            elif event["kind"] == "undo":
+                key, late = self._undo(event, annotator, now, lease_seconds), False
             else:
-                item, key = self._item(event["item"])
-            lease = db.execute("SELECT * FROM lease WHERE item = ? AND annotator = ?", (item, annotator)).fetchone()
-            # an answered item has no expiry: whoever answered it in time may change the answer at any time
-            held = lease is not None and (lease["expires"] is None or lease["expires"] > now)
-            late = undone is None and not held
-            self._append(event, item, annotator, lease, late=late, now=now)
-            self._update_answers(item, annotator)
-            if undone is not None and not undone["late"]:
-                db.execute(LEASE_ANEW, {"item": item, "annotator": annotator, "now": now, "seconds": lease_seconds})
-            elif held:
-                ends = now if event["kind"] == "skip" else None
-                db.execute("UPDATE lease SET expires = ? WHERE item = ? AND annotator = ?", (ends, item, annotator))
+                key, late = self._answer(event, annotator, now)
         self.last_recorded = time.monotonic()
         if first_in_log:
-            self._tell_copies()
+            self.tell_copies()
         return {"uuid": event["uuid"], "item": key, "kind": event["kind"], "late": late}
 
-    def _tell_copies(self) -> None:
+    def _answer(self, event: dict[str, Any], annotator: str, now: float) -> tuple[str, bool]:
+        """Record a label, skip or flag; return the item's key, and whether the answer is late."""
+        item, key, present = self._item(event["item"])
+        # a page may have been open since before the text changed; a backup may be older than a page
+        shown = event.get("version")
+        event = {**event, "version": present if shown is None else min(shown, present)}
+        if event["kind"] == "label":
+            event["value"] = self._present_class(event["value"])
+        lease = self._lease(item, annotator)
+        # an answered item has no expiry: whoever answered it in time may change the answer at any time
+        held = lease is not None and (lease["expires"] is None or lease["expires"] > now)
+        self._append(event, item, annotator, lease, late=not held, now=now)
+        self._update_answers(item, annotator)
+        if held:
+            ends = now if event["kind"] == "skip" else None
+            self._db.execute("UPDATE lease SET expires = ? WHERE item = ? AND annotator = ?", (ends, item, annotator))
+        return key, not held
+
+    def _undo(self, event: dict[str, Any], annotator: str, now: float, lease_seconds: float) -> str:
+        """Record an undo, and hold the item anew; return its key."""
+        undone = self._undone(event, annotator)
+        item = undone["item"]
+        self._append(event, item, annotator, self._lease(item, annotator), late=False, now=now)
+        self._update_answers(item, annotator)
+        parameters = {"item": item, "annotator": annotator, "now": now, "seconds": lease_seconds}
+        if not undone["late"]:
+            self._db.execute(LEASE_ANEW, parameters)
+        return str(undone["key"])
+
+    def _append_note(self, event: dict[str, Any], annotator: str, now: float) -> str:
+        """Write a note down; return the item's key."""
+        item, key, _ = self._item(event["item"])
+        if not self._db.execute("SELECT 1 FROM answer WHERE item = ? AND annotator = ?", (item, annotator)).fetchone():
+            raise Conflict(f"{annotator} has no answer to item {key!r}; answer it first, then write a note on it")
+        row = (event["uuid"], item, annotator, event["value"], now)
+        self._db.execute("INSERT INTO note (uuid, item, annotator, value, recorded) VALUES (?, ?, ?, ?, ?)", row)
+        return key
+
+    def _lease(self, item: int, annotator: str) -> sqlite3.Row | None:
+        """Return how an item was given to an annotator, if it was."""
+        sql = "SELECT * FROM lease WHERE item = ? AND annotator = ?"
+        lease: sqlite3.Row | None = self._db.execute(sql, (item, annotator)).fetchone()
+        return lease
+
+    def tell_copies(self) -> None:
         """Have the database's own file say, before a label is acknowledged, that from now on it is not all there is."""
         until = time.monotonic() + _TELL_SECONDS  # a reader of another program may hold the log for hours
         with suppress(OSError):  # a full disk: the label is in the log, so it is safe all the same
@@ -190,8 +248,7 @@ class LabelStore(Database):
 
     def _acknowledged(self, uuid: str, annotator: str) -> dict[str, Any] | None:
         """Return what was answered to an event of this uuid, None if there is none: clients may send events twice."""
-        sql = "SELECT e.*, i.key FROM event e JOIN item i ON i.id = e.item WHERE uuid = ?"
-        event = self._db.execute(sql, (uuid,)).fetchone()
+        event = self._db.execute(_ACKNOWLEDGED, {"uuid": uuid}).fetchone()
         if event is None:
             return None
         if event["annotator"] != annotator:
@@ -208,12 +265,19 @@ class LabelStore(Database):
         values = ", ".join(f":{name}" for name in row)
         self._db.execute(f"INSERT INTO event ({columns}) VALUES ({values})", row)
 
-    def _item(self, key: str) -> tuple[int, str]:
-        """Return the number and the key of an item."""
-        item = self._db.execute("SELECT id FROM item WHERE key = ?", (key,)).fetchone()
+    def _present_class(self, name: str) -> str:
+        """Return what a class is called now; a page may show its earlier name for some seconds yet."""
+        changes = self.class_changes()
+        if not changes or name in self.meta("classes", []):
+            return name
+        return present_name_of_old(changes, name)
+
+    def _item(self, key: str) -> tuple[int, str, int]:
+        """Return the number, the key and the version of an item."""
+        item = self._db.execute("SELECT id, key, version FROM item WHERE key = ?", (key,)).fetchone()
         if not item:
             raise UnknownItem(f"there is no item {key!r}")
-        return item["id"], key
+        return tuple(item)
 
     def _undone(self, event: dict[str, Any], annotator: str) -> sqlite3.Row:
         """Return the event that is to be undone, if it is the annotator's and not undone yet."""
@@ -235,7 +299,18 @@ class LabelStore(Database):
         parameters = {"item": item, "annotator": annotator}
         self._db.execute("DELETE FROM answer WHERE item = :item AND annotator = :annotator", parameters)
         self._db.execute(ANSWER, parameters)
+        self._rename_answer(parameters)
         self._db.execute(
             f"UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item = :item",
             {"item": item, "overlap": self.meta("overlap")},
         )
+
+    def _rename_answer(self, parameters: dict[str, Any]) -> None:
+        """Give an answer the present name of its class; an undo may bring a label back that has an earlier one."""
+        changes = self.class_changes()
+        if not changes:
+            return
+        where = "WHERE item = :item AND annotator = :annotator AND kind = 'label'"
+        for row in self._db.execute(f"SELECT value, event FROM answer {where}", parameters).fetchall():
+            named = {**parameters, "name": present_name(changes, row["value"], row["event"])}
+            self._db.execute(f"UPDATE answer SET value = :name {where}", named)

@@ -8,9 +8,12 @@ from typing import Any
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.connect import belongs_to
+from alkit.annotate.database.pictures import read_pictures
+from alkit.annotate.database.predictions import read_unlabelled
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.files import is_same_file
 from alkit.annotate.formats import FORMATS, write_csv
+from alkit.annotate.formats.table import as_table
 from alkit.annotate.items import picture_type
 from alkit.annotate.quality.report import aggregate
 
@@ -18,7 +21,13 @@ _DATABASE_SIGNATURE = b"SQLite format 3\0"
 
 
 def export(
-    database: Path, output: Path, *, format: str = "jsonl", method: str | None = None, excel_safe: bool = False
+    database: Path,
+    output: Path,
+    *,
+    format: str = "jsonl",
+    method: str | None = None,
+    excel_safe: bool = False,
+    all_items: bool = False,
 ) -> int:
     """Write the labels of a database to a file, which is replaced once all is written.
 
@@ -32,6 +41,8 @@ def export(
         Write one label per item, see `aggregate`.
     excel_safe : bool, default=False
         See `write_csv`.
+    all_items : bool, default=False
+        Write the items that nobody labelled, too, with what the model predicts; see `read_unlabelled`.
 
     Returns
     -------
@@ -54,11 +65,16 @@ def export(
         if method is not None:
             records = aggregate(store, method).to_dict("records")
         records = list(records)
+        if all_items:
+            records += read_unlabelled(store)
+        paths = read_pictures(store)
         classes = store.meta("classes", [])
     if not records and output.is_file() and output.stat().st_size:
         raise ValueError(f"{database} holds no labels yet, so {output} is left as it is; remove it, or label something")
+    for record in records:
+        record["image"] = paths.get(record["item"], record["image"])
     if excel_safe:
-        write_csv(records, output, excel_safe=True)
+        write_csv(as_table(records), output, excel_safe=True)
     else:
         FORMATS[format].export(records, output, classes)
     return len(records)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.formats.answers import as_records
 from alkit.annotate.formats.jsonl import read_jsonl, write_jsonl
 
 Record = dict[str, Any]
@@ -62,17 +63,18 @@ def export_prodigy(answers: Iterable[Mapping[str, Any]], path: str | Path, class
     classes : sequence of str
         As in `to_prodigy`.
     """
-    write_prodigy([_as_record(answer) for answer in answers], path, classes)
+    write_prodigy(map(_as_record, as_records(answers)), path, classes)
 
 
 def _as_record(answer: Mapping[str, Any]) -> Record:
     """Return an answer as `to_prodigy` takes it: without what is absent, a flag as a skip that is flagged."""
     record = {key: value for key, value in answer.items() if value is not None}
-    if "label" in record:  # aggregated answers have a label in place of kind and value
-        record["kind"] = "label"
-        record["value"] = record.pop("label")
+    if "prediction" in record:  # Prodigy shows what is accepted before anybody answered as chosen
+        record["prodigy"] = {"accept": [record.pop("prediction")]}
+        if "confidence" in record:
+            record["prodigy"]["meta"] = {"score": record.pop("confidence")}
     if record.get("kind") in ("skip", "flag"):
-        record["note"] = record.pop("value", "")
+        record["note"] = record.pop("value", None) or record.get("note", "")
         record["flagged"] = record["kind"] == "flag"
         record["kind"] = "skip"
     return record

@@ -6,8 +6,21 @@ of them share (`_table`, `_encoding`, `_pictures`, `_cells`).
 """
 
 from alkit.annotate.items._collection import Items
-from alkit.annotate.items._difference import difference
+from alkit.annotate.items._difference import Changes, compare, difference
+from alkit.annotate.items._encoding import decode
+from alkit.annotate.items._json_lines import read_json_lines
 from alkit.annotate.items._pictures import picture_type, printable
-from alkit.annotate.items._read import read_items
+from alkit.annotate.items._read import read_items, read_table
 
-__all__ = ["Items", "difference", "picture_type", "printable", "read_items"]
+__all__ = [
+    "Changes",
+    "Items",
+    "compare",
+    "decode",
+    "difference",
+    "picture_type",
+    "printable",
+    "read_items",
+    "read_json_lines",
+    "read_table",
+]

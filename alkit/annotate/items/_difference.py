@@ -3,7 +3,76 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+_NAMED = 3  # items of each kind of change that are named; the others are counted
+
+
+class Changes(NamedTuple):
+    """The ids of items that differ from those a database was made for."""
+
+    new: list[str]
+    changed: list[str]
+    """With another text, row or picture."""
+    gone: list[str]
+    moved: list[str]
+    """The fewest that have to be moved to make the one order the other."""
+
+    def __str__(self) -> str:
+        """Return how many items changed in each way, and the first of them."""
+        kinds = zip(("new", "changed", "gone", "moved"), self, strict=True)
+        parts = [f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in kinds if keys]
+        return ", ".join(parts) or "nothing"
+
+
+def _first(keys: Sequence[str]) -> str:
+    named = ", ".join(_short(key) for key in keys[:_NAMED])
+    return f"{named}, ..." if len(keys) > _NAMED else named
+
+
+def compare(old: Sequence[tuple[str, str]], new: Sequence[tuple[str, str]]) -> Changes:
+    """Return what differs between items, matched by their ids.
+
+    Parameters
+    ----------
+    old, new : sequence of (id, content)
+
+    Returns
+    -------
+    Changes
+
+    Examples
+    --------
+    >>> from alkit.annotate.items import compare
+    >>> print(compare([("a", "1"), ("b", "2"), ("c", "3")], [("c", "3"), ("a", "1"), ("b", "0"), ("d", "4")]))
+    1 new ('d'), 1 changed ('b'), 1 moved ('c')
+    """
+    was, now = dict(old), dict(new)
+    return Changes(
+        new=[key for key in now if key not in was],
+        changed=[key for key in now if key in was and was[key] != now[key]],
+        gone=[key for key in was if key not in now],
+        moved=_moved([key for key in was if key in now], [key for key in now if key in was]),
+    )
+
+
+def _moved(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Return what is not part of the longest run of ids that both orders have in common."""
+    place = {key: number for number, key in enumerate(old)}
+    smallest: list[int] = []  # the smallest place at which a common run of each length ends, so far
+    length_of: dict[str, int] = {}
+    for key in new:
+        length = bisect_left(smallest, place[key])
+        smallest[length : length + 1] = [place[key]]
+        length_of[key] = length
+    stayed, wanted = set(), len(smallest) - 1
+    for key in reversed(new):
+        if length_of[key] == wanted:
+            stayed.add(key)
+            wanted -= 1
+    return [key for key in new if key not in stayed]
 
 
 def difference(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> str | None:

@@ -89,7 +89,7 @@ def read_items(
         if encoding or separator:
             raise ValueError(f"{path} is a folder; encoding and separator are for a file: leave them out")
         return _read_folder(path, skip_unreadable=skip_unreadable, allow_outside=allow_outside)
-    table = _read_table(path, encoding, separator)
+    table = read_table(path, encoding, separator)
     _check_columns(table, named, path)
     ids = _ids(table, id, path)
     texts = _texts(table, text, path, needed=image is None) if text else None
@@ -133,8 +133,25 @@ def _read_folder(folder: Path, *, skip_unreadable: bool, allow_outside: bool) ->
     )
 
 
-def _read_table(path: Path, encoding: str | None, separator: str | None) -> Table:
-    """Read the file, or refuse it by name."""
+def read_table(path: Path, encoding: str | None, separator: str | None) -> Table:
+    """Read a table, or refuse it by name.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.csv``, ``.tsv``, ``.xlsx``, ``.jsonl`` or ``.ndjson``.
+    encoding, separator : str or None
+        As for `read_items`.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or has no rows.
+    """
     try:
         reader = _reader(path.suffix.lower(), encoding, separator)
         if path.exists() and not path.is_file():

@@ -16,6 +16,9 @@ from alkit.crowd.aggregation import dawid_skene, majority_vote
 from alkit.crowd.answers import read_answers as read_long
 from alkit.crowd.estimate import estimate_truth
 
+_N_FLAGGED = 50  # flags that the report lists
+_LINE_WIDTH = 60  # characters of a text or note
+
 
 def label_table(store: LabelStore) -> pd.DataFrame:
     """Return all labels, one row per item and one column per annotator; None where there is no label.
@@ -94,12 +97,16 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     str
     """
     answers = pd.DataFrame(read_answers(store))
-    n_items = store.count("SELECT COUNT(*) FROM item")
+    n_items = store.count("SELECT COUNT(*) FROM queue")
+    n_gone = store.count("SELECT COUNT(*) FROM item") - n_items
+    held = f"{n_items} items" + (f" and {n_gone} that are gone from the data" if n_gone else "")
     if not len(answers):
-        return f"{n_items} items, no labels yet"
+        return f"{held}, no labels yet"
     labels = answers[answers["kind"] == "label"]
+    n_earlier = labels["earlier"].notna().sum()
+    earlier = f", {n_earlier} given to an earlier text" if n_earlier else ""
     parts = [
-        f"{n_items} items, {labels['item'].nunique()} labelled; {len(labels)} labels, {labels['late'].sum()} late",
+        f"{held}, {labels['item'].nunique()} labelled; {len(labels)} labels, {labels['late'].sum()} late{earlier}",
         _table(_by_annotator(answers, cost_per_hour)),
         _table(labels["value"].value_counts().rename_axis("class").reset_index(name="labels")),
     ]
@@ -109,7 +116,25 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     given = _labels_of(answers)
     if given["annotator"].nunique() > 1:
         parts += [_agreement(given), *_expertise(store, given)]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_flagged(answers)])
+
+
+def _flagged(answers: pd.DataFrame) -> list[str]:
+    """Return the items that were put aside for review, the latest first."""
+    flags = answers[answers["kind"] == "flag"].sort_values("time", ascending=False, kind="stable")
+    if not len(flags):
+        return []
+    notes = [_line(value) or _line(note) or "-" for value, note in zip(flags["value"], flags["note"], strict=True)]
+    texts = [_line(text) or "-" for text in flags["text"]]
+    shown = pd.DataFrame({"item": flags["item"], "annotator": flags["annotator"], "note": notes, "text": texts})
+    more = f", of which the latest {_N_FLAGGED} are shown" if len(shown) > _N_FLAGGED else ""
+    return [f"{len(shown)} flags, for review{more}\n\n{_table(shown.head(_N_FLAGGED))}"]
+
+
+def _line(text: Any) -> str:
+    """Return a text as one line of a table; nothing where a frame has no text."""
+    line = " ".join(text.split()) if isinstance(text, str) else ""
+    return line if len(line) <= _LINE_WIDTH else f"{line[: _LINE_WIDTH - 3]}..."
 
 
 def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.DataFrame:

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import copy
-import pickle
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import cloudpickle
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from alkit._inner import tell_classes
 from alkit._random import draw_seed, generator
 from alkit.annotate.database.asking import ask_again
-from alkit.annotate.database.connect import model_path
 from alkit.annotate.database.ranking import Assigned, Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.database.store import LabelStore
-from alkit.annotate.files import write_private
 from alkit.annotate.quality.expertise import describe
 from alkit.annotate.training.assigning import assign
 from alkit.annotate.training.choosing import BestCandidate
 from alkit.annotate.training.crowd_labels import CrowdLabels, Truth, takes_weights
 from alkit.annotate.training.encoders import told_of_reading
 from alkit.annotate.training.job import Job
+from alkit.annotate.training.model_file import write_model
+from alkit.annotate.training.others import Others
 from alkit.annotate.training.pictures import UnreadableRows, unreadable_pictures
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, n_rows, take
@@ -38,6 +35,7 @@ from alkit.strategies import Strategy, as_strategy
 _POLL_SECONDS = 0.3
 _N_SET_PICKS = 200  # ranked items of strategies that pick on the set, such as BADGE: they are slow for many picks
 _N_PREDICTED = 500  # next items of the random order of which predictions are kept, too
+_REST_SECONDS = 10.0  # how long the others are predicted at the end of a session
 _N_TIMED = 20  # rounds whose median says how long one usually takes
 _N_NAMED = 20  # items that cannot be read and are named; the others are counted
 
@@ -61,18 +59,22 @@ class Training:
         self.told: dict[str, Any] = {"error": None}
         self.tell(doing="reading the items", since=time.time())
         items = store.query("SELECT id, position, key FROM item ORDER BY id")
-        self.keys = {row["position"]: row["key"] for row in items}
-        self.positions = np.array([row["position"] for row in items])  # places in the data, by the id of the item
+        self.keys = [row["key"] for row in items]  # by the id of the item
+        # places in the data, by the id of the item; -1 where the data no longer has it
+        self.positions = np.array([row["position"] for row in items])
         self.is_readable = np.ones(n_rows(job.X), dtype=bool)  # by the place in the data
         self.was_searched = False
         self.X = self._embedded()
         self._number_rows()
         self.rng = generator(job.seed)
+        self.classes = list(job.classes)
+        self.n_changes = 0  # of the classes, that the round takes into account
         self.crowd = CrowdLabels(job.learner, len(self.rows), self.rng)
         self.takes_weights = all(takes_weights(estimator) for estimator in _estimators(job.learner))
         self.learner = self._fresh_learner()
         self.fitted_on: set[str] | None = None  # classes of the labels that the learner's weights come from
         self.cold = True
+        self.others = Others(self.store, lambda rows: self._predict(rows, self._proba(rows)))
         self.durations: deque[float] = deque(maxlen=_N_TIMED)
         self.tell(doing=None, since=None)
 
@@ -121,7 +123,7 @@ class Training:
         """Learn without some items, and name them on the page and in the terminal."""
         self.was_searched = True
         self.is_readable[list(reasons)] = False
-        named = [{"item": self.keys[place], "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
+        named = [{"item": self._key(place), "reason": _line(reasons[place])} for place in sorted(reasons)[:_N_NAMED]]
         lines = [f"  {one['item']}: {one['reason']}" for one in named]
         if len(reasons) > len(named):
             lines.append(f"  and {len(reasons) - len(named)} more")
@@ -137,12 +139,17 @@ class Training:
         if not self.is_readable.any():
             raise ValueError(f"the model can read none of the {len(reasons)} items; the first: {named[0]['reason']}")
 
+    def _key(self, place: int) -> str:
+        """Return the key of the item at a place in the data."""
+        return self.keys[np.flatnonzero(self.positions == place)[0]]
+
     def _number_rows(self) -> None:
-        """Note which row of X is which item; unreadable items have none."""
+        """Note which row of X is which item; items that are unreadable, or gone from the data, have none."""
         places = np.arange(len(self.is_readable))
         if self.job.embed is not None:
             places = np.cumsum(self.is_readable) - 1
-        self.rows = np.where(self.is_readable, places, -1)[self.positions]  # by the id of the item
+        rows = np.where(self.is_readable, places, -1)[self.positions]
+        self.rows = np.where(self.positions < 0, -1, rows)  # by the id of the item
         ids = np.flatnonzero(self.rows >= 0)
         self.item_ids = np.zeros(len(self.is_readable), dtype=np.intp)  # by the row of X
         self.item_ids[self.rows[ids]] = ids
@@ -162,19 +169,29 @@ class Training:
         bool
             Whether the last fit went well.
         """
-        seen, error = -1, None
+        seen, error = None, None
         while True:
             last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
-            if last_event(self.store) == seen:
+            if (last_event(self.store), self.store.meta("classes")) == seen:
                 if last_round:
+                    self.others.predict_until(time.monotonic() + _REST_SECONDS)
                     return error is None
-                stopping.wait(_POLL_SECONDS)
+                if not stopping.wait(_POLL_SECONDS):
+                    self.others.predict_some()
                 continue
             labels = read_labels(self.store)
             self.tell(doing="fitting", since=time.time())  # the last error is shown until this fit ends
+            self._take_classes(labels)
             error = self._learn(labels)
-            seen = labels.last_event
-            self.tell(doing=None, since=None, error=error, seen=seen)
+            seen = (labels.last_event, labels.classes)
+            self.tell(doing=None, since=None, error=error, seen=labels.last_event)
+
+    def _take_classes(self, labels: Labels) -> None:
+        """Begin anew where classes were added, renamed or merged: weights are those of the earlier ones."""
+        self.n_changes = labels.n_changes
+        if labels.classes != self.classes:
+            self.classes = labels.classes
+            self.learner, self.fitted_on = self._fresh_learner(), None
 
     def _learn(self, labels: Labels) -> str | None:
         """Do a round, from scratch if it fails from the last weights; return what went wrong at last."""
@@ -204,7 +221,7 @@ class Training:
             learner.query_strategy = self.job.strategy
         for estimator in _estimators(learner):
             if hasattr(estimator, "get_params"):
-                tell_classes(estimator, np.unique(self.job.classes))
+                tell_classes(estimator, np.unique(self.classes))
         return learner
 
     def _round(self, labels: Labels) -> None:
@@ -233,7 +250,7 @@ class Training:
         if truth is not None:
             self._tell_of_people(truth)
         self._rank(fresh, labels.n_labels, truth)
-        write_private(model_path(self.store.path), cloudpickle.dumps(self._model()))
+        write_model(self.store.path, self._model())
         self.durations.append(time.monotonic() - started)
         self.told["usual_seconds"] = median(self.durations)
 
@@ -257,7 +274,7 @@ class Training:
             ask_again(self.store, truth.labels_asked(least, most))
         told = describe(truth.answers, truth.proba, truth.confusion)
         for label in told["suspicious"]:
-            label["item"] = self.keys[self.positions[label["item"]]]
+            label["item"] = self.keys[label["item"]]
         self.store.put_meta(people=told)
 
     def _rank(self, fresh: np.ndarray, n_labels: int, truth: Truth | None) -> None:
@@ -278,6 +295,7 @@ class Training:
             proba_ranked = truth.of_others(len(ranked), proba, getattr(self.learner, "classes_", None))
             assigned = assign(self.store, self.item_ids[ranked], proba_ranked, truth, self.rng)
         self._put(ranked, utilities, only_predicted, predictions, confidences, n_labels, assigned)
+        self.others.are(np.setdiff1d(fresh, rows), self.item_ids)
 
     def _count(self, strategy: Any, fresh: np.ndarray) -> int:
         """Return how many items to rank."""
@@ -354,7 +372,8 @@ class Training:
         places = [*range(len(ranked)), *unranked]
         scores = [*np.asarray(utilities, dtype=float).tolist(), *unranked]
         rows = zip(items, places, scores, predictions, confidences, strict=True)
-        put_ranking(self.store, [Ranked(*row) for row in rows], n_labels, time.time(), assigned)
+        ranked_rows = [Ranked(*row) for row in rows]
+        put_ranking(self.store, ranked_rows, n_labels, time.time(), assigned, n_changes=self.n_changes)
 
     def _model(self) -> Any:
         """Return the fitted model; with an embedding, a Pipeline, so that it takes rows of X in any case."""
@@ -367,28 +386,6 @@ class Training:
 def _estimators(learner: Any) -> list[Any]:
     """Return the estimator of a learner, or those of a committee."""
     return [getattr(member, "estimator", member) for member in getattr(learner, "learner_list", [learner])]
-
-
-def read_model(database: Path) -> Any:
-    """Return the model as of the last fit; its file is unpickled, which runs whatever code is in it.
-
-    Parameters
-    ----------
-    database : Path
-
-    Returns
-    -------
-    estimator
-
-    Raises
-    ------
-    ValueError
-        If no model was fitted yet.
-    """
-    path = model_path(database)
-    if not path.exists():
-        raise ValueError("no model was fitted yet: two classes need labels first")
-    return pickle.loads(path.read_bytes())
 
 
 def one_line(error: Exception) -> str:

@@ -28,7 +28,7 @@ with needs_extra("annotate", "the labelling page"):
     from starlette.middleware.trustedhost import TrustedHostMiddleware
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-    from starlette.routing import Mount, Route
+    from starlette.routing import BaseRoute, Mount, Route
     from starlette.staticfiles import StaticFiles
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,14 +69,32 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
         Route("/api/next", _next),
         Route("/api/renew", _renew, methods=["POST"]),
         Route("/api/events", _events, methods=["POST"]),
+        Route("/api/answers", _answers),
         Route("/api/progress", _progress),
         Route("/api/export", _export),
         Route("/api/image/{item:path}", _image),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
     ]
+    return web_app(routes, session, hosts)
+
+
+def web_app(routes: Sequence[BaseRoute], session: LabelingSession, hosts: Sequence[str]) -> Starlette:
+    """Return a web application whose requests are checked, and whose errors are told.
+
+    Parameters
+    ----------
+    routes : sequence of BaseRoute
+    session : LabelingSession
+    hosts : sequence of str
+        As for `make_app`.
+
+    Returns
+    -------
+    Starlette
+    """
     allowed = [*_LOOPBACK, *hosts]
     app = Starlette(
-        routes=routes,
+        routes=list(routes),
         middleware=[
             Middleware(_Guarded),
             Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False),
@@ -175,12 +193,33 @@ def _in_hand(request: Request) -> tuple[str | None, list[str]]:
 
 
 async def _events(request: Request) -> Response:
-    body = b""
+    return await run_in_threadpool(_record, request, await read_body(request, _MAX_BODY))
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body of a request, or refuse one that is too long.
+
+    Parameters
+    ----------
+    request : Request
+    limit : int
+        Bytes that it may have.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    HTTPException
+        If it has more.
+    """
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MAX_BODY:
-            raise HTTPException(413, f"an event may have {_MAX_BODY} bytes")
-    return await run_in_threadpool(_record, request, body)
+        if len(body) > limit:
+            raise HTTPException(413, f"the body may have {limit} bytes")
+    return bytes(body)
 
 
 def _record(request: Request, body: bytes) -> Response:
@@ -191,6 +230,21 @@ def _record(request: Request, body: bytes) -> Response:
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is not JSON: {error}") from error
     return JSONResponse(caller.session.record(event, annotator))
+
+
+def _answers(request: Request) -> Response:
+    """Send an annotator's own answers, the latest first."""
+    caller = _Caller(request)
+    given = request.query_params
+    whole = {name: _whole(name, given[name]) for name in ("before", "limit") if given.get(name)}
+    text = {name: given[name] for name in ("search", "only", "value") if given.get(name)}
+    return JSONResponse(caller.session.answers(caller.annotator(), **whole, **text))  # type: ignore[arg-type]
+
+
+def _whole(name: str, given: str) -> int:
+    if not (given.isascii() and given.isdigit() and len(given) < 19):
+        raise HTTPException(400, f"{name} is {given[:50]!r}; it must be a whole number")
+    return int(given)
 
 
 def _progress(request: Request) -> Response:
@@ -256,6 +310,31 @@ def serve(
     OSError
         If the address cannot be listened on.
     """
+    run(lambda names: make_app(session, names), host=host, port=port, hosts=hosts, ready=ready)
+
+
+def run(
+    make: Callable[[Sequence[str]], Starlette],
+    *,
+    host: str,
+    port: int,
+    hosts: Sequence[str],
+    ready: Callable[[str], Any],
+) -> None:
+    """Serve an application until interrupted.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(names)`` returns the application, for a server of these names.
+    host, port, hosts, ready
+        As for `serve`.
+
+    Raises
+    ------
+    OSError
+        If the address cannot be listened on.
+    """
     listener = _listen(host, port)
     if host in ("0.0.0.0", "::"):  # all addresses of this machine
         name = socket.gethostname()
@@ -264,7 +343,7 @@ def serve(
     else:
         name = host
     ready(f"http://{name}:{listener.getsockname()[1]}")
-    Server(make_app(session, [name, *hosts])).run(sockets=[listener])
+    Server(make([name, *hosts])).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

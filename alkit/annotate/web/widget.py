@@ -67,6 +67,8 @@ class LabelingWidget(anywidget.AnyWidget):
                 return self.session.renew(self.annotator, have, page=page), []
             case "send", [event]:
                 return self.session.record(event, self.annotator), []
+            case "answers", [dict(wanted)]:
+                return self.session.answers(self.annotator, **wanted), []
             case "progress", []:
                 return self.session.progress(self.annotator), []
             case "image", [item]:

@@ -22,7 +22,7 @@ from tests.annotate.database.stores import LEASE, fill, next_item, record
 
 
 def truth(store, annotator, now):
-    """What is open to an annotator, by reading all events and leases: (begun, fresh) items."""
+    """What is open to an annotator, by reading all events and leases: begun, fresh and skipped items."""
     overlap = store.meta("overlap")
     asked = {row["item"]: row["asked"] or overlap for row in store.query("SELECT item, asked FROM queue")}
     events = store.query("SELECT * FROM event ORDER BY seq")
@@ -33,14 +33,25 @@ def truth(store, annotator, now):
         if event["kind"] != "undo" and event["uuid"] not in undone
     }
     held = {tuple(row) for row in store.query("SELECT item, annotator FROM lease WHERE expires > ?", now)}
-    begun, fresh = [], []
+    present = {row["annotator"] for row in store.query("SELECT annotator FROM lease")} | {annotator}
+    latest = {
+        (event["item"], event["annotator"]): event["seq"]
+        for event in events
+        if event["kind"] != "undo" and event["uuid"] not in undone
+    }
+    labelled = [latest[key] for key, kind in answers.items() if kind == "label" and key[1] == annotator]
+    begun, fresh, skipped = [], [], []
     for (item,) in store.query("SELECT id FROM item ORDER BY id"):
         kinds = [kind for (answered, _), kind in answers.items() if answered == item]
         wanted = 0 if "flag" in kinds else asked[item] - kinds.count("label")
         holders = [who for what, who in held if what == item]
         if wanted > len(holders) and annotator not in holders and (item, annotator) not in answers:
             (begun if "label" in kinds else fresh).append(item)
-    return begun, fresh
+        everybody_answered = all((item, name) in answers for name in present)
+        if wanted > 0 and not holders and answers.get((item, annotator)) == "skip" and everybody_answered:
+            skipped.append((latest[item, annotator], item))
+    again = [item for event, item in sorted(skipped) if event < max(labelled, default=0)]
+    return begun, fresh, again
 
 
 ACTIONS = st.lists(
@@ -65,9 +76,9 @@ def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
                 ranking = fresh[number:][::-1]
                 put_ranking(store, [Ranked(item, k, 1.0, "x", 0.5) for k, item in enumerate(ranking)], 0, now)
             elif action in ("next", "random"):
-                begun, fresh = truth(store, annotator, now)
+                begun, fresh, skipped = truth(store, annotator, now)
                 lease = next_item(store, annotator, now, ranked=action == "next")
-                check_given(lease, begun, fresh, ranking, by_rank=action == "next")
+                check_given(lease, begun, fresh, skipped, ranking, by_rank=action == "next")
                 if lease:
                     pending.append((lease["item"], annotator))
             elif action == "undo" and done:
@@ -89,9 +100,9 @@ def test_what_is_handed_out_agrees_with_brute_force(overlap, actions):
         store.close()
 
 
-def check_given(lease, begun, fresh, ranking, by_rank):
+def check_given(lease, begun, fresh, skipped, ranking, by_rank):
     if not begun and not fresh:
-        assert lease is None
+        assert (lease and lease["item"]) == (skipped[0] if skipped else None)
         return
     if begun:
         assert lease["item"] == begun[0]
@@ -216,6 +227,10 @@ def test_skips_are_left_to_others_where_there_are_some(filled):
     record(store, "label", "i1", "x", "ann")
     assert next_item(store, "ann", now=1.0) is None
     assert next_item(store, "bob", now=1.0)["item"] == 0
+    record(store, "skip", "i0", None, "bob", now=2.0)
+    assert next_item(store, "ann", now=3.0)["item"] == 0  # nobody else is left to ask
+    record(store, "label", "i0", "x", "ann", now=4.0)
+    assert next_item(store, "bob", now=5.0) is None
 
 
 def test_answers_are_read_as_of_one_moment(filled, monkeypatch):

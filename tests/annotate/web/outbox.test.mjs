@@ -1,25 +1,9 @@
-// The outbox without a browser: test_outbox.py runs it by `node --test`, with the module's path in LABEL_JS.
+// The outbox without a browser: test_module.py runs it by `node --test`, with the module's path in LABEL_JS.
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { pathToFileURL } from "node:url";
 
-// ---- what the module expects of a browser
-
-globalThis.document = { querySelector: () => null }; // there is no page to open
-globalThis.window = new EventTarget();
-
-const timers = []; // that were set, the latest last
-globalThis.setTimeout = (ring, milliseconds) => timers.push({ ring, milliseconds });
-globalThis.clearTimeout = () => {};
-
-const storage = new Map();
-globalThis.sessionStorage = {
-  getItem: (key) => storage.get(key) ?? null,
-  setItem: (key, value) => storage.set(key, value),
-};
-
-const { Failure, Outbox, httpTransport } = await import(pathToFileURL(process.env.LABEL_JS));
+import { Failure, Outbox, httpTransport, settled, storage, timers } from "./no_browser.mjs";
 
 beforeEach(() => {
   timers.length = 0;
@@ -75,10 +59,6 @@ function label(uuid, value = "spam") {
 
 function undo(uuid, of) {
   return { uuid, item: `item of ${of}`, kind: "undo", value: of, seconds: null };
-}
-
-function settled() {
-  return new Promise((resolve) => setImmediate(resolve)); // after all promises that wait for no timer
 }
 
 async function waited() {

@@ -67,6 +67,42 @@ def test_labelling(client, session):
     assert session.store.count("SELECT COUNT(*) FROM event") == 2
 
 
+def test_looking_back(client, app, session):
+    for item in ("a/1", "b"):
+        client.post("/api/events", json=event(item))
+    assert client.post("/api/events", json=event("b", "note", "why?")).status_code == 200
+    page = client.get("/api/answers", params={"limit": 1}).json()
+    assert [(answer["item"], answer["note"]) for answer in page["answers"]] == [("b", "why?")]
+    (last,) = client.get("/api/answers", params={"before": page["before"]}).json()["answers"]
+    assert (last["item"], last["text"], last["image"]) == ("a/1", "<script>alert(1)</script>", True)
+    assert "a.png" not in str(last)  # no request or response holds a path
+    found = {
+        "only=flag": 0,
+        "value=spam": 2,
+        "value=ham": 0,
+        "search=SCRIPT&only=label": 1,
+        "search=%25": 0,
+        "only=": 2,
+    }
+    for wanted, n in found.items():
+        assert len(client.get(f"/api/answers?{wanted}").json()["answers"]) == n, wanted
+    for wrong in (
+        "limit=0",
+        "limit=x",
+        "before=-1",
+        "before=9999999999999999999",
+        "only=all",
+        "limit=1e1",
+        "limit=201",
+    ):
+        assert client.get(f"/api/answers?{wrong}").status_code == 400, wrong
+    bob = TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {session.new_token('bob')}"})
+    assert bob.get("/api/answers").json() == {"answers": [], "before": None}
+    owner = TestClient(app, "http://127.0.0.1", headers={"Authorization": f"Bearer {session.new_token(None)}"})
+    assert owner.get("/api/answers").status_code == 403
+    assert TestClient(app, "http://127.0.0.1").get("/api/answers").status_code == 401
+
+
 def test_pages(client):
     first, second = (client.get(f"/api/next?page={page}").json()["item"] for page in "pq")
     assert {first, second} == {"a/1", "b"}

@@ -50,6 +50,17 @@ def test_label(ask):
     assert (progress["annotator"], progress["mine"], progress["counts"]) == ("ann", 1, {"x": 1, "y": 0})
 
 
+def test_look_back(ask):
+    for name, item in (("u1", "a"), ("u2", "b")):
+        ask("send", {"uuid": name, "item": item, "kind": "label", "value": "x"})
+    ask("send", {"uuid": "n", "item": "a", "kind": "note", "value": "why?"})
+    page = ask("answers", {"limit": 1})[0]["result"]
+    assert [answer["item"] for answer in page["answers"]] == ["b"]
+    page = ask("answers", {"limit": 50, "before": page["before"], "search": "WHY"})[0]["result"]
+    assert [(answer["item"], answer["image"], answer["note"]) for answer in page["answers"]] == [("a", True, "why?")]
+    assert ask("answers", {"only": "nothing"})[0]["permanent"]
+
+
 def test_the_cell_of_the_session_is_run_again(tmp_path):
     from alkit.annotate import LabelingWidget
 

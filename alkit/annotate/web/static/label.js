@@ -3,14 +3,16 @@
 // All of it is one ES module, because an anywidget widget loads one; the page loads the same. From top to bottom:
 //   transports     how a server, or the kernel of a notebook, is asked
 //   Outbox         answers on their way
-//   Labelling      what happens when: UndoHistory, Items, Heartbeat, Stage, Attention, ProgressWatch and Keyboard
+//   Labelling      what happens when: UndoHistory, Items, Heartbeat, Stage, Attention, ProgressWatch, LookBack and
+//                  Keyboard
 //   View           what is on the screen, and nothing else: Header, ItemPanel, PictureFrame, AnswerPanel, ClassPicker,
-//                  SidePanel, Notices, Speaker
+//                  PastPanel, SidePanel, Notices, Speaker
 //
 // mount(root, transport) draws into an element and talks through a transport: there is one for HTTP, one for anywidget.
 //   transport.next(have)      -> an item leased that is not among those the page has, or null when none is left
 //   transport.renew(have)     -> ids of the items that are still leased, now for longer
 //   transport.send(event)     -> resolves once the answer is durable
+//   transport.answers(wanted) -> one's own answers, the latest first, by page and filter
 //   transport.progress()      -> counts, learning curve, model
 //   transport.image(itemId)   -> URL of its picture
 // They reject with a Failure. A permanent one is shown, any other is tried again.
@@ -22,6 +24,16 @@ const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const POLL_MS = 5000;
 const BEATS_PER_LEASE = 3; // so that one lost on the way does not end a lease
 const UNDO_DEPTH = 100;
+const PAST_PAGE = 50; // answers that looking back asks for at once
+const TYPING_MS = 250; // after the last key, before a search begins
+const PAST_FILTERS = {
+  // which answers, as the server names them
+  disagrees: "Model disagrees",
+  skip: "Skipped",
+  flag: "Flagged",
+  note: "With a note",
+  changed: "Changed since",
+};
 const ARROWS = ["ArrowUp", "ArrowDown"];
 const DIGIT_KEYS = 9; // more classes than that have no key each: a filter finds them
 const SPOKEN_LENGTH = 500; // characters of a text that are read out unasked
@@ -70,6 +82,7 @@ export function httpTransport(token) {
         body: JSON.stringify(event),
         headers: { "Content-Type": "application/json" },
       }),
+    answers: (wanted) => json(`api/answers?${new URLSearchParams(wanted)}`),
     progress: () => json("api/progress"),
     image: async (item) => {
       const response = await ask(`api/image/${encodeURIComponent(item)}`);
@@ -136,6 +149,7 @@ export function widgetTransport(model) {
     next: async (have) => (await call("next", view.name, have)).result,
     renew: async (have) => (await call("renew", view.name, have)).result,
     send: async (event) => (await call("send", event)).result,
+    answers: async (wanted) => (await call("answers", wanted)).result,
     progress: async () => (await call("progress")).result,
     image: async (item) => {
       const { result, buffers } = await call("image", item);
@@ -182,6 +196,13 @@ export class Outbox {
     this.events = transport.loadUnsaved?.() ?? [];
     this.failure = null; // why the first of the events is not saved yet
     this.sending = false;
+    this.waiting = []; // called once, when nothing is on its way any more
+  }
+
+  // Resolves when nothing is on its way: what the server then tells of answers takes them all into account.
+  emptied() {
+    if (!this.events.length) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push(resolve));
   }
 
   push(event) {
@@ -211,6 +232,7 @@ export class Outbox {
       }
     }
     this.sending = false;
+    if (!this.events.length) this.waiting.splice(0).forEach((resolve) => resolve());
   }
 
   giveUp(event, failure) {
@@ -258,7 +280,6 @@ class Labelling {
     this.signal = signal;
     const actions = this.actions();
     this.view = new View(root, actions, this.inPage);
-    this.keyboard = new Keyboard(this.view, actions);
     this.progress = new ProgressWatch(transport, this.view, signal);
     this.attention = new Attention(() => this.progress.latest?.idle_after ?? Infinity);
     this.stage = new Stage(root, this.view, transport, this.attention, this.inPage);
@@ -276,6 +297,13 @@ class Labelling {
       signal,
     });
     this.heartbeat = new Heartbeat(this.items, transport, this.attention, this.progress, signal);
+    this.lookBack = new LookBack(this.view, transport, this.outbox, {
+      changed: (answer, event) => this.history.add(answer, event, { replaces: true }),
+      closed: () => this.resume(),
+      attention: this.attention,
+      signal,
+    });
+    this.keyboard = new Keyboard(this.view, actions, this.lookBack);
   }
 
   // What a person can do, by a button or by a key.
@@ -288,6 +316,16 @@ class Labelling {
       accept: () => this.acceptSuggestion(),
       closeUp: () => this.view.closeUp(),
       zoom: (step) => this.view.zoom(step),
+      lookBack: () => this.lookBack.toggle(),
+      past: {
+        choose: (name) => this.lookBack.change("label", name),
+        skip: () => this.lookBack.change("skip"),
+        flag: () => this.lookBack.change("flag"),
+        note: (text) => this.lookBack.note(text),
+        select: (place) => this.lookBack.select(place),
+        find: () => this.lookBack.find(),
+        more: () => this.lookBack.more(),
+      },
     };
   }
 
@@ -295,8 +333,28 @@ class Labelling {
     this.listen();
     this.outbox.send(); // what was unsaved before a reload
     this.items.fill();
+    this.recall();
     this.poll();
     this.heartbeat.run();
+  }
+
+  // Undo reaches answers of before a reload, too.
+  async recall() {
+    await this.outbox.emptied();
+    try {
+      this.history.recall((await this.transport.answers({ limit: PAST_PAGE })).answers);
+      this.showSaving();
+    } catch (failure) {
+      if (failure.permanent || this.signal.aborted) return; // of no use to try again
+      await pause(POLL_MS, this.signal);
+      if (!this.signal.aborted) this.recall();
+    }
+  }
+
+  // Back from looking back: the time on the item begins anew.
+  resume() {
+    if (this.stage.item) this.stage.show(this.stage.item);
+    this.items.fill();
   }
 
   listen() {
@@ -346,7 +404,8 @@ class Labelling {
     if (!this.stage.takes(kind)) return;
     this.stage.keepFocus();
     const { item } = this.stage;
-    const event = { uuid: uuid(), item: item.item, kind, value, seconds: this.stage.seconds() };
+    const { item: id, version } = item;
+    const event = { uuid: uuid(), item: id, kind, value, seconds: this.stage.seconds(), version };
     this.history.add(item, event);
     this.view.answered({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
     this.view.notice("refused", null);
@@ -364,7 +423,14 @@ class Labelling {
     if (!last) return;
     this.outbox.push({ uuid: uuid(), item: last.item.item, kind: "undo", value: last.uuid, seconds: null });
     this.view.answered("Taken back");
-    this.items.showAgain(last.item);
+    this.bringBack(last);
+  }
+
+  // A change that is no more leaves an answer, which is seen among the others; else the item is to be answered again.
+  bringBack({ item, replaces }) {
+    if (replaces) return this.lookBack.open();
+    this.lookBack.leave();
+    this.items.showAgain(item);
   }
 
   // -- what became of them
@@ -377,7 +443,8 @@ class Labelling {
   refused(event, failure) {
     this.view.notice("refused", `Not saved: ${sentence(failure.message)}`);
     const entry = this.history.remove(event); // none if it was taken back, or given before a reload
-    if (entry) this.items.showAgain(entry.item);
+    if (entry) this.bringBack(entry);
+    else if (this.lookBack.isOpen) this.lookBack.load(); // a note
     this.items.fill();
   }
 
@@ -400,15 +467,25 @@ class Labelling {
   }
 }
 
-// Answers that undo can take back, the latest last, each with its item.
-class UndoHistory {
+// Answers that undo can take back, the latest last, each with its item: those of the page, and earlier ones.
+export class UndoHistory {
   constructor() {
     this.entries = [];
+    this.given = new Set(); // UUIDs of this page's answers, those taken back included
   }
 
-  add(item, event) {
-    this.entries.push({ item, uuid: event.uuid });
+  // `replaces`: whether an earlier answer to the item counts again once this one is taken back
+  add(item, event, { replaces = false } = {}) {
+    this.given.add(event.uuid);
+    this.entries.push({ item, uuid: event.uuid, replaces });
     if (this.entries.length > UNDO_DEPTH) release(this.entries.shift().item);
+  }
+
+  // adds answers of before this page, the latest first, below those of this page
+  recall(answers) {
+    const earlier = answers.filter(({ uuid }) => !this.given.has(uuid));
+    const entries = earlier.map((answer) => ({ item: answer, uuid: answer.uuid, replaces: answer.replaces }));
+    this.entries = [...entries.reverse(), ...this.entries].slice(-UNDO_DEPTH);
   }
 
   takeLast() {
@@ -518,6 +595,7 @@ class Items {
 
   showAgain(item) {
     if (this.stage.item) this.queue.unshift(this.stage.item);
+    item.picture ??= item.image ? fetchPicture(this.transport, item) : null; // of before a reload
     item.isBack = true; // it stays, whoever has it by now: somebody wants to answer it again
     this.stage.show(item);
   }
@@ -738,14 +816,173 @@ class ProgressWatch {
   }
 }
 
+// ---- looking back
+
+// One's own answers, the latest first: found, seen again, changed and noted, while the item to label waits. A change is
+// an answer like any other, so that those after it stay as they are.
+export class LookBack {
+  constructor(view, transport, outbox, { changed, closed, attention, signal }) {
+    this.view = view;
+    this.panel = view.past;
+    this.transport = transport;
+    this.outbox = outbox;
+    this.changed = changed; // called with the answer that was changed, and the event
+    this.closed = closed;
+    this.attention = attention;
+    this.signal = signal;
+    this.isOpen = false;
+    this.answers = []; // found so far
+    this.before = null; // where those begin that were not looked at yet
+    this.place = null; // of the selected answer
+    this.turn = 0; // counts the searches: one that waits for the server finds out that another has begun
+  }
+
+  toggle() {
+    if (this.isOpen) this.close();
+    else this.open();
+  }
+
+  open() {
+    this.isOpen = true;
+    this.view.showPast(true);
+    return this.load();
+  }
+
+  close() {
+    this.leave();
+    this.closed();
+  }
+
+  leave() {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.turn += 1;
+    this.view.showPast(false);
+  }
+
+  // -- finding
+
+  async find() {
+    this.turn += 1;
+    const { turn } = this;
+    await pause(TYPING_MS, this.signal);
+    if (turn === this.turn) this.load();
+  }
+
+  async load() {
+    this.answers = [];
+    this.before = null;
+    this.place = null;
+    this.panel.clear();
+    await this.fetch();
+  }
+
+  async more() {
+    if (this.before !== null || !this.answers.length) await this.fetch();
+  }
+
+  async fetch() {
+    this.turn += 1;
+    const { turn } = this;
+    this.panel.showState("Looking ...");
+    try {
+      await this.outbox.emptied();
+      const found = await this.fetchSome(turn);
+      if (turn === this.turn) this.show(found);
+    } catch (failure) {
+      if (turn === this.turn) this.panel.showState(`Not found: ${sentence(failure.message)}`, "Try again");
+    }
+  }
+
+  // a page may hold nothing that was looked for, and yet be followed by others
+  async fetchSome(turn) {
+    let { before } = this;
+    let answers = [];
+    do {
+      const since = before === null ? {} : { before };
+      ({ answers, before } = await this.transport.answers({ limit: PAST_PAGE, ...this.panel.wanted(), ...since }));
+    } while (!answers.length && before !== null && turn === this.turn);
+    return { answers, before };
+  }
+
+  show({ answers, before }) {
+    const last = answers.filter((answer) => !this.answers.some((other) => other.item === answer.item));
+    this.answers.push(...last);
+    this.before = before;
+    this.panel.add(last);
+    this.panel.showState(this.summary(), before === null ? null : "Show more");
+    if (this.place === null) this.select(this.answers.length ? 0 : null);
+  }
+
+  summary() {
+    if (!this.answers.length) return this.panel.isFiltered() ? "Nothing found" : "No answers yet";
+    return this.before === null ? count(this.answers.length, "answer") : `The latest ${this.answers.length} answers`;
+  }
+
+  // -- one of them
+
+  selected() {
+    return this.answers[this.place];
+  }
+
+  select(place) {
+    this.place = place;
+    this.attention.restart();
+    this.panel.select(place, this.selected());
+    this.showPicture(this.selected());
+  }
+
+  move(step) {
+    if (this.place === null) return;
+    const place = this.place + step;
+    if (place >= this.answers.length) this.more();
+    this.select(Math.min(Math.max(place, 0), this.answers.length - 1));
+  }
+
+  async showPicture(answer) {
+    if (!answer?.image) return;
+    answer.picture ??= fetchPicture(this.transport, answer);
+    try {
+      const picture = await loadPicture(answer, await answer.picture);
+      if (answer === this.selected()) this.panel.item.showPicture(picture);
+    } catch (failure) {
+      answer.picture = null;
+      if (answer === this.selected()) this.panel.item.pictureFailed(failure, () => this.select(this.place));
+    }
+  }
+
+  change(kind, value = null) {
+    const answer = this.selected();
+    if (!answer || (answer.kind === kind && (kind !== "label" || answer.value === value))) return;
+    const { item, version } = answer;
+    const event = { uuid: uuid(), item, kind, value, seconds: this.attention.seconds(), version };
+    const disagrees = kind === "label" && Boolean(answer.expected) && answer.expected.value !== value;
+    Object.assign(answer, { uuid: event.uuid, kind, value, disagrees, replaces: true, earlier: null });
+    this.attention.restart();
+    this.changed(answer, event);
+    this.panel.renew(this.place, answer);
+    this.view.speaker.say(`Changed: ${answerName(answer)}`);
+    this.outbox.push(event);
+  }
+
+  note(text) {
+    const answer = this.selected();
+    if (!answer || text.trim() === (answer.note ?? "")) return;
+    answer.note = text.trim() || null;
+    this.panel.renew(this.place, answer);
+    this.outbox.push({ uuid: uuid(), item: answer.item, kind: "note", value: text.trim(), seconds: null });
+  }
+}
+
 // ---- keys
 
 // What a key does. An action needs a press of its own: a key that is held down repeats nothing, but goes on through the
 // classes found.
 class Keyboard {
-  constructor(view, actions) {
+  constructor(view, actions, lookBack) {
     this.view = view;
     this.actions = actions;
+    this.lookBack = lookBack;
   }
 
   pressed(event) {
@@ -758,6 +995,7 @@ class Keyboard {
   }
 
   actionOf(event) {
+    if (this.lookBack.isOpen) return this.actionInPast(event);
     if (event.target === this.view.filter) return this.actionInFilter(event.key);
     if (pressesButton(event)) {
       return event.repeat ? () => {} : null; // the browser clicks the button itself, again and again while it is held
@@ -767,11 +1005,10 @@ class Keyboard {
     return this.actionOfLetter(letterOf(event));
   }
 
-  actionInFilter(key) {
-    const { picker } = this.view;
+  actionInFilter(key, picker = this.view.picker) {
     const actions = {
-      Enter: () => this.chooseHighlighted(),
-      Escape: () => this.leaveFilter(),
+      Enter: () => this.chooseHighlighted(picker),
+      Escape: () => this.leaveFilter(picker),
       ArrowDown: () => picker.moveHighlight(1),
       ArrowUp: () => picker.moveHighlight(-1),
     };
@@ -779,27 +1016,74 @@ class Keyboard {
   }
 
   actionOfLetter(letter) {
-    const { accept, skip, flag, undo, closeUp, zoom } = this.actions;
+    const { accept, skip, flag, undo, closeUp, zoom, lookBack } = this.actions;
     const { filter } = this.view;
     const find = filter.hidden ? null : () => filter.focus();
-    const answers = { " ": accept, x: skip, f: flag, Backspace: undo, "/": find };
+    const answers = { " ": accept, x: skip, f: flag, Backspace: undo, "/": find, b: lookBack };
     const looks = { z: closeUp, "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1) };
     return { ...answers, ...looks }[letter];
   }
 
-  chooseNumber(number) {
-    const name = this.view.picker.shown()[number - 1];
-    if (name !== undefined) this.actions.choose(name);
+  actionInPast(event) {
+    const { target, key } = event;
+    const { past } = this.view;
+    if (target === past.picker.filter) return this.actionInFilter(key, past.picker);
+    if (past.isTyping(target)) return this.actionInPastField(event);
+    if (pressesButton(event)) return event.repeat ? () => {} : null;
+    const digit = digitOf(event);
+    if (digit) return () => this.chooseNumber(digit, past.picker);
+    if (past.isReading(target)) return this.actionInPastItem(event);
+    return this.actionInPastList(event);
   }
 
-  chooseHighlighted() {
-    const name = this.view.picker.highlighted();
-    if (name !== undefined) this.actions.choose(name);
+  actionInPastField({ target, key, shiftKey }) {
+    const { past } = this.view;
+    const leave = () => past.focusList();
+    if (key === "Escape") return leave;
+    if (key === "Enter" && !shiftKey && target !== past.filter) return leave; // Shift and Enter begin a line of a note
+    return key === "ArrowDown" && target === past.search ? leave : null; // any other is being typed
   }
 
-  leaveFilter() {
-    this.view.picker.clear();
-    this.view.focusItem();
+  actionInPastItem(event) {
+    if (event.key === "Escape") return () => this.view.past.focusList();
+    return ARROWS.includes(event.key) ? null : this.actionOfLetterInPast(letterOf(event)); // arrows scroll
+  }
+
+  actionInPastList(event) {
+    const { lookBack } = this;
+    const moves = {
+      ArrowDown: () => lookBack.move(1),
+      ArrowUp: () => lookBack.move(-1),
+      Home: () => lookBack.move(-Infinity),
+      End: () => lookBack.move(Infinity),
+      Enter: () => this.view.past.focusItem(),
+      Escape: () => lookBack.close(),
+    };
+    return moves[event.key] ?? this.actionOfLetterInPast(letterOf(event));
+  }
+
+  actionOfLetterInPast(letter) {
+    const { past, undo, closeUp, zoom, lookBack } = this.actions;
+    const panel = this.view.past;
+    const answers = { x: past.skip, f: past.flag, n: () => panel.focusNote(), Backspace: undo };
+    const looks = { z: closeUp, "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1) };
+    return { ...answers, ...looks, "/": () => panel.focusSearch(), b: lookBack }[letter];
+  }
+
+  chooseNumber(number, picker = this.view.picker) {
+    const name = picker.shown()[number - 1];
+    if (name !== undefined) picker.choose(name);
+  }
+
+  chooseHighlighted(picker) {
+    const name = picker.highlighted();
+    if (name !== undefined) picker.choose(name);
+  }
+
+  leaveFilter(picker) {
+    picker.clear();
+    if (this.lookBack.isOpen) this.view.past.focusList();
+    else this.view.focusItem();
   }
 }
 
@@ -816,7 +1100,8 @@ function digitOf({ key, code }) {
 function letterOf({ key, code }) {
   if (key.length > 1) return key; // a name, such as Backspace
   if (/^[\x20-\x7f]$/.test(key)) return key.toLowerCase();
-  return { KeyX: "x", KeyF: "f", KeyZ: "z", Slash: "/" }[code]; // the same place on a keyboard without Latin letters
+  // the same place on a keyboard without Latin letters
+  return { KeyX: "x", KeyF: "f", KeyZ: "z", KeyB: "b", KeyN: "n", Slash: "/" }[code];
 }
 
 // ---- what is on the screen
@@ -829,12 +1114,13 @@ class View {
     this.notices = new Notices();
     this.item = new ItemPanel();
     this.answers = new AnswerPanel(actions);
+    this.past = new PastPanel(actions);
     this.side = new SidePanel();
     this.speaker = new Speaker();
-    const work = h("div", { class: "alkit-work" }, this.item.element, this.answers.element);
-    const columns = h("div", { class: "alkit-columns" }, work, this.side.element);
+    this.work = h("div", { class: "alkit-work" }, this.item.element, this.answers.element);
+    this.columns = h("div", { class: "alkit-columns" }, this.work, this.side.element);
     root.classList.add("alkit");
-    root.replaceChildren(this.header.element, this.notices.element, columns, this.speaker.element);
+    root.replaceChildren(this.header.element, this.notices.element, this.columns, this.speaker.element);
   }
 
   get picker() {
@@ -845,20 +1131,32 @@ class View {
     return this.picker.filter;
   }
 
+  // The item that is seen: the one to label, or one that was answered.
+  get seen() {
+    return this.past.element.isConnected ? this.past.item : this.item;
+  }
+
+  showPast(open) {
+    const columns = open ? [this.past.element] : [this.work, this.side.element];
+    this.columns.replaceChildren(...columns);
+    if (open) this.past.focusList();
+    else this.focusItem();
+  }
+
   closeUp() {
-    if (!this.item.frame) return;
-    this.item.frame.toggle();
+    if (!this.seen.frame) return;
+    this.seen.frame.toggle();
     this.focusPicture();
   }
 
   zoom(step) {
-    if (!this.item.frame) return;
-    this.item.frame.step(step);
+    if (!this.seen.frame) return;
+    this.seen.frame.step(step);
     this.focusPicture();
   }
 
   focusPicture() {
-    const { frame, element } = this.item;
+    const { frame, element } = this.seen;
     const scrolling = frame.isZoomed() ? frame.element : element; // arrow keys move what has the focus
     scrolling.focus({ preventScroll: true });
   }
@@ -916,6 +1214,7 @@ class View {
     const { error } = progress.model;
     this.notice("model", error && `The model could not be trained: ${sentence(error)} Labelling goes on.`);
     this.answers.picker.setNames(progress.classes);
+    this.past.setNames(progress.classes);
   }
 }
 
@@ -990,8 +1289,8 @@ class Speaker {
 
 // The item to label, or why there is none.
 class ItemPanel {
-  constructor() {
-    this.element = h("article", { class: "alkit-item", tabindex: 0, "aria-label": "Item to label" });
+  constructor(label = "Item to label") {
+    this.element = h("article", { class: "alkit-item", tabindex: 0, "aria-label": label });
     this.frame = null; // of its picture, if it has one
   }
 
@@ -1096,7 +1395,7 @@ function textPart(text, alone) {
 
 // What an item can be answered by: the suggestion, its classes, and undo, flag, skip.
 class AnswerPanel {
-  constructor({ choose, skip, flag, undo, closeUp }) {
+  constructor({ choose, skip, flag, undo, closeUp, lookBack }) {
     this.suggestion = h("p", { class: "alkit-suggestion" });
     this.id = h("p", { class: "alkit-id", dir: "auto" });
     this.about = h("div", { class: "alkit-about" }, this.suggestion, this.id);
@@ -1104,7 +1403,8 @@ class AnswerPanel {
     this.undo = tool("Undo", "⌫", "Backspace", undo);
     this.closeUp = tool("Zoom", "Z", "z", closeUp);
     this.passing = [tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip)];
-    const tools = h("div", { class: "alkit-tools" }, this.undo, this.closeUp, ...this.passing);
+    const past = [this.undo, tool("Look back", "B", "b", lookBack)];
+    const tools = h("div", { class: "alkit-tools" }, ...past, this.closeUp, ...this.passing);
     const parts = [this.about, this.picker.filter, this.picker.classes, tools];
     this.element = h("section", { class: "alkit-answers", "aria-label": "Answer" }, ...parts);
   }
@@ -1139,6 +1439,7 @@ class ClassPicker {
     this.choose = choose;
     this.names = []; // of all classes
     this.suggested = null;
+    this.chosen = null; // what an item was answered by, where it was
     this.place = null; // of the highlighted class among those shown
     this.prefix = `alkit-class-${uuid()}`; // of ids, which are of the whole document
     this.filter = classFilter();
@@ -1160,6 +1461,11 @@ class ClassPicker {
 
   suggest(suggestion) {
     this.suggested = suggestion?.value;
+    this.clear();
+  }
+
+  mark(name) {
+    this.chosen = name;
     this.clear();
   }
 
@@ -1201,6 +1507,8 @@ class ClassPicker {
     if (digit) button.setAttribute("aria-keyshortcuts", isSuggested ? `${digit} Space` : digit);
     button.append(key(digit), h("span", { class: "alkit-name", dir: "auto" }, name));
     button.classList.toggle("is-suggested", isSuggested);
+    button.classList.toggle("is-chosen", name === this.chosen);
+    if (name === this.chosen) button.setAttribute("aria-pressed", "true");
     button.addEventListener("click", () => this.choose(name));
     return button;
   }
@@ -1266,6 +1574,197 @@ function table(row) {
 function cellText(value) {
   if (value === null) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+// One's own answers: a search and a filter, the list of what they find, and the one that is selected, with its classes
+// and its note.
+class PastPanel {
+  constructor({ past, lookBack, undo }) {
+    this.prefix = `alkit-past-${uuid()}`; // of ids, which are of the whole document
+    this.search = h("input", { class: "alkit-filter", type: "search", "aria-label": "Search your answers" });
+    this.search.placeholder = "Search ( / )";
+    this.search.addEventListener("input", past.find);
+    this.filter = h("select", { class: "alkit-filter", "aria-label": "Which answers" });
+    this.filter.addEventListener("change", past.find);
+    this.names = [];
+    this.setFilter();
+    const label = "Your answers, the latest first";
+    this.list = h("div", { class: "alkit-list", role: "listbox", tabindex: 0, "aria-label": label });
+    this.list.addEventListener("click", (event) => this.clicked(event, past.select));
+    this.state = h("p", { class: "alkit-quiet", role: "status" });
+    this.more = h("button", { type: "button", class: "alkit-tool" });
+    this.more.addEventListener("click", past.more);
+    this.item = new ItemPanel("Item you answered");
+    this.picker = new ClassPicker(past.choose);
+    this.about = h("div", { class: "alkit-about-past" });
+    this.noteField = h("textarea", { class: "alkit-filter", rows: 1, "aria-label": "Note on this answer" });
+    this.noteField.placeholder = "Note ( N )";
+    this.noteField.addEventListener("change", () => past.note(this.noteField.value));
+    this.passing = [tool("Flag", "F", "f", past.flag), tool("Skip", "X", "x", past.skip)];
+    const close = tool("Back", "Esc", "Escape", lookBack);
+    close.setAttribute("aria-label", "Back to labelling");
+    this.element = h("section", { class: "alkit-past", "aria-label": "Your answers" });
+    this.element.append(this.finder(), this.detail([tool("Undo", "⌫", "Backspace", undo), close]));
+  }
+
+  finder() {
+    const fields = h("div", { class: "alkit-fields" }, this.search, this.filter);
+    const foot = h("div", { class: "alkit-foot" }, this.state, this.more);
+    return h("div", { class: "alkit-finder" }, fields, this.list, foot);
+  }
+
+  detail(leaving) {
+    const tools = h("div", { class: "alkit-tools" }, ...leaving, ...this.passing);
+    const { filter, classes } = this.picker;
+    this.answer = h("div", { class: "alkit-answers" }, this.about, filter, classes, this.noteField);
+    return h("div", { class: "alkit-work" }, this.item.element, this.answer, tools);
+  }
+
+  // -- what is looked for
+
+  setNames(names) {
+    this.picker.setNames(names);
+    if (names.join("\n") === this.names.join("\n")) return; // an open list of choices would close
+    this.names = names;
+    this.setFilter();
+  }
+
+  setFilter() {
+    const chosen = this.filter.value;
+    const kinds = Object.entries(PAST_FILTERS).map(([only, name]) => h("option", { value: `only ${only}` }, name));
+    const classes = this.names.map((name) => h("option", { value: `value ${name}` }, name));
+    const all = h("option", { value: "" }, "All answers");
+    this.filter.replaceChildren(all, ...kinds, h("optgroup", { label: "Labelled" }, ...classes));
+    this.filter.value = chosen;
+    if (this.filter.selectedIndex < 0) this.filter.value = ""; // its class has another name now
+  }
+
+  wanted() {
+    const wanted = {};
+    if (this.search.value.trim()) wanted.search = this.search.value.trim();
+    const [, what, name] = this.filter.value.match(/^(only|value) (.*)$/s) ?? [];
+    if (what) wanted[what] = name;
+    return wanted;
+  }
+
+  isFiltered() {
+    return Object.keys(this.wanted()).length > 0;
+  }
+
+  // -- what was found
+
+  clear() {
+    this.list.replaceChildren();
+    this.list.setAttribute("aria-activedescendant", "");
+    this.select(null);
+  }
+
+  add(answers) {
+    const first = this.list.children.length;
+    this.list.append(...answers.map((answer, n) => this.line(answer, first + n)));
+  }
+
+  line(answer, place) {
+    const line = pastLine(answer);
+    line.id = `${this.prefix}-${place}`;
+    return line;
+  }
+
+  showState(text, button = null) {
+    this.state.textContent = text;
+    this.more.hidden = !button;
+    this.more.textContent = button ?? "";
+  }
+
+  clicked({ target }, select) {
+    const line = target.closest("[role=option]");
+    if (line) select([...this.list.children].indexOf(line));
+  }
+
+  // -- the one that is selected
+
+  select(place, answer) {
+    for (const line of this.list.querySelectorAll("[aria-selected=true]")) line.setAttribute("aria-selected", "false");
+    this.answer.hidden = !answer;
+    for (const part of this.passing) part.hidden = !answer;
+    if (!answer) return this.item.showEmpty("Your answers", "Those you give are listed here, the latest first.");
+    const line = this.list.children[place];
+    line.setAttribute("aria-selected", "true");
+    line.scrollIntoView({ block: "nearest" });
+    this.list.setAttribute("aria-activedescendant", line.id);
+    this.item.show(answer);
+    this.showAnswer(answer);
+  }
+
+  showAnswer(answer) {
+    this.about.replaceChildren(...aboutPast(answer));
+    this.picker.mark(answer.kind === "label" ? answer.value : null);
+    this.noteField.value = answer.note ?? "";
+  }
+
+  // shows what has become of an answer
+  renew(place, answer) {
+    const line = this.line(answer, place);
+    line.setAttribute("aria-selected", "true");
+    this.list.children[place].replaceWith(line);
+    this.showAnswer(answer);
+  }
+
+  // -- the focus
+
+  focusList() {
+    this.list.focus({ preventScroll: true });
+  }
+
+  focusItem() {
+    this.item.element.focus();
+  }
+
+  focusNote() {
+    if (!this.answer.hidden) this.noteField.focus();
+  }
+
+  focusSearch() {
+    this.search.focus();
+  }
+
+  isTyping(target) {
+    return [this.search, this.filter, this.noteField].includes(target);
+  }
+
+  isReading(target) {
+    return this.item.element.contains(target);
+  }
+}
+
+function pastLine(answer) {
+  const { text, row, item, note, disagrees, expected, earlier } = answer;
+  const told = text || Object.values(row ?? {}).map(cellText).join(" · ") || `Item ${item}`;
+  const given = h("b", { class: "alkit-name", dir: "auto" }, answerName(answer));
+  const marks = [disagrees && `model: ${expected.value}`, note && "note", earlier && "changed since"];
+  const about = marks.filter(Boolean).map((mark) => h("span", { class: "alkit-mark", dir: "auto" }, mark));
+  const attributes = { class: "alkit-line-past", role: "option", "aria-selected": "false" };
+  const what = h("p", { class: "alkit-told", dir: "auto" }, told.slice(0, SHORT_LENGTH));
+  return h("div", attributes, what, h("p", { class: "alkit-marks" }, given, ...about));
+}
+
+function answerName({ kind, value }) {
+  return kind === "label" ? value : { skip: "Skipped", flag: "Flagged" }[kind];
+}
+
+function aboutPast(answer) {
+  const when = new Date(answer.time * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const lines = [h("p", {}, "Your answer: ", h("b", { dir: "auto" }, answerName(answer)), ` · ${when}`)];
+  if (answer.expected) {
+    const { value, confidence } = answer.expected;
+    const sure = confidence === null ? "" : ` ${percent(confidence)}`;
+    lines.push(h("p", {}, "The model expected ", h("b", { dir: "auto" }, value), sure));
+  }
+  if (answer.earlier) {
+    const before = answer.earlier.text ?? Object.values(answer.earlier.row ?? {}).map(cellText).join(" · ");
+    lines.push(h("p", { dir: "auto" }, "When you answered, it was: ", before || "another picture"));
+  }
+  return lines;
 }
 
 // What labels have given so far: the learning curve, the model, and how many labels each class has.

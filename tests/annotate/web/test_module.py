@@ -1,4 +1,4 @@
-"""The page's outbox by itself: answers are kept, and sent under one identifier, until the server acknowledged them."""
+"""Parts of the page's module by themselves: the outbox, undo, looking back."""
 
 import os
 import shutil
@@ -12,10 +12,11 @@ NODE = shutil.which("node")
 
 
 @pytest.mark.skipif(NODE is None, reason="no node; Debian's package nodejs will do")
-def test_outbox(tmp_path):
+@pytest.mark.parametrize("part", ["outbox", "look_back"])
+def test_module(tmp_path, part):
     module = tmp_path / "label.mjs"  # node takes a lone .js for CommonJS
     module.write_bytes((resources.files("alkit.annotate.web") / "static" / "label.js").read_bytes())
-    tests = Path(__file__).with_name("outbox.test.mjs")
+    tests = Path(__file__).with_name(f"{part}.test.mjs")
     environment = os.environ | {"LABEL_JS": str(module)}
     run = subprocess.run([NODE, "--test", tests], env=environment, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr

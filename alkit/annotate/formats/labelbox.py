@@ -1,0 +1,269 @@
+"""Labelbox: the NDJSON that it imports, one line per annotation, and its export (v2), one line per data row."""
+
+from __future__ import annotations
+
+import uuid as uuids
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from alkit.annotate.formats.answers import as_records, of_one_class, question_of, rest_of
+from alkit.annotate.formats.jsonl import write_jsonl
+from alkit.annotate.formats.objects import read_objects
+from alkit.annotate.formats.times import to_iso, to_seconds
+
+Record = dict[str, Any]
+
+QUESTION = "label"
+"""What exports call the question, as the project's ontology must."""
+
+# keys of a record that a label of the export has a place for
+_PLACED = ("item", "text", "image", "row", "kind", "value", "seconds", "time", "annotator", "uuid")
+_ANSWERS = ("radio_answer", "checklist_answers")
+
+
+def read_labelbox(path: str | Path, *, question: str | None = None, encoding: str | None = None) -> list[Record]:
+    """Read a file of Labelbox's: `from_labelbox` of each line.
+
+    Parameters
+    ----------
+    path : str or Path
+        NDJSON of annotations, or an export (v2).
+    question : str, optional
+        The name of the classification; needed where there are several.
+    encoding : str, optional
+        By default guessed.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or has several classifications.
+    """
+    lines, places = read_objects(path, encoding)
+    found = {name: None for line in lines for name in _questions_of(line)}  # a set that keeps the order
+    question = question_of(found, question, QUESTION, path)
+    records = []
+    for line, place in zip(lines, places, strict=True):
+        try:
+            records += [{**record, "place": place} for record in from_labelbox(line, question)]
+        except ValueError as error:
+            raise ValueError(f"{path}, {place}: {error}") from error
+    return records
+
+
+def _questions_of(line: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the classifications that a line answers."""
+    if "data_row" not in line:
+        name = line.get("name") or line.get("schemaId")
+        if name is not None and ("answer" in line or "answers" in line):
+            yield str(name)
+        return
+    for label in _labels_of(line):
+        yield from (str(one.get("name")) for one in _classifications(label))
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _as_dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _labels_of(line: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the labels of a data row, of all projects."""
+    projects = _as_dict(line.get("projects")).values()
+    return [label for project in projects for label in _as_dicts(_as_dict(project).get("labels"))]
+
+
+def _classifications(label: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return _as_dicts(_as_dict(label.get("annotations")).get("classifications"))
+
+
+def from_labelbox(line: Mapping[str, Any], question: str = QUESTION) -> list[Record]:
+    """Return the records of a line: one per annotation.
+
+    Parameters
+    ----------
+    line : dict
+        Of NDJSON, or of an export (v2).
+    question : str, default="label"
+        The name of the classification; others are left out.
+
+    Returns
+    -------
+    list of dict
+        As far as the line has them: ``item`` (the global key), ``text``, ``image``, ``annotator``, ``time`` (Unix
+        seconds), ``seconds``, ``uuid``; ``kind`` ("label", "skip", "several", "prediction" where there is a
+        confidence, None where nothing was chosen), ``value``, ``confidence``.
+
+    Raises
+    ------
+    ValueError
+        If a time is none.
+
+    Examples
+    --------
+    >>> from alkit.annotate.formats import from_labelbox
+    >>> from_labelbox({"name": "label", "answer": {"name": "ham"}, "dataRow": {"globalKey": "7"}})
+    [{'item': '7', 'kind': 'label', 'value': 'ham'}]
+    """
+    if "data_row" in line:
+        return _from_export(line, question)
+    if str(line.get("name") or line.get("schemaId") or question) != question:
+        return []
+    row = _as_dict(line.get("dataRow"))
+    record: Record = {"item": row.get("globalKey") or row.get("id")}
+    given = line.get("answer", line.get("answers"))
+    record |= of_one_class(_names(given))
+    own = {"uuid": line.get("uuid"), "confidence": _as_dict(given).get("confidence", line.get("confidence"))}
+    record |= {name: value for name, value in own.items() if value is not None}
+    if record["kind"] == "label" and "confidence" in record:
+        record["kind"] = "prediction"
+    return [record]
+
+
+def _names(answer: Any) -> list[str]:
+    """Return the names of what was chosen."""
+    answers = answer if isinstance(answer, list) else [answer]
+    names = [one.get("name") or one.get("schemaId") if isinstance(one, dict) else one for one in answers]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _from_export(line: Mapping[str, Any], question: str) -> list[Record]:
+    row = _as_dict(line.get("data_row"))
+    about: Record = {"item": row.get("global_key") or row.get("external_id") or row.get("id")}
+    shown = row.get("row_data")
+    if isinstance(shown, str):  # texts may be kept elsewhere, too; then only the key tells the item
+        is_address = shown.startswith(("http://", "https://", "gs://", "s3://"))
+        about |= {"image": shown} if is_address else {"text": shown}
+    own = _as_dict(line.get("alkit"))
+    records = [about | _from_label(label, question) for label in _labels_of(line)]
+    if "prediction" in own:
+        records.append(about | own | {"kind": "prediction", "value": own["prediction"]})
+    return records or [{**about, "kind": None}]
+
+
+def _from_label(label: Mapping[str, Any], question: str) -> Record:
+    """Return the part of a record that a label of an export holds."""
+    details, performance = _as_dict(label.get("label_details")), _as_dict(label.get("performance_details"))
+    chosen = [
+        name
+        for one in _classifications(label)
+        if str(one.get("name")) == question
+        for kind in _ANSWERS
+        for name in _names(one.get(kind))
+    ]
+    answer = {"kind": "skip", "value": None} if performance.get("skipped") else of_one_class(chosen)
+    known = {
+        "annotator": details.get("created_by"),
+        "time": to_seconds(details.get("updated_at") or details.get("created_at")),
+        "seconds": performance.get("seconds_to_create"),
+        "uuid": label.get("id"),
+    }
+    answer |= {name: value for name, value in known.items() if value is not None}
+    return answer | _as_dict(label.get("alkit"))
+
+
+def to_labelbox(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the line of NDJSON for a label or prediction.
+
+    Parameters
+    ----------
+    record : dict
+        As `from_labelbox` returns it, with an ``item``.
+
+    Returns
+    -------
+    dict or None
+        With nothing but what Labelbox takes: it refuses further keys, so people's names have no place. None for what it
+        cannot be told: skips, flags, and items without label and prediction.
+    """
+    if record.get("kind") == "label":
+        answer = {"name": record["value"]}
+    elif record.get("prediction") is not None:
+        answer = {"name": record["prediction"], "confidence": record.get("confidence")}
+    else:
+        return None
+    return {
+        "name": QUESTION,
+        "answer": {name: value for name, value in answer.items() if value is not None},
+        "uuid": _as_uuid(record),
+        "dataRow": {"globalKey": record["item"]},
+    }
+
+
+def _as_uuid(record: Mapping[str, Any]) -> str:
+    """Return the uuid of an event; where a client drew none that is one, always the same one in its place."""
+    named = str(record.get("uuid") or record["item"])
+    try:
+        return str(uuids.UUID(named))
+    except ValueError:
+        return str(uuids.uuid5(uuids.NAMESPACE_OID, named))
+
+
+def export_labelbox(answers: Iterable[Mapping[str, Any]], path: str | Path, classes: Sequence[str]) -> None:
+    """Write the labels and predictions of a labelling database as Labelbox imports them: `to_labelbox` of each.
+
+    Parameters
+    ----------
+    answers : iterable of dict
+        As `read_answers` or `aggregate` return them.
+    path : str or Path
+        Replaced once all are written; unchanged after an error.
+    classes : sequence of str
+        Not needed: they are named in the project's ontology.
+    """
+    lines = map(to_labelbox, as_records(answers))
+    write_jsonl((line for line in lines if line is not None), path)
+
+
+def export_labelbox_v2(answers: Iterable[Mapping[str, Any]], path: str | Path, classes: Sequence[str]) -> None:
+    """Write answers of a labelling database as Labelbox exports them (v2): with people, times and skips.
+
+    Parameters
+    ----------
+    answers, path, classes
+        As for `export_labelbox`.
+    """
+    by_item: dict[str, list[Record]] = {}
+    for record in as_records(answers):
+        by_item.setdefault(record["item"], []).append(record)
+    write_jsonl(map(_data_row, by_item.values()), path)
+
+
+def _data_row(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the line of an item."""
+    item = records[0]
+    shown = item.get("image") if item.get("text") is None else item["text"]
+    labels = [_label(record) for record in records if record.get("kind")]
+    line: dict[str, Any] = {
+        "data_row": {"id": item["item"], "global_key": item["item"], "row_data": shown},
+        "projects": {"alkit": {"name": "alkit", "labels": labels}},
+    }
+    for record in records:
+        if record.get("prediction") is not None:
+            names = ("prediction", "confidence", "model_version")
+            line["alkit"] = {name: record[name] for name in names if record.get(name) is not None}
+    return line
+
+
+def _label(record: Mapping[str, Any]) -> dict[str, Any]:
+    is_label = record["kind"] == "label"
+    answer = {"name": record["value"], "value": record["value"], "classifications": []}
+    classification = {"name": QUESTION, "value": QUESTION, "radio_answer": answer}
+    details: Record = {"created_by": record.get("annotator"), "reviews": []}
+    if record.get("time") is not None:
+        details["created_at"] = to_iso(record["time"])
+    return {
+        "label_kind": "Default",
+        "id": record.get("uuid"),
+        "label_details": details,
+        "performance_details": {"seconds_to_create": record.get("seconds"), "skipped": not is_label},
+        "annotations": {"objects": [], "classifications": [classification] if is_label else [], "relationships": []},
+        **rest_of(record, _PLACED),
+    }
