@@ -12,7 +12,7 @@ from alkit.annotate.database.store import LabelStore
 
 ONLY = ("label", "skip", "flag", "disagrees", "note", "changed")
 _CHUNK = 500  # answers per query, and
-_LOOKED_AT = 5000  # per request, however few of them are wanted: others wait for the database meanwhile
+_LOOKED_AT = 1000  # per request, however few of them are wanted: others wait for the interpreter meanwhile
 _MOST = 200  # answers per request
 
 _LATEST = """

@@ -43,9 +43,9 @@ def test_what_is_handed_out_agrees_with_brute_force(actions):
                 assigned = [Assigned(name, k, item) for name, items in own.items() for k, item in enumerate(items)]
                 put_ranking(store, [Ranked(item, k, 1.0, "x", 0.5) for k, item in enumerate(ranking)], 0, now, assigned)
             elif action in ("next", "random"):
-                begun, fresh = truth(store, annotator, now)
+                begun, fresh, skipped = truth(store, annotator, now)
                 lease = next_item(store, annotator, now, ranked=action == "next")
-                check_given(lease, begun, fresh, ranking, own, annotator, by_rank=action == "next")
+                check_given(lease, begun, fresh, skipped, ranking, own, annotator, by_rank=action == "next")
                 if lease:
                     pending.append((lease["item"], annotator))
             elif action == "undo" and done:
@@ -59,11 +59,11 @@ def test_what_is_handed_out_agrees_with_brute_force(actions):
         store.close()
 
 
-def check_given(lease, begun, fresh, ranking, own, annotator, by_rank):
+def check_given(lease, begun, fresh, skipped, ranking, own, annotator, by_rank):
     mine = next((item for item in own.get(annotator, ()) if item in begun or item in fresh), None)
     best = mine if mine is not None else next((item for item in ranking if item in fresh), None)
     if not begun and not fresh:
-        assert lease is None
+        assert (lease and lease["item"]) == (skipped[0] if skipped else None)
     elif by_rank and mine is not None:
         assert lease["item"] == mine
     elif begun and not any(own.values()):

@@ -201,6 +201,10 @@ def test_who_is_killed_while_changes_are_taken_leaves_the_old_state_or_the_new(t
     old = [f"text {number}" for number in range(20_000)]
     with LabelingSession(old, CLASSES, path, random_state=0) as session:
         session.label("7", "spam", "ann")
+    started = time.monotonic()
+    old = [f"mended {number}" for number in range(20_000)]
+    LabelingSession(old, CLASSES, path, accept_changes=True).close()
+    usual = time.monotonic() - started
     states = []
     for number in range(8):
         new = [*(f"text {n} of {number}" for n in range(20_000)), *(f"new {n}" for n in range(number + 1))]
@@ -208,7 +212,7 @@ def test_who_is_killed_while_changes_are_taken_leaves_the_old_state_or_the_new(t
         process = context.Process(target=take_changes, args=(path, new, begun))
         process.start()
         begun.wait(60)
-        time.sleep(rng.uniform(0.0, 2.0))
+        time.sleep(rng.uniform(0.0, 2 * usual))
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         with reading(path) as store:
