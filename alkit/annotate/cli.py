@@ -231,13 +231,14 @@ def _label(chosen: argparse.Namespace) -> None:
 def _until_interrupted(session: LabelingSession, serve: Callable[[], None]) -> None:
     """Serve a session, and close it in the end."""
     # SIGTERM then ends as Ctrl-C does: with a model that was fitted on the last labels.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve()
     except KeyboardInterrupt:
         pass
     finally:
         _close(session)
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _serve_backend(chosen: argparse.Namespace) -> None:

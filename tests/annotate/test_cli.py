@@ -202,7 +202,7 @@ def test_a_backend_for_label_studio(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "_close", lambda session: session.close(timeout=0))
     earlier = signal.getsignal(signal.SIGTERM)
     cli.main(["serve-backend", "posts.csv", "--text", "body", "--classes", "a,b", "--port", "9090"])
-    signal.signal(signal.SIGTERM, earlier)
+    assert signal.getsignal(signal.SIGTERM) is earlier
     assert printed == [(2, {"host": "127.0.0.1", "port": 9090, "hosts": []})]
     assert "backend URL for Label Studio (Settings, Model): http://here/token" in capsys.readouterr().out
 
