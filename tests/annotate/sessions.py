@@ -7,7 +7,7 @@ CLASSES = ["spam", "ham"]
 # the state of a model that nothing is the matter with; without version and number of labels: of none
 CALM = {
     "version": None, "n_labels": None, "training": False, "error": None,
-    "waiting": None, "slow": None, "unreadable": {"n": 0, "items": []},
+    "waiting": None, "slow": None, "unreadable": {"n": 0, "items": []}, "chosen": None,
 }  # fmt: skip
 
 
