@@ -12,7 +12,6 @@ from alkit.crowd.soft_labels import out_of_fold_proba
 from alkit.rows import Rows
 
 INNER_ITERATIONS = 50  # of confusion matrices, between two fits of the estimator, which cost far more
-_PATIENCE = 3  # rounds that may explain answers no better than the best one did
 
 
 class Alternation(NamedTuple):
@@ -63,14 +62,13 @@ def alternate(
     """
     found = estimate_truth(answers, start_N_C, max_iter=INNER_ITERATIONS)
     rounds: list[Alternation] = []
-    best, moved = 0, np.inf
-    while moved >= tol and len(rounds) < min(max_iter, best + 1 + _PATIENCE):
+    moved = np.inf
+    # to the end in any case: answers may become less probable for some rounds before they become more so
+    while moved >= tol and len(rounds) < max_iter:
         predicted_N_C = out_of_fold_proba(estimator, X, found.proba, answers.classes, folds_N)
         log_prior_N_C = trusted(predicted_N_C, answers, found.confusion)
         before = found.proba
         found = estimate_truth(answers, before, log_prior_N_C, max_iter=INNER_ITERATIONS)
         moved = np.abs(found.proba - before).sum(1).mean() / 2
         rounds.append(Alternation(found, predicted_N_C, len(rounds) + 1))
-        if found.log_likelihood > rounds[best].estimate.log_likelihood:
-            best = len(rounds) - 1
-    return rounds[best]
+    return max(rounds, key=lambda one: one.estimate.log_likelihood)
