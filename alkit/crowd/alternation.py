@@ -12,10 +12,11 @@ from alkit.crowd.soft_labels import out_of_fold_proba
 from alkit.rows import Rows
 
 INNER_ITERATIONS = 50  # of confusion matrices, between two fits of the estimator, which cost far more
+_ALIKE = 0.02  # nats per answer that decide nothing: between rounds that go well there is less, between others far more
 
 
 class Alternation(NamedTuple):
-    """The round of fits and estimates that explains answers best.
+    """The last round of fits and estimates that explains answers as well as any.
 
     Attributes
     ----------
@@ -37,8 +38,8 @@ def alternate(
     """Fit an estimator on probable labels, and estimate labels and people with what it predicts, in turn.
 
     With few answers the two may agree more and more on wrong labels, and find that people are wrong: then answers, each
-    weighed by the person's others and by what other rows taught the estimator, become less probable. So the round is
-    kept in which they are most probable.
+    weighed by the person's others and by what other rows taught the estimator, become less probable. So the last round
+    is kept in which they are about as probable as in any.
 
     Parameters
     ----------
@@ -71,4 +72,5 @@ def alternate(
         found = estimate_truth(answers, before, log_prior_N_C, max_iter=INNER_ITERATIONS)
         moved = np.abs(found.proba - before).sum(1).mean() / 2
         rounds.append(Alternation(found, predicted_N_C, len(rounds) + 1))
-    return max(rounds, key=lambda one: one.estimate.log_likelihood)
+    least = max(one.estimate.log_likelihood for one in rounds) - _ALIKE * len(answers.label)
+    return next(one for one in reversed(rounds) if one.estimate.log_likelihood >= least)

@@ -67,7 +67,7 @@ class CrowdClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     true_proba_ : array (n, C)
         Probable labels of the rows fitted; of rows that nobody answered, what the estimator predicts.
     n_iter_ : int
-        Rounds up to the one that explains answers best, which is kept.
+        Rounds up to the last one that explains answers as well as any, which is kept.
     n_features_in_, feature_names_in_
         As in scikit-learn, where the estimator has them.
 
