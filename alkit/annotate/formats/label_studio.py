@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alkit.annotate.formats.answers import as_records, of_one_class, question_of, rest_of
-from alkit.annotate.formats.objects import read_objects, write_array
+from alkit.annotate.formats.objects import dicts_in, read_objects, records_of, write_array
 from alkit.annotate.formats.times import to_iso, to_seconds
 
 Record = dict[str, Any]
@@ -44,16 +44,11 @@ def read_label_studio(
     ValueError
         If it is no such file, or asks several questions.
     """
-    tasks, places = read_objects(path, encoding)
-    found = {name: None for task in tasks for name in _questions_of(task, set(classes))}  # a set that keeps the order
+    tasks = read_objects(path, encoding)
+    # a set that keeps the order
+    found = {name: None for task in tasks.rows for name in _questions_of(task, set(classes))}
     question = question_of(found, question, QUESTION, path)
-    records = []
-    for task, place in zip(tasks, places, strict=True):
-        try:
-            records += [{**record, "place": place} for record in from_label_studio(task, question)]
-        except ValueError as error:
-            raise ValueError(f"{path}, {place}: {error}") from error
-    return records
+    return records_of(tasks, lambda task: from_label_studio(task, question), path)
 
 
 def _questions_of(task: Record, classes: set[str]) -> Iterable[str]:
@@ -63,13 +58,8 @@ def _questions_of(task: Record, classes: set[str]) -> Iterable[str]:
             if name not in _MINIMAL and classes.intersection(_chosen(answer)):
                 yield name
         return
-    for given in [*_dicts(task.get("annotations")), *_dicts(task.get("predictions"))]:
-        yield from (str(part.get("from_name")) for part in _dicts(given.get("result")) if _choices(part) is not None)
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list; Label Studio's exports name predictions by number alone."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    for given in [*dicts_in(task.get("annotations")), *dicts_in(task.get("predictions"))]:
+        yield from (str(part.get("from_name")) for part in dicts_in(given.get("result")) if _choices(part) is not None)
 
 
 def _choices(part: Mapping[str, Any]) -> list[str] | None:
@@ -121,8 +111,8 @@ def from_label_studio(task: Mapping[str, Any], question: str = QUESTION) -> list
         return [_from_minimal(task, question)]
     data = task["data"] if isinstance(task["data"], dict) else {}
     about = _about(data)
-    records = [about | from_annotation(given, question) for given in _dicts(task.get("annotations"))]
-    records += [about | _from_prediction(given, question) for given in _dicts(task.get("predictions"))]
+    records = [about | from_annotation(given, question) for given in dicts_in(task.get("annotations"))]
+    records += [about | _from_prediction(given, question) for given in dicts_in(task.get("predictions"))]
     return records or [{**about, "kind": None}]
 
 
@@ -146,7 +136,7 @@ def from_annotation(given: Mapping[str, Any], question: str = QUESTION) -> Recor
     """
     chosen = [
         name
-        for part in _dicts(given.get("result"))
+        for part in dicts_in(given.get("result"))
         if str(part.get("from_name")) == question
         for name in _choices(part) or ()
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from alkit.annotate.formats.answers import as_records, of_one_class, question_of, rest_of
 from alkit.annotate.formats.jsonl import write_jsonl
-from alkit.annotate.formats.objects import read_objects
+from alkit.annotate.formats.objects import dicts_in, read_objects, records_of
 from alkit.annotate.formats.times import to_iso, to_seconds
 
 Record = dict[str, Any]
@@ -43,16 +43,11 @@ def read_labelbox(path: str | Path, *, question: str | None = None, encoding: st
     ValueError
         If it is no such file, or has several classifications.
     """
-    lines, places = read_objects(path, encoding)
-    found = {name: None for line in lines for name in _questions_of(line)}  # a set that keeps the order
+    lines = read_objects(path, encoding)
+    # a set that keeps the order
+    found = {name: None for line in lines.rows for name in _questions_of(line)}
     question = question_of(found, question, QUESTION, path)
-    records = []
-    for line, place in zip(lines, places, strict=True):
-        try:
-            records += [{**record, "place": place} for record in from_labelbox(line, question)]
-        except ValueError as error:
-            raise ValueError(f"{path}, {place}: {error}") from error
-    return records
+    return records_of(lines, lambda line: from_labelbox(line, question), path)
 
 
 def _questions_of(line: Mapping[str, Any]) -> Iterator[str]:
@@ -70,18 +65,14 @@ def _as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _as_dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
 def _labels_of(line: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the labels of a data row, of all projects."""
     projects = _as_dict(line.get("projects")).values()
-    return [label for project in projects for label in _as_dicts(_as_dict(project).get("labels"))]
+    return [label for project in projects for label in dicts_in(_as_dict(project).get("labels"))]
 
 
 def _classifications(label: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return _as_dicts(_as_dict(label.get("annotations")).get("classifications"))
+    return dicts_in(_as_dict(label.get("annotations")).get("classifications"))
 
 
 def from_labelbox(line: Mapping[str, Any], question: str = QUESTION) -> list[Record]:

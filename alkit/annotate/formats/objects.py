@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +64,51 @@ def _array(text: str) -> Objects:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"it holds {name}, which JSON does not have")
+
+
+def dicts_in(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list, none of anything else: any part of a foreign file may be missing or differ.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    list of dict
+    """
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def records_of(
+    objects: Objects, convert: Callable[[dict[str, Any]], Iterable[dict[str, Any]]], path: str | Path
+) -> list[dict[str, Any]]:
+    """Return the records of all objects of a file, each with its ``place``.
+
+    Parameters
+    ----------
+    objects : Objects
+    convert : callable
+        Returns the records of one object.
+    path : str or Path
+        Of the file, for error messages.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    ValueError
+        If an object cannot be converted; names its place.
+    """
+    records = []
+    for one, place in zip(objects.rows, objects.places, strict=True):
+        try:
+            records += [{**record, "place": place} for record in convert(one)]
+        except ValueError as error:
+            raise ValueError(f"{path}, {place}: {error}") from error
+    return records
 
 
 def write_array(objects: Iterable[Mapping[str, Any]], path: str | Path) -> None:

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.metaestimators import available_if
 
 from alkit._random import RandomState, generator, seed_estimator
+from alkit._weights import weights_parameter
 from alkit.rows import Rows, n_rows, take
 
 _N_FOLDS = 3
@@ -143,11 +144,8 @@ class BestCandidate(ClassifierMixin, BaseEstimator):
 
 
 def _weights_for(estimator: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return weights as keywords of an estimator's `fit`; of a Pipeline, of its last step."""
-    if sample_weight is None:
-        return {}
-    steps = getattr(estimator, "steps", None)
-    return {"sample_weight" if steps is None else f"{steps[-1][0]}__sample_weight": sample_weight}
+    """Return weights as keywords of an estimator's `fit`; none where there are no weights."""
+    return {} if sample_weight is None else {weights_parameter(estimator): sample_weight}
 
 
 def _copies(X: Rows) -> np.ndarray:

@@ -19,6 +19,7 @@ from alkit.annotate.database.tokens import holder
 from alkit.annotate.formats.importing import sort_records
 from alkit.annotate.formats.label_studio import choice, from_annotation
 from alkit.annotate.formats.matching import Matcher
+from alkit.annotate.formats.objects import dicts_in
 from alkit.annotate.session import LabelingSession
 from alkit.annotate.web.label_config import LabelConfig, read_label_config
 from alkit.annotate.web.server import read_body, run, web_app
@@ -189,7 +190,7 @@ class Backend:
 
 def _listed(value: Any) -> list[dict[str, Any]]:
     """Return one object, or several, as a list."""
-    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+    return dicts_in(value if isinstance(value, list) else [value])
 
 
 def _tell(what: str) -> None:
