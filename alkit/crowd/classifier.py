@@ -66,6 +66,8 @@ class CrowdClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         How often each person is right, on classes as frequent as they are here.
     true_proba_ : array (n, C)
         Probable labels of the rows fitted; of rows that nobody answered, what the estimator predicts.
+    predicted_proba_ : array (n, C)
+        What the estimator predicts of each row without the answers to it, fitted on the rows of other folds.
     n_iter_ : int
         Rounds up to the last one that explains answers as well as any, which is kept.
     n_features_in_, feature_names_in_
@@ -152,13 +154,15 @@ class CrowdClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         answered = answers.of_items(np.isin(np.arange(n_rows(X)), rows))
         X_answered = X if len(rows) == n_rows(X) else take(X, rows)
         folds = draw_folds(len(rows), self.cv, rng)
-        found, _, self.n_iter_ = alternate(
+        found, predicted, self.n_iter_ = alternate(
             estimator, X_answered, answered, answered.vote_shares(), folds, self.max_iter, self.tol
         )
         self.confusion_ = found.confusion
         self.accuracy_ = accuracy(found.confusion, found.proba.mean(0))
         self.estimator_ = fit_on_proba(estimator, X_answered, found.proba, self.classes_)
         self.true_proba_ = self._of_all_rows(X, rows, found.proba)
+        self.predicted_proba_ = self.true_proba_.copy()
+        self.predicted_proba_[rows] = predicted
         take_over_features(self, self.estimator_)
         return self
 

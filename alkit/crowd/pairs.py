@@ -10,6 +10,8 @@ from scipy.special import entr
 from sklearn.utils.validation import check_is_fitted
 
 from alkit._random import RandomState, draw_seed, generator
+from alkit.crowd.activelab import activelab_scores
+from alkit.crowd.answers import Answers
 from alkit.crowd.classifier import CrowdClassifier
 from alkit.crowd.rows_and_answers import answers_by_row, row_names
 from alkit.rows import Rows, n_rows
@@ -17,6 +19,7 @@ from alkit.strategies import Strategy, as_strategy
 from alkit.strategies.names import StrategyName
 from alkit.validation import checked_count
 
+ACTIVELAB = "activelab"
 _SHORTLIST = 5  # items that a strategy picks per pair asked for
 
 
@@ -51,7 +54,9 @@ def query_pairs(
     n_instances : int, default=1
         Number of pairs.
     strategy : str, Strategy or None, default="bald"
-        Picks the items; None leaves the choice among all items to the information alone.
+        Picks the items; None leaves the choice among all items to the information alone. ``"activelab"`` takes the
+        items whose label is least sure by ActiveLab's score, which weighs people by their agreement with each other;
+        of the people who may be asked about each, it prefers who can tell most.
     available : sequence, optional
         The people who may be asked, by name as in `annotations`; by default, all whom the model knows. Of someone new,
         nothing is known but how all people err.
@@ -77,6 +82,7 @@ def query_pairs(
     References
     ----------
     Yang et al. (2018), Leveraging Crowdsourcing Data for Deep Active Learning: item and person, chosen together.
+    Goh and Mueller (2023), ActiveLab: Active Learning with Re-Labeling by Multiple Annotators.
 
     Examples
     --------
@@ -101,11 +107,12 @@ def query_pairs(
         )
     people = list(dict.fromkeys(model.annotators_.tolist() if available is None else available))
     prices_A = _prices(people, costs)
-    open_N_A = _open_pairs(X, annotations, model, people)
+    answers = answers_by_row(X, annotations, model.classes_)
+    open_N_A = _open_pairs(answers, people)
     candidates = np.flatnonzero(open_N_A.any(1))
     k = checked_count(n_instances, len(candidates))
     rng = generator(random_state)
-    if strategy is not None:
+    if strategy is not None and strategy != ACTIVELAB:
         size = min(len(candidates), _SHORTLIST * k)
         picks = as_strategy(strategy).select(
             model, X, size, candidates=candidates, random_state=np.random.default_rng(draw_seed(rng))
@@ -113,6 +120,9 @@ def query_pairs(
         candidates = picks.indices
     confusion_A_C_C = matrices_of(people, model.annotators_, model.confusion_)
     value_M_A = expected_information(model.true_proba_[candidates], confusion_A_C_C) / prices_A
+    if strategy == ACTIVELAB:
+        unsure_N = 1 - activelab_scores(model.predicted_proba_, answers)
+        value_M_A = _by_item(value_M_A, unsure_N[candidates], open_N_A[candidates])
     value_M_A[~open_N_A[candidates]] = -np.inf
     chosen = best_pairs(value_M_A, k, max_per_annotator, rng)
     if len(chosen) < k:
@@ -191,10 +201,17 @@ def _prices(people: list[Any], costs: Mapping[Any, float] | None) -> np.ndarray:
     return prices
 
 
-def _open_pairs(X: Rows, annotations: Any, model: CrowdClassifier, people: list[Any]) -> np.ndarray:
+def _by_item(value_M_A: np.ndarray, worth_M: np.ndarray, open_M_A: np.ndarray) -> np.ndarray:
+    """Return values by which each item's best open pair is worth what the item is, and its others less, (M, A)."""
+    best_M = np.where(open_M_A, value_M_A, 0).max(1)
+    # where nobody can tell anything, all are as good
+    share_M_A = np.where(best_M[:, None] > 0, value_M_A / np.where(best_M > 0, best_M, 1)[:, None], 1)
+    return worth_M[:, None] * share_M_A
+
+
+def _open_pairs(answers: Answers, people: list[Any]) -> np.ndarray:
     """Return which people have not yet said anything of which rows, (N, A)."""
-    answers = answers_by_row(X, annotations, model.classes_)
-    open_pairs = np.ones((n_rows(X), len(people)), dtype=bool)
+    open_pairs = np.ones((len(answers.items), len(people)), dtype=bool)
     column = {person: number for number, person in enumerate(people)}
     columns_A = np.array([column.get(person, -1) for person in answers.annotators.tolist()])
     columns_M = columns_A[answers.annotator]

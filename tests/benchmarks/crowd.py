@@ -38,6 +38,8 @@ from alkit.experiment.curves import mean_interval
 
 METHODS = ("majority_vote", "dawid_skene", "one_coin", "glad", "mace")
 START, STEP, MOST = 200, 100, 2000
+WAYS = {"pairs": ("margin", False), "items only": ("margin", True), "activelab": ("activelab", False)}
+"""How answers are chosen: the strategy, and whether anybody is asked in place of whom it chose."""
 
 THEIRS = """
 import sys, pandas as pd, crowdkit.aggregation as peers
@@ -165,7 +167,7 @@ def pairs(data, seeds, _):
         loaded = load(name, data)
         if loaded is None:
             continue
-        saved = {"pairs": [], "items only": []}
+        saved = {way: [] for way in WAYS}
         for seed in range(seeds):
             target, curves = pairs_once(*loaded, seed)
             for way, curve in curves.items():
@@ -187,10 +189,8 @@ def pairs_once(X, y, seed):
     item, person = np.divmod(order, len(confusion))
     asked = ask_crowd(confusion, y, item, person, rng)
     target = fitted(X, asked, y).score(X_test, y_test)
-    ways = {"pairs": False, "items only": True}
     return target, {
-        way: curve(X, y, X_test, y_test, confusion, asked[:START], target, any_person, rng)
-        for way, any_person in ways.items()
+        way: curve(X, y, X_test, y_test, confusion, asked[:START], target, *how, rng) for way, how in WAYS.items()
     }
 
 
@@ -199,7 +199,7 @@ def fitted(X, answers, y):
     return CrowdClassifier(linear(), classes=np.unique(y), random_state=0).fit(X, answers)
 
 
-def curve(X, y, X_test, y_test, confusion, answers, target, any_person, rng):
+def curve(X, y, X_test, y_test, confusion, answers, target, strategy, any_person, rng):
     """Numbers of answers and test accuracies, until the target is reached."""
     people, points = np.arange(len(confusion)), []
     while True:
@@ -207,7 +207,7 @@ def curve(X, y, X_test, y_test, confusion, answers, target, any_person, rng):
         points.append((len(answers), model.score(X_test, y_test)))
         if points[-1][1] >= target or len(answers) >= MOST:
             return points
-        chosen = query_pairs(model, X, answers, STEP, "margin", people.tolist(), random_state=len(answers))
+        chosen = query_pairs(model, X, answers, STEP, strategy, people.tolist(), random_state=len(answers))
         item, person = np.transpose(chosen)
         if any_person:
             person = someone_else(item, answers, len(people), rng)

@@ -8,6 +8,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from alkit.crowd import CrowdClassifier, query_pairs
+from alkit.crowd.activelab import activelab_scores
+from alkit.crowd.answers import read_answers
 from alkit.crowd.pairs import expected_information
 from alkit.datasets import ask_crowd
 
@@ -72,6 +74,21 @@ def test_items_of_a_frame_go_by_their_names():
     (item, person), *_ = query_pairs(model, frame, answers, 1, "entropy")
     assert item in names
     assert person in {"ann", "bob"}
+
+
+def test_activelab_takes_the_least_sure_items_and_who_can_tell_most(model):
+    pairs = query_pairs(model, X, ANSWERS, 10, "activelab", random_state=0)
+    labels = ANSWERS.pivot(index="item", columns="annotator", values="label").reindex(range(60))
+    unsure = 1 - activelab_scores(model.predicted_proba_, read_answers(labels, model.classes_))
+    open_to = [[person for person in range(3) if (item, person) not in ASKED] for item in range(60)]
+    open_items = [item for item in range(60) if open_to[item]]
+    expected = sorted(open_items, key=lambda item: -unsure[item])[:10]
+    assert [item for item, _ in pairs] == expected
+    value = expected_information(model.true_proba_, model.confusion_)
+    for item, person in pairs:
+        assert value[item, person] == max(value[item, other] for other in open_to[item])
+    few = query_pairs(model, X, ANSWERS, 9, "activelab", max_per_annotator=3, random_state=0)
+    assert np.bincount([person for _, person in few]).tolist() == [3, 3, 3]
 
 
 def test_what_cannot_be_asked(model):
