@@ -53,7 +53,7 @@ def compare_strategies(
 ) -> Comparison:
     """Play the loop with several strategies and seeds, each seed with the same initial labels for all.
 
-    What a strategy needs of an estimator is checked before anything is fitted.
+    What a strategy needs of an estimator is checked before anything is fitted; what rows hold, once they are read.
 
     Each run computes on one thread, so that results do not depend on `n_jobs`. Only the current model of a run is kept
     in memory.

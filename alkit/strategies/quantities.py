@@ -328,7 +328,8 @@ class Quantities:
                 raise ValueError(
                     f"{bad.size} of {len(features)} rows of {where} hold NaN or infinity, the first is row "
                     f"{position_of(bad[0], positions)}, and strategy {self.asked_by} measures distances between rows; "
-                    "pass embed=a transformer that fills them, such as SimpleImputer(), or leave them out"
+                    "give the strategy embed=make_pipeline(SimpleImputer(), StandardScaler()), which fills gaps and "
+                    "scales columns, or leave the rows out"
                 )
         return features
 

@@ -104,9 +104,11 @@ class Strategy:
         return self.score if self.score is not None and self.pick is top_k else self.pick
 
     def __repr__(self) -> str:
-        # what the inner strategy shows already is not repeated; `self` stands for "not there", as it equals no value
+        # what the inner strategy shows already is not repeated
         inner = self.of.params if self.of else {}
-        own = {key: value for key, value in sorted(self.params.items()) if inner.get(key, self) != value}
+        own = {
+            key: value for key, value in sorted(self.params.items()) if key not in inner or not _same(inner[key], value)
+        }
         given = [f"{key}={value!r}" for key, value in own.items()]
         if self.of:
             given.insert(0, repr(self.of))
@@ -115,14 +117,15 @@ class Strategy:
         return f"{self.name}({', '.join(given)})" if given else self.name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Strategy) and self._key() == other._key()
+        if not isinstance(other, Strategy):
+            return False
+        alike = (self.name, self.of, self.part) == (other.name, other.of, other.part)
+        same_names = self.params.keys() == other.params.keys()
+        return alike and same_names and all(_same(value, other.params[key]) for key, value in self.params.items())
 
     def __hash__(self) -> int:
         # names of parameters only: their values, such as a transformer, may not be hashable
         return hash((self.name, self.of, *sorted(self.params)))
-
-    def _key(self) -> tuple[Any, ...]:
-        return self.name, self.params, self.of, self.part
 
     def parameters(self) -> dict[str, Any]:
         """Return every parameter the strategy takes with its value."""
@@ -363,6 +366,13 @@ class Strategy:
         if not takes(self.pick, "budget"):
             raise TypeError(f"strategy {self!r} takes no budget; wrap it: cost_aware({self!r}, cost=...)")
         return checked_count(max(n, 1), n)
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Tell whether two values of a parameter are equal; whether arrays are is no single truth value to Python."""
+    if hasattr(first, "shape") or hasattr(second, "shape"):
+        return np.array_equal(first, second)
+    return bool(first == second)
 
 
 def _generator_of(model: Any, random_state: RandomState) -> np.random.Generator:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 
 from alkit import ActiveLearner
-from alkit.strategies import Picks, Strategy, get_strategy
+from alkit.strategies import Picks, Strategy, get_strategy, subsample
 from tests.fakes import LinearPosterior, RecordingPosterior
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -75,3 +76,21 @@ def test_numpy_integers_count():
     assert get_strategy("random").select(None, X, np.int64(3)).indices.shape == (3,)
     with pytest.raises(TypeError, match="n_instances must be an integer, got True"):
         get_strategy("random").select(None, X, True)
+
+
+def test_parameters_may_be_arrays():
+    def near(features, *, centre=None):
+        return -(features - torch.as_tensor(centre)).norm(dim=-1)
+
+    strategy = Strategy("near", near, needs=("features",))
+    here, there = (strategy.with_params(centre=np.full(2, value)) for value in (0.0, 1.0))
+    assert here == strategy.with_params(centre=np.zeros(2))
+    assert here != there
+    assert here != strategy
+    assert here.with_params(centre=np.zeros(3)) != here
+    wrapped = subsample(here, size=5)
+    assert "centre" in repr(wrapped)
+    assert repr(wrapped).count("centre") == 1
+    rows = np.arange(10.0).reshape(5, 2)
+    assert wrapped.select(None, rows, 1).indices.tolist() == [0]
+    assert subsample(there, size=5) != wrapped
