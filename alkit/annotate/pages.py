@@ -132,7 +132,10 @@ class Pages:
 
 
 def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
-    """Return an item as annotators see it; one drawn at random comes without a suggestion."""
+    """Return an item as annotators see it; one drawn at random comes without a suggestion.
+
+    What it holds of the content, `alkit.annotate.database.look_back` holds of an item looked back at.
+    """
     (item,) = store.query("SELECT key, content, version FROM item WHERE id = ?", lease["item"])
     content = as_shown(item["content"])
     return {

@@ -27,7 +27,8 @@ _UNKNOWN = (
 class RowKind:
     """What alkit must know of a kind of X; the methods here are those of arrays in memory.
 
-    To have alkit take another kind, override what differs and register it: ``register(Table, TableKind())``.
+    To have alkit take another kind, override what differs and register it: ``register(Table, TableKind())``. Where
+    ``np.asarray(X)`` is not the rows, `dense`, `readable` and `non_finite_rows` differ, too.
 
     Examples
     --------

@@ -4,14 +4,15 @@ Every tie is broken at random, by the generator of the query, so that no row is 
 
 - `largest` for picks that take the k best rows at once (`top_k` and all that is built on it; `uniform`, and so the
   strategy ``random``, is a tie of all rows);
-- `seeded_argmax` for picks that choose one row after another and draw anew at each step (`coreset`, `badge`,
-  `ranked_batch`, `probcover`);
+- `seeded_argmax` for picks that choose one row after another and draw anew at each step (such as `coreset`, `badge`,
+  `bait`, `ranked_batch`, `probcover`);
 - `largest_key` for picks that draw one key per row beforehand, so that what is tied does not change how much is drawn
   (`batch_bald`, `balance_classes`).
 
-Two sorts by several columns use a random column of their own as the last: `alkit.strategies.picks.geometry.rank_within`
-(rows of a cluster that are equally near its centre) and the rows that `alkit.strategies.pool` keeps of a set that is
-larger than memory.
+Three sorts by several columns use a random column of their own as the last:
+`alkit.strategies.picks.geometry.rank_within` (rows of a cluster that are equally near its centre), `cluster_margin` in
+`alkit.strategies.picks.clustered` (clusters of equal size), and the rows that `alkit.strategies.pool` keeps of a set
+that is larger than memory.
 """
 
 from __future__ import annotations
