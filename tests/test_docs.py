@@ -55,6 +55,12 @@ def test_scripts_that_are_named_are_there(page):
         assert (ROOT / path).is_file(), path
 
 
+def test_helpers_that_contributing_names_are_there():
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "alkit").rglob("*.py"))
+    for name in re.findall(r"`(?:\w+\.)*(_\w+)`", without_code(ROOT / "docs" / "contributing.md")):
+        assert f"def {name}" in sources, name
+
+
 def test_the_picture_of_masks_shows_what_its_caption_says(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     script = runpy.run_path(str(ROOT / "docs" / "pictures" / "mc_dropout.py"))

@@ -372,3 +372,23 @@ def test_the_sparse_format_that_is_a_dict_is_taken_as_sparse():
     np.testing.assert_array_equal(rows.take(X, [4, 0]).toarray(), A[[4, 0]])
     np.testing.assert_array_equal(rows.dense(rows.stack([X, X])), np.vstack([A, A]))
     assert rows.non_finite_rows(X).size == 0
+
+
+def test_a_kind_of_ones_own_is_searched_by_what_dense_returns():
+    class Columns:
+        """Rows kept by column, which numpy makes nothing of."""
+
+        def __init__(self, values):
+            self.values = values
+
+    class ColumnsKind(rows.RowKind):
+        def n_rows(self, X):
+            return X.values.shape[1]
+
+        def dense(self, X):
+            return X.values.T
+
+    rows.register(Columns, ColumnsKind())
+    values = np.array([[0.0, 1.0, np.inf], [np.nan, 2.0, 3.0]])
+    assert rows.non_finite_rows(Columns(values)).tolist() == [0, 2]
+    assert rows.non_finite_rows(Columns(values), allow_nan=True).tolist() == [2]

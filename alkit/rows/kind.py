@@ -28,7 +28,7 @@ class RowKind:
     """What alkit must know of a kind of X; the methods here are those of arrays in memory.
 
     To have alkit take another kind, override what differs and register it: ``register(Table, TableKind())``. Where
-    ``np.asarray(X)`` is not the rows, `dense`, `readable` and `non_finite_rows` differ, too.
+    ``np.asarray(X)`` is not the rows, `dense` and `readable` differ, too.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class RowKind:
 
     def non_finite_rows(self, X: Rows, allow_nan: bool) -> np.ndarray:
         """Return the positions of rows with infinity or, unless allowed, missing values."""
-        return marked_rows(np.asarray(X), allow_nan)
+        return marked_rows(np.asarray(self.dense(X)), allow_nan)
 
     def is_searched(self, X: Rows) -> bool:
         """Tell whether `non_finite_rows` looks at all values, and whoever trains on X need not do so again."""
