@@ -25,9 +25,10 @@ class StabilizingPredictions(BaseEstimator):
     Parameters
     ----------
     threshold : float, default=0.99
-        Mean agreement to reach.
+        Mean agreement to reach. Numbers that a network with dropout predicts seldom agree so far: begin with .9 to .95
+        for them, and look at `agreements_`.
     window : int, default=3
-        Number of latest agreements that the mean is over; 1 or more.
+        Number of latest agreements that the mean is over; 1 or more. So it takes one round more to stop.
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ class StabilizingPredictions(BaseEstimator):
 
         Parameters
         ----------
-        model : fitted classifier or learner
+        model : fitted classifier, regressor or learner
         X : rows of any kind
             The same unlabelled rows in every round.
 

@@ -364,7 +364,10 @@ class Strategy:
         if n_instances is not None:
             raise ValueError(f"n_instances={n_instances} and budget={budget} are both given; give one of them")
         if not takes(self.pick, "budget"):
-            raise TypeError(f"strategy {self!r} takes no budget; wrap it: cost_aware({self!r}, cost=...)")
+            remedy = f"wrap it: cost_aware({self!r})"
+            if self.score is None or self.pick is not top_k:
+                remedy = "ask for n_instances, among the rows that can be paid for: candidates="
+            raise TypeError(f"strategy {self!r} takes no budget; {remedy}")
         return checked_count(max(n, 1), n)
 
 

@@ -81,12 +81,22 @@ def cost_aware(strategy: Strategy | StrategyName | str, *, cost: Callable[[Rows]
     -------
     Strategy
 
+    Raises
+    ------
+    TypeError
+        If the strategy does not pick by the scores of single rows, or `cost` is an array: it goes to the query.
+
     Examples
     --------
     >>> from alkit.strategies import cost_aware
     >>> cost_aware("margin", cost="words")
     cost_aware(margin, cost='words')
     """
+    if cost is not None and not callable(cost) and not isinstance(cost, str):
+        raise TypeError(
+            f"cost is a {type(cost).__name__}, but cost_aware takes a function of rows or the name of a column; pass "
+            "what each row costs to the query: query(X, costs=...)"
+        )
     return _wrapped("cost_aware", strategy, picks.top_k_per_cost, ("cost",), cost=cost)
 
 

@@ -130,6 +130,10 @@ def test_bad_costs():
         priced.select(model(), X, budget=0.5)
     with pytest.raises(TypeError, match="margin takes no budget; wrap it"):
         get_strategy("margin").select(model(), X, budget=3)
+    with pytest.raises(TypeError, match="typiclust takes no budget; ask for n_instances, among the rows"):
+        get_strategy("typiclust").select(model(), X, budget=3)
+    with pytest.raises(TypeError, match=r"cost is a ndarray.*pass what each row costs to the query"):
+        cost_aware("margin", cost=np.ones(80))
     with pytest.raises(ValueError, match="needs costs; pass cost="):
         cost_aware("margin").select(model(), X, 5)
     with pytest.raises(ValueError, match="costs has 3 values, but the pool has 80 rows"):
