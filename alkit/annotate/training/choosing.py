@@ -92,6 +92,10 @@ class BestCandidate(ClassifierMixin, BaseEstimator):
         self.classes_ = self.best_estimator_.classes_
         return self
 
+    def unfitted_choice(self) -> Any:
+        """Return an unfitted copy of the candidate that was chosen, or of the first one before that."""
+        return clone(dict(self.candidates)[getattr(self, "chosen_", self.candidates[0][0])])
+
     def _take(self, name: str) -> None:
         """Choose a candidate; one that is chosen already keeps its weights."""
         if getattr(self, "chosen_", None) == name:

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from alkit._inner import tell_classes
 from alkit._random import seed_estimator
 from alkit._weights import weights_parameter
+from alkit.annotate.training.choosing import BestCandidate
 from alkit.crowd.alternation import INNER_ITERATIONS, alternate
 from alkit.crowd.answers import Answers, read_answers
 from alkit.crowd.confusion import rates
@@ -188,19 +189,28 @@ class CrowdLabels:
             self.n_predicted = len(items)
             # an estimator may refuse a part of the labels that takes all of them: people's labels then say it alone
             with suppress(ValueError):
-                self._alternate(answers, take(X, rows[items]))
+                self._alternate(answers, take(X, rows[items]), learner)
             return
         new = items[np.isnan(self.predicted[items, 0])]
         if new.size and set(self.classes.tolist()) <= set(np.asarray(getattr(learner, "classes_", ())).tolist()):
             self.predicted[new] = proba_of(self.classes, learner, take(X, rows[new]))
 
-    def _alternate(self, answers: Answers, X: Rows) -> None:
+    def _alternate(self, answers: Answers, X: Rows, learner: Any) -> None:
         """Take labels and the models' predictions from each other in turn."""
-        estimator = tell_classes(clone(self.estimator), self.classes)
+        estimator = tell_classes(_unfitted(self.estimator, learner), self.classes)
         seed_estimator(estimator, self.rng)
         folds = draw_folds(len(answers.items), _FOLDS, self.rng)
         found = alternate(estimator, X, answers, self.proba[answers.items], folds, _MAX_ITER, _TOL)
         self.predicted[answers.items], self.proba[answers.items] = found.predicted, found.estimate.proba
+
+
+def _unfitted(estimator: Any, learner: Any) -> Any:
+    """Return an unfitted copy of an estimator; of one that chooses, what the learner's has chosen last.
+
+    Each of the many fits would else compare all candidates again.
+    """
+    chooses = getattr(learner, "estimator", learner)
+    return chooses.unfitted_choice() if isinstance(chooses, BestCandidate) else clone(estimator)
 
 
 def takes_weights(estimator: Any) -> bool:

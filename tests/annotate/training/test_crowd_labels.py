@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import make_blobs
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -15,6 +16,7 @@ from alkit import ActiveLearner, Committee, DropoutMLPClassifier
 from alkit.annotate import LabelingSession
 from alkit.annotate.database.ranking import read_labels
 from alkit.annotate.training.assigning import share_out
+from alkit.annotate.training.choosing import BestCandidate
 from alkit.annotate.training.crowd_labels import CrowdLabels, Truth
 from alkit.annotate.training.job import Job
 from alkit.annotate.training.rounds import Training
@@ -157,6 +159,20 @@ def test_each_round_goes_on_from_the_last_one():
     given = np.mean([value == TRUE[key] for key, _, value in labels])
     assert given < 0.75
     assert (truth.proba.argmax(1) == Y).mean() > given + 0.2
+
+
+def test_candidates_are_compared_once_per_round_and_not_in_every_fit_of_weighing(session):
+    fits = []
+
+    class Constant(DummyClassifier):
+        def fit(self, X, y, sample_weight=None):
+            fits.append(len(y))
+            return super().fit(X, y, sample_weight)
+
+    learner = BestCandidate([("good", LogisticRegression()), ("constant", Constant())], random_state=0)
+    label_all(session)
+    work(training_of(session, learner))
+    assert len(fits) == 3  # a fit per fold of one comparison
 
 
 def test_items_that_cannot_be_read_are_weighed_by_what_people_say(session):
