@@ -294,7 +294,11 @@ def _close(session: LabelingSession) -> None:
     with suppress(KeyboardInterrupt):
         complete = session.close()
     if not complete:
-        print("the model does not have the last labels; they are safe", file=sys.stderr)
+        print(
+            "the model does not have the last labels, which are safe: its fit failed, or takes longer than is waited "
+            "for; it learns them at the next start",
+            file=sys.stderr,
+        )
 
 
 def _load_estimator(name: str) -> Any:
