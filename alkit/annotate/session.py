@@ -379,11 +379,11 @@ class LabelingSession(EventRecorder):
             Answers per page, at most 200.
         search : str, optional
             What the text, a cell, the note or the id holds; capitals do not matter.
-        only : {"label", "skip", "flag", "disagrees", "note", "changed"}, optional
+        only : {"label", "none", "skip", "flag", "disagrees", "note", "changed"}, optional
             Labels that the model did not expect ("disagrees"), answers with a note, or those whose item has changed
-            since.
+            since; of several labels per item, answers without any ("none").
         value : str, optional
-            Labels of this class.
+            Labels of this class, or with it among them.
 
         Returns
         -------

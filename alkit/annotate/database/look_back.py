@@ -11,7 +11,7 @@ from alkit.annotate.database.contents import as_shown
 from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.store import LabelStore
 
-ONLY = ("label", "skip", "flag", "disagrees", "note", "changed")
+ONLY = ("label", "none", "skip", "flag", "disagrees", "note", "changed")
 _CHUNK = 500  # answers per query, and
 _LOOKED_AT = 1000  # per request, however few of them are wanted: others wait for the interpreter meanwhile
 _MOST = 200  # answers per request
@@ -104,6 +104,8 @@ def _is_wanted(
     match only:
         case "label" | "skip" | "flag":
             return bool(row["kind"] == only)
+        case "none":
+            return row["kind"] == "label" and not kind.names(row["value"])
         case "disagrees":
             return row["kind"] == "label" and _disagrees(row, row["event"], row["value"], kind, changes)
         case "note":
