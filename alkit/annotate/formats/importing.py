@@ -15,7 +15,7 @@ from alkit.annotate.database.label_kinds import write_proba
 from alkit.annotate.database.opening import open_to_import
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.formats.foreign import Asked, read_foreign
-from alkit.annotate.formats.label_sets import as_one_label, as_several_labels
+from alkit.annotate.formats.label_sets import as_one_label, as_several_labels, proba_of
 from alkit.annotate.formats.matching import Matcher
 
 Record = Mapping[str, Any]
@@ -246,10 +246,8 @@ def _as_prediction(record: Record, item: int, value: Any, classes: Sequence[str]
     """Return a prediction as it is kept; of several labels, one is as probable as the file says, else on or off."""
     if isinstance(value, list):
         proba = {name: float(name in value) for name in classes}
-        given = record.get("proba")
-        told = given if isinstance(given, dict) else {}
-        known = {name: _confidence(share) for name, share in told.items() if name in proba}
-        value = write_proba(proba | {name: share for name, share in known.items() if share is not None})
+        told = {name: _confidence(share) for name, share in proba_of(record).items() if name in proba}
+        value = write_proba(proba | {name: share for name, share in told.items() if share is not None})
     return Prediction(item, value, _confidence(record.get("confidence")))
 
 

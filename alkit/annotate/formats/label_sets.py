@@ -89,6 +89,26 @@ def as_several_labels(record: Mapping[str, Any]) -> Read:
     return Read(kind, [value], is_single=True) if names is None else Read(kind, names)
 
 
+def proba_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the probability of each class that a record has, in tables as JSON; nothing where it has none.
+
+    Parameters
+    ----------
+    record : dict
+
+    Returns
+    -------
+    dict
+    """
+    given = record.get("proba")
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except (ValueError, RecursionError):
+            return {}
+    return given if isinstance(given, dict) else {}
+
+
 def _listed(value: Any) -> list[Any] | None:
     """Return a list, also one that is written as JSON in a cell; None of anything else."""
     if isinstance(value, str) and value.lstrip().startswith("["):

@@ -258,7 +258,7 @@ def _data_row(records: Sequence[Record]) -> dict[str, Any]:
     }
     for record in records:
         if record.get("prediction") is not None:
-            names = ("prediction", "confidence", "model_version")
+            names = ("prediction", "confidence", "proba", "model_version")
             line["alkit"] = {name: record[name] for name in names if record.get(name) is not None}
     return line
 
