@@ -295,6 +295,26 @@ def test_over_http(session):
     assert client.get("api/progress").json()["multi"] is True
 
 
+def test_behind_label_studio(session):
+    testclient = pytest.importorskip("starlette.testclient")
+    from alkit.annotate.web.backend import HOLDER, make_backend
+
+    rank(session, {"sport": 0.9, "weather": 0.7, "politics": 0.1})
+    client = testclient.TestClient(make_backend(session), f"http://127.0.0.1/{session.new_token(HOLDER)}/")
+    task = {"id": 1, "data": {"text": TEXTS[0]}}
+    (result,) = client.post("predict", json={"tasks": [task]}).json()["results"]
+    assert result["result"][0]["value"] == {"choices": ["sport", "weather"]}
+    chosen = {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["weather", "politics"]}}
+    for number, given in enumerate(([chosen], [])):
+        annotation = {"id": number, "completed_by": number, "result": given, "was_cancelled": False}
+        body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "task": task}
+        assert client.post("webhook", json=body).status_code == 201
+    assert {answer["annotator"]: answer["value"] for answer in session.export()} == {
+        "0": ["politics", "weather"],
+        "1": [],
+    }
+
+
 def test_in_a_notebook(session, monkeypatch):
     pytest.importorskip("anywidget")
     from alkit.annotate import LabelingWidget

@@ -34,6 +34,16 @@ WORDS = {
 CLASSES = list(WORDS)
 KEYS = "1234567890ac"
 PHONE = {"width": 390, "height": 844}
+QUICK = """
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+
+
+def model():
+    return make_pipeline(TfidfVectorizer(), OneVsRestClassifier(LogisticRegression(C=10.0, class_weight="balanced")))
+"""
 
 
 def keys_of(labels):
@@ -110,7 +120,8 @@ def wait_for_model(address, n_labels):
 def test_fifty_items_with_twelve_labels_by_keyboard(tmp_path, open_page):
     truth = write_items(tmp_path)
     arguments = ["items.csv", "--id", "id", "--text", "body", "--classes", ",".join(CLASSES), "--multi"]
-    arguments += ["--annotators", "ann,bob", "--overlap", "2", "--random-share", "0.2", "--model", "linear"]
+    (tmp_path / "quick.py").write_text(QUICK)  # the usual ones may take minutes to load on a busy machine
+    arguments += ["--annotators", "ann,bob", "--overlap", "2", "--random-share", "0.2", "--estimator", "quick:model"]
     with command(*arguments, cwd=tmp_path) as addresses:
         page = open_page(addresses["ann"])
         accepted = label_by_keyboard(page, addresses["ann"], truth)

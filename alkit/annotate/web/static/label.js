@@ -1928,7 +1928,8 @@ class SidePanel {
     this.counts = h("ul", { class: "alkit-counts" });
     const learning = [h("h2", {}, "Learning curve"), this.curve, this.model, this.trouble];
     const labels = [h("h2", {}, "Labels"), this.counts];
-    this.element = h("aside", { class: "alkit-side", "aria-label": "Progress" }, ...learning, ...labels);
+    // the focus lets keys scroll it, where there are many classes
+    this.element = h("aside", { class: "alkit-side", "aria-label": "Progress", tabindex: 0 }, ...learning, ...labels);
   }
 
   show({ curve, model, classes, counts, multi }) {
