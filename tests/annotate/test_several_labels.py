@@ -259,8 +259,8 @@ def test_counts_per_label(session):
     session.label("2", [], "bob", seconds=2.0)
     text = report(session.store)
     assert "20 items, 3 labelled; 3 answers, " in text
-    for line in (r"sport      2", "weather      1", "(none of them)      1"):
-        assert line in text
+    counts = {line.rpartition(" ")[0].strip(): line.split()[-1] for line in text.splitlines() if line}
+    assert (counts["sport"], counts["weather"], counts["(none of them)"]) == ("2", "1", "1")
     assert text.endswith("no item has two labels yet, so agreement is not known")
 
 
@@ -309,10 +309,8 @@ def test_behind_label_studio(session):
         annotation = {"id": number, "completed_by": number, "result": given, "was_cancelled": False}
         body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "task": task}
         assert client.post("webhook", json=body).status_code == 201
-    assert {answer["annotator"]: answer["value"] for answer in session.export()} == {
-        "0": ["politics", "weather"],
-        "1": [],
-    }
+    given = {answer["annotator"]: answer["value"] for answer in session.export()}
+    assert given == {"0": ["politics", "weather"], "1": []}
 
 
 def test_in_a_notebook(session, monkeypatch):

@@ -42,7 +42,7 @@ const DIGIT_KEYS = 9; // more classes than that have no key each: a filter finds
 const COMMAND_LETTERS = "bfnxz";
 const TOGGLE_KEYS = [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((sign) => !COMMAND_LETTERS.includes(sign));
 const FEW_TOGGLES = 12; // more of several labels than that are also found by a filter
-const NAMED_LABELS = 3; // of those suggested; they are marked in any case
+const NAMED_LABELS = 3; // of those suggested, or about to be saved; they are marked in any case
 const UNSURE = [0.25, 0.75]; // the model is, of a label whose probability is between these
 const SPOKEN_LENGTH = 500; // characters of a text that are read out unasked
 const SHORT_LENGTH = 160; // characters of a text that is shown in large letters
@@ -1475,10 +1475,9 @@ class AnswerPanel {
 
   // what would be saved
   showOn() {
-    const { length } = this.picker.given();
     this.save.hidden = false;
     this.save.disabled = false;
-    this.save.replaceChildren(length ? `Save ${count(length, "label")}` : "Save without a label", key("Enter"));
+    this.save.replaceChildren(h("span", { dir: "auto" }, saveText(this.picker.given())), key("Enter"));
   }
 
   disable() {
@@ -1492,6 +1491,11 @@ class AnswerPanel {
     if (nothingToAnswer) this.closeUp.hidden = true;
     this.picker.idle(nothingToAnswer);
   }
+}
+
+function saveText(names) {
+  if (!names.length) return "Save without a label";
+  return names.length > NAMED_LABELS ? `Save ${count(names.length, "label")}` : `Save: ${names.join(", ")}`;
 }
 
 function suggestionLine(suggestion, unsuggested) {
