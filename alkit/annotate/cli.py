@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham --annotators ann,bob,cat --assign expertise --overlap 1-3
   alkit label excel.csv --text body --classes spam,ham --encoding cp1252 --separator semicolon
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
+  alkit label posts.csv --text body --classes sport,politics,weather --multi
   alkit import earlier.csv --db labels.db --text body --label class --as ann
   alkit import project-7.json --db labels.db --format label-studio
   alkit export --db labels.db --format prodigy --output labels.jsonl
@@ -108,6 +109,8 @@ def _add_items_arguments(label: argparse.ArgumentParser) -> None:
                        "folder, too")  # fmt: skip
     label.add_argument("--classes", type=_names, metavar="A,B", help="the labels to choose from (default: those of the "
                        "database)")  # fmt: skip
+    label.add_argument("--multi", action="store_true", help="items may have several of the classes, or none; a "
+                       "database is of one kind from its beginning")  # fmt: skip
     label.add_argument("--accept-changes", action="store_true", help="items of the database may have changed in the "
                        "data, or be gone; their labels stay, and are marked")  # fmt: skip
     label.add_argument("--strategy", default="margin", help="how items are queried, see alkit.get_strategy_names()")
@@ -208,7 +211,8 @@ def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
     for note in items.notes:
         print(note, file=sys.stderr)
     if chosen.estimator is None:
-        return items, *chosen_model(items, chosen.strategy, chosen.model, cache=beside(chosen.db, ".encoded"))
+        cache = beside(chosen.db, ".encoded")
+        return items, *chosen_model(items, chosen.strategy, chosen.model, cache, multi=chosen.multi)
     if chosen.model != "auto":
         raise ValueError(f"--model {chosen.model} and --estimator {chosen.estimator}: give one of them")
     return items, None, _load_estimator(chosen.estimator)
@@ -221,7 +225,7 @@ def _label(chosen: argparse.Namespace) -> None:
         items, classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
-        accept_changes=chosen.accept_changes,
+        accept_changes=chosen.accept_changes, multi=chosen.multi,
     )  # fmt: skip
     if session.changes is not None:
         print(f"{printable(chosen.data.name)}, since the last time: {session.changes}", file=sys.stderr)
@@ -248,7 +252,7 @@ def _serve_backend(chosen: argparse.Namespace) -> None:
     session = LabelingSession(
         items, chosen.classes or _known_classes(chosen.db), chosen.db, learner=learner, embed=embed,
         strategy=chosen.strategy, n_ranked=len(items), title=printable(chosen.data.resolve().name),
-        accept_changes=chosen.accept_changes,
+        accept_changes=chosen.accept_changes, multi=chosen.multi,
     )  # fmt: skip
     if chosen.revoke:
         remove_tokens(session.store)

@@ -143,7 +143,7 @@ def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
         "text": content["text"],
         "image": "image" in content,
         "row": content["row"],
-        "suggestion": suggestion(lease),
+        "suggestion": suggestion(lease, store.kind),
         "model_version": lease["model_version"],
         "expires": lease["expires"],
         "version": item["version"],

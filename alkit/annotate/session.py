@@ -86,6 +86,9 @@ class LabelingSession(EventRecorder):
         Whether items of an earlier session may have changed, and may be gone. Labels of changed items are kept and
         marked as given to the earlier text; items that are gone keep their labels and are asked about no more. New
         items and another order need no permission.
+    multi : bool, default=False
+        Whether items may have several labels, or none: labels are then lists of classes, and a learner is fitted on a
+        0/1 matrix, one column per class. A database is of one kind from its beginning.
     random_state : int, RandomState or None
         Seeds the random order, and the trainer.
 
@@ -98,8 +101,8 @@ class LabelingSession(EventRecorder):
     Raises
     ------
     ValueError
-        If the database was made for other items (the difference is named), holds labels of other classes, or is a copy
-        that lacks labels.
+        If the database was made for other items (the difference is named) or the other kind of labels, holds labels of
+        other classes, or is a copy that lacks labels.
     OSError
         If another session or server is using the database, it is damaged, or it cannot be written.
 
@@ -134,30 +137,40 @@ class LabelingSession(EventRecorder):
         n_ranked: int = 2000,
         title: str | None = None,
         accept_changes: bool = False,
+        multi: bool = False,
         random_state: RandomState = None,
     ):
         self.items = Items.of(items)
         self._last_classes = list(classes)  # as of the end, once it is closed
         self.overlap, self.random_share = overlap, random_share
         self.lease_seconds, self.idle_after = lease_seconds, idle_after
+        self.multi = multi
         # the name of a file need not be UTF-8
         self.title = None if title is None else title.encode(errors="replace").decode()
         self.successor: LabelingSession | None = None  # opened on the same database by running a cell again
         self._in_block, self._is_closed = False, False
         check_settings(classes, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after)
         least_most = as_range(overlap)
-        check_asking(assign, least_most, has_learner=learner is not None)
+        check_asking(assign, least_most, has_learner=learner is not None, multi=multi)
         self._rng = generator(random_state)
         job = None
         if learner is not None:
             seed = int(self._rng.integers(2**31 - 1))
             job = Job(X, learner, strategy, list(classes), embed, cold_start, n_ranked, seed, assign, least_most)
+            job = job._replace(multi=multi)
             job = checked_job(job, self.items)
         path = Path(db).resolve()  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)
         with ExitStack() as opened:
             self.store, self.changes = open_to_label(
-                path, self.items, classes, least_most, self._rng, opened, accept_changes=accept_changes
+                path,
+                self.items,
+                classes,
+                least_most,
+                self._rng,
+                opened,
+                accept_changes=accept_changes,
+                multi=multi,
             )
             self.store.put_meta(title=self.title, trainer={} if job is None else starting())
             self.trainer = None if job is None else Trainer(path, job._replace(classes=self.classes))
@@ -238,9 +251,9 @@ class LabelingSession(EventRecorder):
         -------
         dict or None
             ``item`` (its id), ``text``, ``image`` (whether there is a picture), ``row``, ``suggestion`` (``value`` and
-            ``confidence``, or None), ``model_version``, ``expires`` (Unix time, in seconds), ``version`` (how often
-            its content has changed). None if nothing is left for them, or everything is held by others. Who holds five
-            items (15 in all pages) is given those again.
+            ``confidence``, of several labels also ``proba``, a dict of each class; or None), ``model_version``,
+            ``expires`` (Unix time, in seconds), ``version`` (how often its content has changed). None if nothing is
+            left for them, or everything is held by others. Who holds five items (15 in all pages) is given those again.
         """
         return self._pages.next(
             annotator,
@@ -276,10 +289,11 @@ class LabelingSession(EventRecorder):
         ----------
         event : dict
             ``uuid`` (drawn by the client; sending an event again changes nothing and returns the same dict), ``item``,
-            ``kind`` ("label", "skip", "flag", "undo" or "note"), ``value`` (of a label, the class; of a skip or flag,
-            a note or None; of an undo, the uuid of the event to undo; of a note on the own answer, its text), and
-            ``seconds``, how long it took, or None; more than ten times `idle_after` are kept as that. ``version`` is
-            that of the item as `next` gave it, or None for the present one.
+            ``kind`` ("label", "skip", "flag", "undo" or "note"), ``value`` (of a label, the class, or a list of classes
+            where items may have several; of a skip or flag, a note or None; of an undo, the uuid of the event to undo;
+            of a note on the own answer, its text), and ``seconds``, how long it took, or None; more than ten times
+            `idle_after` are kept as that. ``version`` is that of the item as `next` gave it, or None for the present
+            one.
         annotator : str
 
         Returns
@@ -297,7 +311,7 @@ class LabelingSession(EventRecorder):
             If it cannot be saved, e.g. because the disk is full.
         """
         earlier_names = {change.name for change in self.store.class_changes()}
-        checked = checked_event(event, self.classes, earlier_names)
+        checked = checked_event(event, self.classes, earlier_names, several=self.multi)
         if checked["seconds"] is not None:
             checked["seconds"] = min(checked["seconds"], _LONGEST * self.idle_after)
         answer = self.store.record(checked, annotator, now=time.time(), lease_seconds=self.lease_seconds)
@@ -317,12 +331,12 @@ class LabelingSession(EventRecorder):
         Returns
         -------
         dict
-            ``annotator``, ``title``, ``classes``, ``n_items``, ``n_done`` (items with all their labels), ``n_flagged``,
-            ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap`` as it was
-            given, ``curve`` (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was fitted on,
-            whether it is ``training``, the last ``error``, sentences on what it is ``waiting`` for and why it is
-            ``slow`` (or None), and the items it learns without because they are ``unreadable``; ``lease_seconds`` and
-            ``idle_after``, as the page needs them.
+            ``annotator``, ``title``, ``classes``, ``multi``, ``n_items``, ``n_done`` (items with all their labels),
+            ``n_flagged``, ``n_labels``, ``mine``, ``counts`` by class, the classes that are ``unlabelled``, ``overlap``
+            as it was given, ``curve`` (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was
+            fitted on, whether it is ``training``, the last ``error``, sentences on what it is ``waiting`` for and why
+            it is ``slow`` (or None), and the items it learns without because they are ``unreadable``;
+            ``lease_seconds`` and ``idle_after``, as the page needs them.
         """
         crash = self.trainer.error() if self.trainer else None
         classes = self.classes
@@ -331,6 +345,7 @@ class LabelingSession(EventRecorder):
             "annotator": annotator,
             "title": self.title,
             "classes": classes,
+            "multi": self.multi,
             "n_items": len(self.items),
             "overlap": self.overlap,
             "lease_seconds": self.lease_seconds,
@@ -338,7 +353,7 @@ class LabelingSession(EventRecorder):
             **counted,
             "unlabelled": [name for name in classes if not counted["counts"][name]],
             "curve": live_curve(self.store),
-            "model": model_state(self.store, counted["counts"], crash),
+            "model": model_state(self.store, counted["counts"], crash, n_labels=counted["n_labels"]),
         }
 
     def answers(
@@ -364,11 +379,11 @@ class LabelingSession(EventRecorder):
             Answers per page, at most 200.
         search : str, optional
             What the text, a cell, the note or the id holds; capitals do not matter.
-        only : {"label", "skip", "flag", "disagrees", "note", "changed"}, optional
+        only : {"label", "none", "skip", "flag", "disagrees", "note", "changed"}, optional
             Labels that the model did not expect ("disagrees"), answers with a note, or those whose item has changed
-            since.
+            since; of several labels per item, answers without any ("none").
         value : str, optional
-            Labels of this class.
+            Labels of this class, or with it among them.
 
         Returns
         -------

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from alkit.annotate.database.class_names import ClassChange, present_name
 from alkit.annotate.database.errors import damaged
+from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.store import LabelStore
 
 _CHUNK = 500  # events per query: a longer one would keep annotators waiting
@@ -46,24 +48,26 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
     ------
     dict
         ``item``, ``text``, ``image`` (file name), ``row``; ``annotator``, ``kind`` ("label", "skip" or "flag"),
-        ``value``, ``seconds``, ``late``, ``time`` (Unix time), ``uuid``; ``source`` ("strategy", "random", or
+        ``value`` (of several labels per item, a list), ``seconds``, ``late``, ``time`` (Unix time), ``uuid``;
+        ``source`` ("strategy", "random", or
         "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown; ``earlier``: of an
         answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None; ``clicked``:
         of a label whose class has another name since, the earlier one, else None; ``note`` on the answer, or None.
     """
-    changes = store.class_changes()
+    changes, kind = store.class_changes(), store.kind
     last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
     for start in range(0, last, _CHUNK):
         rows = store.query(_ANSWERS, start=start, end=start + _CHUNK, last=last, annotator=annotator)
         for row in rows:
-            yield _answer(row, store, changes)
+            yield _answer(row, store, kind, changes)
 
 
-def _answer(row: sqlite3.Row, store: LabelStore, changes: Sequence[ClassChange]) -> dict[str, Any]:
+def _answer(row: sqlite3.Row, store: LabelStore, kind: LabelKind, changes: Sequence[ClassChange]) -> dict[str, Any]:
     """Return an event, with its item."""
     value, clicked = row["value"], None
-    if row["kind"] == "label" and present_name(changes, value, row["seq"]) != value:
-        value, clicked = present_name(changes, value, row["seq"]), value
+    if row["kind"] == "label":
+        present = kind.renamed(value, lambda name: present_name(changes, name, row["seq"]))
+        value, clicked = kind.read(present), None if present == value else kind.read(value)
     return {
         "item": row["key"],
         **_content(row["content"], row["key"], store),
@@ -73,7 +77,7 @@ def _answer(row: sqlite3.Row, store: LabelStore, changes: Sequence[ClassChange])
         "late": bool(row["late"]),
         "time": row["recorded"],
         **{name: row[name] for name in ("uuid", "source", "probability", "model_version")},
-        "suggestion": suggestion(row),
+        "suggestion": suggestion(row, kind),
         "earlier": None if row["earlier"] is None else _content(row["earlier"], row["key"], store),
         "clicked": clicked,
         "note": row["note"] or None,
@@ -89,21 +93,22 @@ def _content(written: str, key: str, store: LabelStore) -> dict[str, Any]:
     return {"text": content["text"], "image": content.get("image"), "row": content["row"]}
 
 
-def suggestion(row: sqlite3.Row) -> dict[str, Any] | None:
+def suggestion(row: sqlite3.Row, kind: LabelKind) -> dict[str, Any] | None:
     """Return the prediction an annotator is shown; none for an item drawn at random, whose label scores the model.
 
     Parameters
     ----------
     row : Row of table ``lease`` or ``event``
+    kind : LabelKind
 
     Returns
     -------
     dict or None
-        ``value`` and ``confidence``.
+        ``value`` and ``confidence``; of several labels, also ``proba`` of each.
     """
     if row["source"] != "strategy" or row["prediction"] is None:
         return None
-    return {"value": row["prediction"], "confidence": row["confidence"]}
+    return kind.prediction(row["prediction"], row["confidence"])
 
 
 def count_classes(store: LabelStore) -> dict[str, int]:
@@ -117,5 +122,8 @@ def count_classes(store: LabelStore) -> dict[str, int]:
     -------
     dict of str to int
     """
-    counts = store.query("SELECT value, COUNT(*) FROM answer WHERE kind = 'label' GROUP BY value")
-    return {row[0]: row[1] for row in counts}
+    kind, counts = store.kind, Counter[str]()
+    for value, n in store.query("SELECT value, COUNT(*) FROM answer WHERE kind = 'label' GROUP BY value"):
+        for name in kind.names(value):
+            counts[name] += n
+    return dict(counts)

@@ -12,8 +12,8 @@ from alkit.annotate.database.class_names import present_name_of_old
 from alkit.annotate.database.complete import check, settle
 from alkit.annotate.database.connect import has_log
 from alkit.annotate.database.database import refuse_other_files
+from alkit.annotate.database.renaming import rename_answers, rename_predictions
 from alkit.annotate.database.setup import check_names, is_empty
-from alkit.annotate.database.statements import RENAMED_PREDICTIONS
 from alkit.annotate.database.store import LabelStore
 
 
@@ -88,7 +88,7 @@ def rename_class(store: LabelStore, old: str, new: str) -> None:
         _check_known(store, classes, [old])
         if new in classes:
             raise ValueError(f"{new!r} is a class already: {classes}; to make one of both, merge {old!r} into it")
-        _rename(db, "rename", old, new)
+        _rename(store, db, "rename", old, new)
         _set_classes(store, [new if name == old else name for name in classes])
 
 
@@ -118,7 +118,7 @@ def merge_classes(store: LabelStore, names: Sequence[str], into: str) -> None:
         if into not in left:
             left.insert(place, into)
         for name in merged:
-            _rename(db, "merge", name, into)
+            _rename(store, db, "merge", name, into)
         _set_classes(store, left)
 
 
@@ -136,12 +136,12 @@ def _set_classes(store: LabelStore, classes: list[str]) -> None:
     store.put_in_transaction(classes=classes)
 
 
-def _rename(db: sqlite3.Connection, kind: str, old: str, new: str) -> None:
+def _rename(store: LabelStore, db: sqlite3.Connection, kind: str, old: str, new: str) -> None:
     """Bring what follows from events up to date, and what the model predicted."""
     _keep(db, kind, old, new)
-    db.execute("UPDATE answer SET value = ? WHERE kind = 'label' AND value = ?", (new, old))
+    rename_answers(db, store.kind, old, new)
     for table in ("ranking", "lease"):
-        db.execute(RENAMED_PREDICTIONS.format(table=table), {"old": old, "new": new})
+        rename_predictions(db, store.kind, table, old, new)
     db.execute("DELETE FROM meta WHERE key = 'people'")  # what the report says of people until the next fit
 
 

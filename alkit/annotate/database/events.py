@@ -6,6 +6,8 @@ import uuid as uuids
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from alkit.annotate.database.label_kinds import write_labels
+
 KINDS = ("label", "skip", "flag", "undo", "note")
 _MAX_SECONDS = 1e9  # thirty years; a bound is needed because SQLite takes no integer of more than 64 bits
 _MAX_TEXT = 10_000  # characters of a note or a uuid; browsers send them, so their length is checked
@@ -19,8 +21,10 @@ class UnknownItem(LookupError):  # noqa: N818
     """No item has this id."""
 
 
-def checked_event(event: Any, classes: Sequence[str], earlier_names: Collection[str] = ()) -> dict[str, Any]:
-    """Return an event with exactly the keys it needs, or refuse it.
+def checked_event(
+    event: Any, classes: Sequence[str], earlier_names: Collection[str] = (), *, several: bool = False
+) -> dict[str, Any]:
+    """Return an event with exactly the keys it needs, as the database keeps it, or refuse it.
 
     Parameters
     ----------
@@ -29,6 +33,8 @@ def checked_event(event: Any, classes: Sequence[str], earlier_names: Collection[
     classes : sequence of str
     earlier_names : collection of str
         Of classes that were renamed or merged: a page may show them for some seconds yet.
+    several : bool, default=False
+        Whether a label is a list of classes, which may be empty.
 
     Returns
     -------
@@ -37,7 +43,7 @@ def checked_event(event: Any, classes: Sequence[str], earlier_names: Collection[
     Raises
     ------
     ValueError
-        If the event is malformed; a `Conflict` if the label is not among the classes.
+        If the event is malformed; a `Conflict` if a label is not among the classes.
 
     Examples
     --------
@@ -55,15 +61,33 @@ def checked_event(event: Any, classes: Sequence[str], earlier_names: Collection[
         needed.add("item")
     if kind in ("label", "undo"):
         needed.add("value")
+    if kind == "label" and several:
+        event = {**event, "value": _checked_labels(event.get("value"), earlier_names, classes)}
     if kind == "note" and event.get("value") is None:
         raise ValueError("value of event 'note' is None; it must be a text, empty to take the note back")
     for name in ("uuid", "item", "value"):
         _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
     _check_version(event.get("version"))
-    if kind == "label" and event["value"] not in classes and event["value"] not in earlier_names:
+    if kind == "label" and not several and event["value"] not in {*classes, *earlier_names}:
         raise Conflict(f"{event['value']!r} is not one of the classes {list(classes)}")
     return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds", "version")}
+
+
+def _checked_labels(value: Any, earlier_names: Collection[str], classes: Sequence[str]) -> str:
+    """Return a list of classes as the database keeps it, or refuse it."""
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError(
+            f"value of event 'label' is {value!r}; the project takes any number of classes per item, so it must be a "
+            "list of them, [] for none"
+        )
+    repeated = [name for name in value if value.count(name) > 1]
+    if repeated:
+        raise ValueError(f"value of event 'label' names {repeated[0]!r} {value.count(repeated[0])} times; name it once")
+    unknown = [name for name in value if name not in {*classes, *earlier_names}]
+    if unknown:
+        raise Conflict(f"{unknown} are not among the classes {list(classes)}")
+    return write_labels(value)
 
 
 def check_name(annotator: Any) -> None:
@@ -107,13 +131,16 @@ def _check_version(version: Any) -> None:
         raise ValueError(f"version is {version!r}; it must be the version of the item as it was shown, or null")
 
 
-def new_event(kind: str, item: str | None, value: str | None = None, seconds: float | None = None) -> dict[str, Any]:
+def new_event(
+    kind: str, item: str | None, value: str | Sequence[str] | None = None, seconds: float | None = None
+) -> dict[str, Any]:
     """Return an event with a uuid of its own.
 
     Parameters
     ----------
     kind : str
-    item, value : str or None
+    item : str or None
+    value : str, sequence of str or None
     seconds : float, optional
 
     Returns
@@ -141,12 +168,17 @@ class EventRecorder:
         """
         raise NotImplementedError
 
-    def label(self, item: str, value: str, annotator: str, *, seconds: float | None = None) -> dict[str, Any]:
+    def label(
+        self, item: str, value: str | Sequence[str], annotator: str, *, seconds: float | None = None
+    ) -> dict[str, Any]:
         """Label an item: `record` with a uuid of its own.
 
         Parameters
         ----------
-        item, value, annotator : str
+        item : str
+        value : str or sequence of str
+            A class; of several labels per item, those that it has.
+        annotator : str
         seconds : float, optional
 
         Returns

@@ -8,9 +8,10 @@ from typing import Any
 
 from alkit.annotate.database.class_names import ClassChange, present_name
 from alkit.annotate.database.contents import as_shown
+from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.store import LabelStore
 
-ONLY = ("label", "skip", "flag", "disagrees", "note", "changed")
+ONLY = ("label", "none", "skip", "flag", "disagrees", "note", "changed")
 _CHUNK = 500  # answers per query, and
 _LOOKED_AT = 1000  # per request, however few of them are wanted: others wait for the interpreter meanwhile
 _MOST = 200  # answers per request
@@ -63,7 +64,7 @@ def own_answers(
     only : str or None
         One of `ONLY`.
     value : str or None
-        A class.
+        A class; of several labels, one of them.
 
     Returns
     -------
@@ -78,13 +79,13 @@ def own_answers(
         raise ValueError(f"only={only!r}; it must be one of {', '.join(ONLY)}")
     if not 1 <= limit <= _MOST:
         raise ValueError(f"limit={limit}; it must be from 1 to {_MOST}")
-    changes = store.class_changes()
+    changes, kind = store.class_changes(), store.kind
     place = 2**62 if before is None else before
     found: list[dict[str, Any]] = []
     for _ in range(_LOOKED_AT // _CHUNK):
         rows = store.query(_LATEST, annotator=annotator, before=place, chunk=_CHUNK)
-        wanted = {row["event"]: row for row in rows if _is_wanted(row, only, value, changes)}
-        for answer in _matching(store, wanted, search, only, changes):
+        wanted = {row["event"]: row for row in rows if _is_wanted(row, only, value, kind, changes)}
+        for answer in _matching(store, wanted, search, only, kind, changes):
             found.append(answer)
             if len(found) == limit:
                 return {"answers": found, "before": answer["event"]}
@@ -94,24 +95,35 @@ def own_answers(
     return {"answers": found, "before": place}
 
 
-def _is_wanted(row: sqlite3.Row, only: str | None, value: str | None, changes: Sequence[ClassChange]) -> bool:
+def _is_wanted(
+    row: sqlite3.Row, only: str | None, value: str | None, kind: LabelKind, changes: Sequence[ClassChange]
+) -> bool:
     """Return whether an answer passes the filters that its item is not needed for."""
-    if value is not None and (row["kind"], row["value"]) != ("label", value):
+    if value is not None and (row["kind"] != "label" or value not in kind.names(row["value"])):
         return False
     match only:
         case "label" | "skip" | "flag":
             return bool(row["kind"] == only)
+        case "none":
+            return row["kind"] == "label" and not kind.names(row["value"])
         case "disagrees":
-            expected = _expected(row, row["event"], changes)
-            return row["kind"] == "label" and expected not in (None, row["value"])
+            return row["kind"] == "label" and _disagrees(row, row["event"], row["value"], kind, changes)
         case "note":
             return bool(row["has_note"])
     return True
 
 
-def _expected(row: sqlite3.Row, event: int, changes: Sequence[ClassChange]) -> str | None:
-    """Return what the model predicted before it had the answer, by its present name."""
-    return None if row["prediction"] is None else present_name(changes, row["prediction"], event)
+def _expected(row: sqlite3.Row, event: int, kind: LabelKind, changes: Sequence[ClassChange]) -> str | None:
+    """Return what the model predicted before it had the answer, by present names, as the database keeps it."""
+    if row["prediction"] is None:
+        return None
+    return kind.renamed_prediction(row["prediction"], lambda name: present_name(changes, name, event))
+
+
+def _disagrees(row: sqlite3.Row, event: int, label: str, kind: LabelKind, changes: Sequence[ClassChange]) -> bool:
+    """Return whether the model predicted something else than a label."""
+    expected = _expected(row, event, kind, changes)
+    return expected is not None and kind.predicted(expected) != kind.names(label)
 
 
 def _matching(
@@ -119,6 +131,7 @@ def _matching(
     wanted: dict[int, sqlite3.Row],
     search: str,
     only: str | None,
+    kind: LabelKind,
     changes: Sequence[ClassChange],
 ) -> Iterator[dict[str, Any]]:
     """Yield those of the answers that pass the other filters, with their items, the latest first."""
@@ -127,17 +140,18 @@ def _matching(
     for start in range(0, len(events), _MOST):
         some = events[start : start + _MOST]
         for row in store.query(_WHOLE.format(events=", ".join("?" * len(some))), *some):
-            answer = _answer(row, wanted[row["seq"]], changes)
+            answer = _answer(row, wanted[row["seq"]], kind, changes)
             is_missing = (only == "note" and not answer["note"]) or (only == "changed" and not answer["earlier"])
             if not is_missing and sought in _searched(answer):
                 yield answer
 
 
-def _answer(row: sqlite3.Row, answer: sqlite3.Row, changes: Sequence[ClassChange]) -> dict[str, Any]:
+def _answer(row: sqlite3.Row, answer: sqlite3.Row, kind: LabelKind, changes: Sequence[ClassChange]) -> dict[str, Any]:
     """Return an answer with its item, as the page shows both."""
     content = as_shown(row["content"])
-    predicted = _expected(row, row["seq"], changes)
-    expected = None if predicted is None else {"value": predicted, "confidence": row["confidence"]}
+    predicted = _expected(row, row["seq"], kind, changes)
+    expected = None if predicted is None else kind.prediction(predicted, row["confidence"])
+    is_label = answer["kind"] == "label"
     return {
         "uuid": row["uuid"],
         "event": row["seq"],
@@ -147,14 +161,14 @@ def _answer(row: sqlite3.Row, answer: sqlite3.Row, changes: Sequence[ClassChange
         "row": content["row"],
         "version": row["version"],
         "kind": answer["kind"],
-        "value": answer["value"],
+        "value": kind.read(answer["value"]) if is_label else answer["value"],
         "note": row["note"] or None,
         "time": row["recorded"],
         "seconds": row["seconds"],
         "suggestion": expected if row["source"] == "strategy" else None,
         "model_version": row["model_version"],
         "expected": expected,
-        "disagrees": answer["kind"] == "label" and predicted not in (None, answer["value"]),
+        "disagrees": is_label and _disagrees(row, row["seq"], answer["value"], kind, changes),
         "replaces": bool(row["replaces"]),
         "earlier": None if row["earlier"] is None else as_shown(row["earlier"]),
     }

@@ -27,7 +27,9 @@ def starting() -> dict[str, Any]:
     return {"doing": "starting", "since": time.time()}
 
 
-def model_state(store: LabelStore, counts: Mapping[str, int], crash: str | None) -> dict[str, Any]:
+def model_state(
+    store: LabelStore, counts: Mapping[str, int], crash: str | None, *, n_labels: int = 0
+) -> dict[str, Any]:
     """Return which model there is, what it waits for, and how its training goes.
 
     Parameters
@@ -37,6 +39,8 @@ def model_state(store: LabelStore, counts: Mapping[str, int], crash: str | None)
         Labels by class.
     crash : str or None
         How the trainer's process ended, if it did: it can no longer write that down itself.
+    n_labels : int, default=0
+        Answers that the labels come from; needed where items may have several labels.
 
     Returns
     -------
@@ -47,40 +51,51 @@ def model_state(store: LabelStore, counts: Mapping[str, int], crash: str | None)
         ``name``, and ``scores`` of all of them, macro-F1 by cross-validation on ``n_labels``.
     """
     last = store.query("SELECT version, n_labels FROM model ORDER BY version DESC LIMIT 1")
-    version, n_labels = last[0] if last else (None, None)
+    version, n_fitted = last[0] if last else (None, None)
     state = store.meta("trainer", {})
     errors = [error for error in (state.get("error"), crash) if error]
     doing = None if crash else state.get("doing")
     return {
         "version": version,
-        "n_labels": n_labels,
+        "n_labels": n_fitted,
         "training": doing == "fitting",
         "error": "; ".join(errors) or None,
-        "waiting": _waiting(store, state, counts, doing) if state else None,
+        "waiting": _waiting(store, state, _told_apart(store, counts, n_labels), doing) if state else None,
         "slow": _slow(doing, state) if doing else None,
         "unreadable": state.get("unreadable", {"n": 0, "items": []}),
         "chosen": state.get("chosen"),
     }
 
 
-def _waiting(store: LabelStore, state: dict[str, Any], counts: Mapping[str, int], doing: str | None) -> str | None:
+def _told_apart(store: LabelStore, counts: Mapping[str, int], n_labels: int) -> list[str]:
+    """Return the classes that have labels; of several labels per item, those that some items have and others lack."""
+    if store.kind.several:
+        return [name for name, n in counts.items() if 0 < n < n_labels]
+    return [name for name, n in counts.items() if n]
+
+
+def _waiting(store: LabelStore, state: dict[str, Any], labelled: Sequence[str], doing: str | None) -> str | None:
     """Return what the model waits for, None if for nothing; `state` is that of a session with a model."""
-    labelled = [name for name, n in counts.items() if n]
-    if len(labelled) < 2:
-        return _two_classes(labelled)
+    needed, to_start = (1, _label_to_tell) if store.kind.several else (2, _two_classes)
+    if len(labelled) < needed:
+        return to_start(labelled)
     if doing in ("starting", "reading the items"):
         read = state.get("read")
         so_far = f": {read['n']:,} of {read['of']:,} so far" if read else ""
         return f"the model starts when it has read the items{so_far}"
     known = state.get("known", labelled)
-    if len(known) < 2 and state.get("seen") == last_event(store):
-        return f"{_two_classes(known)} (labels that are outvoted, or of items it cannot read, do not count)"
+    if len(known) < needed and state.get("seen") == last_event(store):
+        return f"{to_start(known)} (labels that are outvoted, or of items it cannot read, do not count)"
     return None
 
 
 def _two_classes(labelled: Sequence[str]) -> str:
     so_far = f"only {labelled[0]!r}" if labelled else "none"
     return f"the model starts when two classes have labels: so far {so_far}"
+
+
+def _label_to_tell(labelled: Sequence[str]) -> str:
+    return "the model starts when some items have a label that others lack: so far there is no such label"
 
 
 def _slow(doing: str, state: dict[str, Any]) -> str | None:

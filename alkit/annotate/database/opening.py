@@ -26,6 +26,7 @@ def open_to_label(
     opened: ExitStack,
     *,
     accept_changes: bool,
+    multi: bool,
 ) -> tuple[LabelStore, Changes | None]:
     """Open a database that nobody else labels into meanwhile.
 
@@ -33,7 +34,7 @@ def open_to_label(
     ----------
     path : Path
         Made if there is none.
-    items, classes, overlap, rng, accept_changes
+    items, classes, overlap, rng, accept_changes, multi
         As for `prepare`.
     opened : ExitStack
         Closes what was opened.
@@ -59,7 +60,7 @@ def open_to_label(
     check(store, had_log=had_log)
     if is_empty(store):  # a model beside an empty database is of one that was deleted
         model_path(path).unlink(missing_ok=True)
-    changes = prepare(store, items, classes, overlap, rng, accept_changes=accept_changes)
+    changes = prepare(store, items, classes, overlap, rng, accept_changes=accept_changes, multi=multi)
     opened.callback(Settler(store).stop)
     return store, changes
 

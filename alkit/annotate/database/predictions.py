@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.store import LabelStore
 
 _CHUNK = 500  # items per query: a longer one would keep annotators waiting
@@ -37,8 +39,10 @@ def read_unlabelled(store: LabelStore) -> Iterator[dict[str, Any]]:
     ------
     dict
         ``item``, ``text``, ``image`` (file name), ``row``; ``kind`` is None; ``prediction``, its ``confidence`` and
-        ``model_version``, None where the model predicts nothing yet.
+        ``model_version``, None where the model predicts nothing yet; of several labels, ``prediction`` is a list, and
+        ``proba`` the probability of each.
     """
+    kind = store.kind
     n_items = store.count("SELECT COALESCE(MAX(id) + 1, 0) FROM item")
     for start in range(0, n_items, _CHUNK):
         for row in store.query(_UNLABELLED, start, start + _CHUNK):
@@ -49,8 +53,17 @@ def read_unlabelled(store: LabelStore) -> Iterator[dict[str, Any]]:
                 "image": content.get("image"),
                 "row": content["row"],
                 "kind": None,
-                **{name: row[name] for name in ("model_version", "prediction", "confidence")},
+                "model_version": row["model_version"],
+                **_predicted(row, kind),
             }
+
+
+def _predicted(row: sqlite3.Row, kind: LabelKind) -> dict[str, Any]:
+    """Return what a row of a ranking predicts."""
+    if row["prediction"] is None:
+        return {"prediction": None, "confidence": None}
+    shown = kind.prediction(row["prediction"], row["confidence"])
+    return {"prediction": shown.pop("value"), **shown}
 
 
 def read_ranked(store: LabelStore, keys: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -64,12 +77,14 @@ def read_ranked(store: LabelStore, keys: Collection[str]) -> dict[str, dict[str,
     Returns
     -------
     dict of str to dict
-        ``position`` (place in the ranking, from 0, or None), ``prediction`` and ``confidence``, by the item's key.
+        ``position`` (place in the ranking, from 0, or None), ``prediction`` and ``confidence``, by the item's key; of
+        several labels, ``prediction`` is a list, and ``proba`` the probability of each.
     """
+    kind = store.kind
     found: dict[str, dict[str, Any]] = {}
     wanted = list(keys)
     for start in range(0, len(wanted), _CHUNK):
         some = wanted[start : start + _CHUNK]
         rows = store.query(_RANKED.format(keys=", ".join("?" * len(some))), *some)
-        found |= {row["key"]: {name: row[name] for name in ("position", "prediction", "confidence")} for row in rows}
+        found |= {row["key"]: {"position": row["position"], **_predicted(row, kind)} for row in rows}
     return found

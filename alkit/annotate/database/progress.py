@@ -22,7 +22,8 @@ def count_progress(store: LabelStore, classes: Sequence[str], annotator: str | N
     Returns
     -------
     dict
-        ``n_done`` (items with all their labels), ``n_flagged``, ``n_labels``, ``mine``, and ``counts`` by class.
+        ``n_done`` (items with all their labels), ``n_flagged``, ``n_labels`` (answers, however many classes they name),
+        ``mine``, and ``counts`` by class.
     """
     counts = dict.fromkeys(classes, 0) | count_classes(store)
     # not those that are gone from the data, which are not in the queue
@@ -33,7 +34,7 @@ def count_progress(store: LabelStore, classes: Sequence[str], annotator: str | N
     return {
         "n_done": n_closed - n_flagged,
         "n_flagged": n_flagged,
-        "n_labels": sum(counts.values()),
+        "n_labels": store.count("SELECT COUNT(*) FROM answer WHERE kind = 'label'"),
         "mine": store.count("SELECT COUNT(*) FROM answer WHERE annotator = ? AND kind = 'label'", annotator),
         "counts": counts,
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from alkit.annotate.database.statements import RENAMED_PREDICTIONS
+from alkit.annotate.database.label_kinds import write_labels
+from alkit.annotate.database.renaming import rename_predictions
 from alkit.annotate.database.store import LabelStore
 
 _CHUNK = 500  # rows per transaction: a longer one would keep labels waiting
@@ -26,9 +28,11 @@ class Labels(NamedTuple):
     items: list[int]
     """Items with a label."""
     values: list[str]
-    """Their labels; where annotators differ, the most frequent one, of equally frequent ones the first."""
+    """Their labels; where annotators differ, the most frequent one, of equally frequent ones the first. Of several
+    labels, as the database keeps them: each by itself, by the same rule."""
     answers: list[tuple[int, str, str]]
-    """All labels of all annotators, as item, annotator and label; empty where one annotator gave them all."""
+    """All labels of all annotators, as item, annotator and label; empty where one annotator gave them all, and of
+    several labels per item."""
     n_labels: int
     """Number of labels, of all annotators, that the values come from."""
     fresh: list[int]
@@ -73,18 +77,34 @@ def read_labels(store: LabelStore) -> Labels:
     Labels
     """
     with store.transaction("DEFERRED"):
-        labelled = store.query(_MAJORITY)
+        several = store.kind.several
+        labelled = _majority_of_each(store) if several else [tuple(row) for row in store.query(_MAJORITY)]
         fresh = store.query("SELECT item FROM queue WHERE wanted > 0 AND n_labels = 0 ORDER BY item")
         return Labels(
-            items=[row["item"] for row in labelled],
-            values=[row["value"] for row in labelled],
-            answers=_several_peoples(store),
+            items=[item for item, _ in labelled],
+            values=[value for _, value in labelled],
+            answers=[] if several else _several_peoples(store),
             n_labels=store.count("SELECT COUNT(*) FROM answer WHERE kind = 'label'"),
             fresh=[row["item"] for row in fresh],
             last_event=last_event(store),
             classes=store.meta("classes", []),
             n_changes=len(store.class_changes()),
         )
+
+
+def _majority_of_each(store: LabelStore) -> list[tuple[int, str]]:
+    """Return which labels most answers to an item have; where as many have one as lack it, the first answer decides."""
+    given: defaultdict[int, list[list[str]]] = defaultdict(list)
+    kind = store.kind
+    for item, value in store.query("SELECT item, value FROM answer WHERE kind = 'label' ORDER BY event"):
+        given[item].append(kind.read(value))
+    return [(item, write_labels(_most_have(given[item]))) for item in sorted(given)]
+
+
+def _most_have(answers: Sequence[Sequence[str]]) -> list[str]:
+    counts = Counter(name for labels in answers for name in labels)
+    first = answers[0]
+    return [name for name, n in counts.items() if 2 * n > len(answers) or (2 * n == len(answers) and name in first)]
 
 
 def last_event(store: LabelStore) -> int:
@@ -136,8 +156,7 @@ def put_ranking(
     by_chunks(store, "INSERT INTO assignment VALUES (?, ?, ?, ?)", [(version, *row) for row in assigned])
     with store.transaction() as db:
         for change in [] if n_changes is None else store.class_changes()[n_changes:]:
-            named = {"old": change.name, "new": change.present}
-            db.execute(RENAMED_PREDICTIONS.format(table="ranking"), named)
+            rename_predictions(db, store.kind, "ranking", change.name, change.present)
         db.execute("INSERT INTO model VALUES (?, ?, ?)", (version, n_labels, now))
     _delete_rankings(store, "model_version < ?", version)
     return version

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from alkit.annotate.database.answers import count_classes
 from alkit.annotate.database.class_names import present_name_of_old
 from alkit.annotate.database.growth import take_over
 from alkit.annotate.database.pictures import put_pictures
@@ -85,7 +86,7 @@ def as_range(overlap: Any) -> tuple[int, int]:
     return ends[0], ends[1]
 
 
-def check_asking(assign: str, overlap: tuple[int, int], *, has_learner: bool) -> None:
+def check_asking(assign: str, overlap: tuple[int, int], *, has_learner: bool, multi: bool = False) -> None:
     """Refuse to choose whom to ask, or how often, without a model to choose by.
 
     Parameters
@@ -94,6 +95,8 @@ def check_asking(assign: str, overlap: tuple[int, int], *, has_learner: bool) ->
     overlap : (int, int)
         As of `as_range`.
     has_learner : bool
+    multi : bool, default=False
+        Whether items may have several labels.
 
     Raises
     ------
@@ -102,6 +105,11 @@ def check_asking(assign: str, overlap: tuple[int, int], *, has_learner: bool) ->
     if assign not in ASSIGN:
         raise ValueError(f"assign={assign!r}; choose one of {', '.join(ASSIGN)}")
     needs_model = assign != "anyone" or overlap[0] < overlap[1]
+    if needs_model and multi:
+        raise ValueError(
+            f"assign={assign!r} and overlap={overlap} go by how people mix classes up, which is not estimated of "
+            "several labels per item; pass assign='anyone' and one number as overlap"
+        )
     if needs_model and not has_learner:
         raise ValueError(
             f"assign={assign!r} and overlap={overlap} are decided by what the model predicts; pass a learner, or "
@@ -131,6 +139,7 @@ def prepare(
     rng: np.random.Generator,
     *,
     accept_changes: bool,
+    multi: bool = False,
 ) -> Changes | None:
     """Fill an empty database, or take over how the items of a filled one have changed.
 
@@ -148,6 +157,8 @@ def prepare(
         Draws the random order of new items.
     accept_changes : bool
         Whether contents may have changed, and items be gone.
+    multi : bool, default=False
+        Whether items may have several labels; the same from the beginning.
 
     Returns
     -------
@@ -157,17 +168,20 @@ def prepare(
     Raises
     ------
     ValueError
-        If the database was made for other items, or holds labels of other classes.
+        If the database was made for other items or the other kind of labels, or holds labels of other classes.
     """
     contents = list(zip(items.ids, items.contents(), strict=True))
     fingerprint = hashlib.sha256(json.dumps(contents).encode()).hexdigest()
     least, most = overlap
     changes = None
     if is_empty(store):
+        store.put_meta(multi=multi)
         order = rng.permutation(len(contents)).tolist()
         shuffled = [(contents[i][0], i, contents[i][1]) for i in order]
         store.add_items(shuffled, least, fingerprint)
-    elif store.meta("fingerprint") != fingerprint:
+    else:
+        _check_kind(store, multi=multi)
+    if store.meta("fingerprint") != fingerprint:
         _take_over_numbers(store, contents)
         changes = _checked_changes(store, contents, accept_changes=accept_changes)
         take_over(store, contents, changes, fingerprint, rng)
@@ -181,6 +195,18 @@ def prepare(
         store.set_overlap(least)
     store.put_meta(most=most)
     return changes if changes and any(changes) else None
+
+
+def _check_kind(store: LabelStore, *, multi: bool) -> None:
+    """Refuse to go on with another kind of labels."""
+    if store.kind.several == multi:
+        return
+    kinds = {False: "one class per item", True: "several labels per item"}
+    remedy = "leave --multi out (multi=False)" if multi else "add --multi (multi=True)"
+    raise ValueError(
+        f"{store.path} was made for {kinds[not multi]}, which cannot change to {kinds[multi]}: {remedy}, or pass "
+        "another database"
+    )
 
 
 def _take_over_numbers(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
@@ -249,8 +275,7 @@ def _present_classes(store: LabelStore, classes: Sequence[str]) -> list[str]:
 
 def _check_classes(store: LabelStore, classes: Sequence[str]) -> None:
     """Refuse classes that lack one which labels were given of."""
-    used = {row["value"] for row in store.query("SELECT DISTINCT value FROM answer WHERE kind = 'label'")}
-    missing = sorted(used - set(classes))
+    missing = sorted(count_classes(store).keys() - set(classes))
     if missing:
         raise ValueError(
             f"{store.path} holds labels {missing}, which are not among the classes {list(classes)}; add them, or pass "

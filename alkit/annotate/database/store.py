@@ -10,12 +10,14 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alkit.annotate.database.class_names import ClassChange, present_name, present_name_of_old
 from alkit.annotate.database.database import Database
 from alkit.annotate.database.events import Conflict, UnknownItem
+from alkit.annotate.database.label_kinds import ONE_LABEL, SEVERAL_LABELS, LabelKind
 from alkit.annotate.database.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
 
 _TELL_SECONDS = 0.1  # how long a label may wait for readers to let go of the log
@@ -45,6 +47,11 @@ class LabelStore(Database):
     def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True):
         super().__init__(path, read_only=read_only, durable=durable)
         self.last_recorded = time.monotonic()  # of the last event; before the first one, of now
+
+    @property
+    def kind(self) -> LabelKind:
+        """Whether items have one class each, or any number."""
+        return SEVERAL_LABELS if self.meta("multi", False) else ONE_LABEL
 
     # items
 
@@ -202,7 +209,7 @@ class LabelStore(Database):
         shown = event.get("version")
         event = {**event, "version": present if shown is None else min(shown, present)}
         if event["kind"] == "label":
-            event["value"] = self._present_class(event["value"])
+            event["value"] = self.kind.renamed(event["value"], self._present_class)
         lease = self._lease(item, annotator)
         # an answered item has no expiry: whoever answered it in time may change the answer at any time
         held = lease is not None and (lease["expires"] is None or lease["expires"] > now)
@@ -312,5 +319,5 @@ class LabelStore(Database):
             return
         where = "WHERE item = :item AND annotator = :annotator AND kind = 'label'"
         for row in self._db.execute(f"SELECT value, event FROM answer {where}", parameters).fetchall():
-            named = {**parameters, "name": present_name(changes, row["value"], row["event"])}
-            self._db.execute(f"UPDATE answer SET value = :name {where}", named)
+            value = self.kind.renamed(row["value"], partial(present_name, changes, event=row["event"]))
+            self._db.execute(f"UPDATE answer SET value = :name {where}", {**parameters, "name": value})

@@ -17,7 +17,7 @@ def of_one_class(chosen: Sequence[Any]) -> dict[str, Any]:
     -------
     dict
         ``kind`` is "label", "several" where several classes were chosen, None where none was; ``value`` is the class,
-        or all of them.
+        or a list of all of them, also of none.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def of_one_class(chosen: Sequence[Any]) -> dict[str, Any]:
     """
     match list(chosen):
         case []:
-            return {"kind": None, "value": None}
+            return {"kind": None, "value": []}
         case [value]:
             return {"kind": "label", "value": value}
         case values:

@@ -16,7 +16,7 @@ NAMED = ("item", "text", "image", "label", "annotator")
 """Keys of a record whose columns can be named; the others are called as in alkit's exports."""
 
 _NUMBERS = ("seconds", "confidence")
-_OTHERS = ("kind", "time", "uuid", "prediction", *_NUMBERS)
+_OTHERS = ("kind", "time", "uuid", "prediction", "proba", *_NUMBERS)
 _KINDS = ("label", "skip", "flag")
 
 
@@ -37,7 +37,8 @@ def read_columns(
     Returns
     -------
     list of dict
-        Keys of `NAMED` and ``kind``, ``value``, ``time``, ``seconds``, ``uuid``, ``confidence``, ``place``.
+        Keys of `NAMED` and ``kind``, ``value``, ``time``, ``seconds``, ``uuid``, ``confidence``, ``proba``,
+        ``place``.
 
     Raises
     ------

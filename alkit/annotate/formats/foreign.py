@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alkit.annotate.formats.answers import of_one_class
 from alkit.annotate.formats.columns import read_columns
 from alkit.annotate.formats.label_studio import read_label_studio
 from alkit.annotate.formats.labelbox import read_labelbox
@@ -68,8 +69,9 @@ def read_foreign(path: Path, asked: Asked, classes: Sequence[str]) -> list[Recor
     -------
     list of dict
         ``item``, ``text`` and ``image``, as far as the file has them; ``annotator``, ``time``, ``seconds``, ``uuid`` or
-        ``origin``; ``kind`` ("label", "skip", "flag", "prediction", another one that alkit does not have, or None where
-        nobody answered), ``value`` and ``confidence``; ``place``, where it is in the file.
+        ``origin``; ``kind`` ("label", "skip", "flag", "prediction", "several" where several classes were chosen,
+        another one that alkit does not have, or None where nobody answered), ``value`` and ``confidence``; ``place``,
+        where it is in the file. Where somebody chose no class, ``kind`` is None and ``value`` an empty list.
 
     Raises
     ------
@@ -113,11 +115,12 @@ def _of_prodigy(task: Mapping[str, Any]) -> Record:
     record = from_prodigy(task)
     rest = record.get("prodigy", {})
     match rest.get("answer"), rest.get("accept"), rest.get("meta"):
-        case None, [value], meta if record.get("kind") is None:
+        case None, [_, *_] as values, meta if record.get("kind") is None:
             score = meta.get("score") if isinstance(meta, dict) else None
+            value = values[0] if len(values) == 1 else values
             return record | {"kind": "prediction", "value": value, "confidence": score}
-        case "accept", [_, _, *_] as values, _:
-            return record | {"kind": "several", "value": values}
+        case "accept", [] | [_, _, *_] as values, _:
+            return record | of_one_class(values)
     if record.get("kind") == "skip":
         record |= {"kind": "flag" if record.get("flagged") else "skip", "value": record.get("note") or None}
     return {"kind": None, "value": None, **record}

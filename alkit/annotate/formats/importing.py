@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alkit.annotate.database.class_names import present_name_of_old
+from alkit.annotate.database.class_names import ClassChange, present_name_of_old
 from alkit.annotate.database.events import check_name, checked_event
 from alkit.annotate.database.imported import Added, Answer, Prediction, add_imported, identity
+from alkit.annotate.database.label_kinds import write_proba
 from alkit.annotate.database.opening import open_to_import
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.formats.foreign import Asked, read_foreign
+from alkit.annotate.formats.label_sets import as_one_label, as_several_labels, proba_of
 from alkit.annotate.formats.matching import Matcher
 
 Record = Mapping[str, Any]
@@ -22,7 +24,6 @@ IMPORTER = "imported"
 """Who is said to have given answers of which the file names nobody."""
 
 _N_NAMED = 3  # records that are named where some could not be taken; the others are counted
-_KINDS = ("label", "skip", "flag", "prediction")
 
 
 @dataclass
@@ -37,6 +38,12 @@ class Imported:
     """Records without an answer."""
     n_earlier: int = 0
     """Answers that the same person gave again, later in the same file."""
+    n_single: int = 0
+    """Answers of one class that is no list, in a project of several labels per item."""
+    n_repeated: int = 0
+    """Answers that name a class several times."""
+    n_unknown: int = 0
+    """Records that name a class which the project lacks."""
     unknown_classes: Counter[str] = field(default_factory=Counter)
     left_out: dict[str, list[str]] = field(default_factory=dict)
     """Other records that were not taken, by the reason: where they are."""
@@ -52,6 +59,22 @@ class Imported:
         shown = record.get("item") or record.get("text") or record.get("image")
         self.left_out.setdefault(reason, []).append(f"{str(shown)[:40]!r} ({record['place']})")
 
+    def has_all(self, names: Sequence[str], classes: Sequence[str]) -> bool:
+        """Return whether the project has the classes of a record; what it lacks is counted.
+
+        Parameters
+        ----------
+        names, classes : sequence of str
+
+        Returns
+        -------
+        bool
+        """
+        unknown = set(names) - set(classes)
+        self.n_unknown += bool(unknown)
+        self.unknown_classes.update(unknown)
+        return not unknown
+
     def n_left_out(self) -> int:
         """Return how many records were not taken.
 
@@ -59,7 +82,7 @@ class Imported:
         -------
         int
         """
-        return self.unknown_classes.total() + sum(map(len, self.left_out.values()))
+        return self.n_unknown + sum(map(len, self.left_out.values()))
 
     def lines(self) -> list[str]:
         """Return what is to be said of it, the sum first.
@@ -78,6 +101,8 @@ class Imported:
             "are in the database already, or were once": self.added.n_known,
             "were given again by the same person, later in the file": self.n_earlier,
             "have no answer": self.n_empty,
+            "name one class, and say by that that the item has no other": self.n_single,
+            "name a class several times, which counts once": self.n_repeated,
         }
         lines += [f"{n} {what}" for what, n in counted.items() if n]
         if self.added.differing:
@@ -88,7 +113,7 @@ class Imported:
         if self.unknown_classes:
             named = ", ".join(f"{name!r} ({n})" for name, n in self.unknown_classes.most_common(10))
             lines.append(
-                f"{self.unknown_classes.total()} are of {len(self.unknown_classes)} classes that the project lacks, "
+                f"{self.n_unknown} are of {len(self.unknown_classes)} classes that the project lacks, "
                 f"and are left out: {named}; add these to --classes of 'alkit label', and import the file again"
             )
         lines += [f"{len(places)} {reason}: {_listed(places)}" for reason, places in self.left_out.items()]
@@ -175,36 +200,55 @@ def sort_records(
         If an answer is malformed; names its place.
     """
     taken, people, changes = Imported(n_records=len(records)), set[str](), store.class_changes()
+    several = store.kind.several
     for record in records:
-        kind, value = record["kind"], record["value"]
+        read = as_several_labels(record) if several else as_one_label(record, classes)
+        kind, value = read.kind, read.value
         if kind is None:
             taken.n_empty += 1
             continue
-        if kind not in _KINDS:
-            taken.leave_out("hold several classes, or say what an item is not, which the project cannot hold", record)
+        if read.why_not:
+            taken.leave_out(read.why_not, record)
             continue
-        if kind in ("label", "prediction") and value not in classes:
-            value = present_name_of_old(changes, str(value))  # the file may be older than the name of the class
-            if value not in classes:
-                taken.unknown_classes[value] += 1
+        if kind in ("label", "prediction"):
+            names = [_present(name, classes, changes) for name in (value if several else [value])]
+            if not taken.has_all(names, classes):
                 continue
+            taken.n_single += read.is_single
+            taken.n_repeated += several and len(set(value)) < len(value)
+            value = sorted(set(names)) if several else names[0]
         match = matcher.find(record)
         if match.item is None or match.key is None:
             taken.leave_out(_REASONS[match.why], record)
             continue
         try:
             if kind == "prediction":
-                taken.predictions[match.item] = Prediction(match.item, value, _confidence(record.get("confidence")))
+                taken.predictions[match.item] = _as_prediction(record, match.item, value, classes)
             else:
                 person = _person_of(store, record) or annotator
                 person = str(person) if isinstance(person, int) else person  # other tools number people
                 if person not in people:
                     check_name(person)
                     people.add(person)
-                _keep_last(taken, _as_answer({**record, "value": value}, match.item, match.key, person, classes))
+                told = {**record, "kind": kind, "value": value}
+                _keep_last(taken, _as_answer(told, match.item, match.key, person, classes, several=several))
         except ValueError as error:
             raise ValueError(f"{record['place']}: {error}; nothing was imported") from error
     return taken
+
+
+def _present(name: Any, classes: Sequence[str], changes: Sequence[ClassChange]) -> str:
+    """Return what a class of a file is called now: the file may be older than its name."""
+    return name if name in classes else present_name_of_old(changes, str(name))
+
+
+def _as_prediction(record: Record, item: int, value: Any, classes: Sequence[str]) -> Prediction:
+    """Return a prediction as it is kept; of several labels, one is as probable as the file says, else on or off."""
+    if isinstance(value, list):
+        proba = {name: float(name in value) for name in classes}
+        told = {name: _confidence(share) for name, share in proba_of(record).items() if name in proba}
+        value = write_proba(proba | {name: share for name, share in told.items() if share is not None})
+    return Prediction(item, value, _confidence(record.get("confidence")))
 
 
 def _person_of(store: LabelStore, record: Record) -> Any:
@@ -224,7 +268,7 @@ def _person_of(store: LabelStore, record: Record) -> Any:
     return found[0]["annotator"] if found else record.get("annotator")
 
 
-def _as_answer(record: Record, item: int, key: str, annotator: str, classes: Sequence[str]) -> Answer:
+def _as_answer(record: Record, item: int, key: str, annotator: str, classes: Sequence[str], *, several: bool) -> Answer:
     """Return an answer as it is kept, or refuse a malformed one."""
     kind, value, time = record["kind"], record["value"], record.get("time")
     uuid = record.get("uuid")
@@ -232,8 +276,8 @@ def _as_answer(record: Record, item: int, key: str, annotator: str, classes: Seq
         uuid = identity(key, annotator, kind, value, time)
         uuid = f"{record['origin']}-{uuid}" if "origin" in record else uuid
     event = {"uuid": uuid, "item": key, "kind": kind, "value": value, "seconds": record.get("seconds")}
-    checked = checked_event(event, classes)
-    return Answer(uuid, item, annotator, kind, value, checked["seconds"], time)
+    checked = checked_event(event, classes, several=several)
+    return Answer(uuid, item, annotator, kind, checked["value"], checked["seconds"], time)
 
 
 def _confidence(given: Any) -> float | None:

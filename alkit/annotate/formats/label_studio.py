@@ -91,7 +91,8 @@ def from_label_studio(task: Mapping[str, Any], question: str = QUESTION) -> list
         As far as the task has them: ``item`` (``alkit_id``), ``text``, ``image``, ``data`` (all of the task's data),
         ``annotator`` (an email address, or Label Studio's number of the person), ``time`` (Unix seconds), ``seconds``,
         ``kind`` ("label", "skip", "several" where several classes were chosen, "prediction", None where nothing was)
-        and ``value``; of a prediction its ``confidence``; ``origin`` is what tells the annotation from others.
+        and ``value`` (an empty list where somebody chose nothing); of a prediction its ``confidence``; ``origin`` is
+        what tells the annotation from others.
 
     Raises
     ------
@@ -168,15 +169,15 @@ def _own(given: Mapping[str, Any]) -> Record:
 
 def _from_prediction(given: Mapping[str, Any], question: str) -> Record:
     record = from_annotation({"result": given.get("result")}, question)
-    if record["kind"] == "label":
-        record["kind"] = "prediction"
-        record["confidence"] = given.get("score")
-    return record
+    if record["kind"] is None:
+        return record | {"value": None}  # nothing is predicted, which is not that no class is
+    return record | {"kind": "prediction", "confidence": given.get("score")}
 
 
 def _from_minimal(task: Mapping[str, Any], question: str) -> Record:
     data = {name: value for name, value in task.items() if name not in {question, *_MINIMAL} or name == "id"}
-    answer = of_one_class(_chosen(task.get(question)))
+    # without the question, nobody tells a skip from an answer that chose nothing
+    answer = of_one_class(_chosen(task[question])) if question in task else {"kind": None, "value": None}
     answer |= _who_and_when(task.get("annotator"), task) | _origin(task.get("annotation_id"))
     return _about(data) | answer
 
@@ -207,12 +208,12 @@ def to_label_studio(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def choice(value: str, from_name: str = QUESTION, to_name: str = "text") -> dict[str, Any]:
-    """Return the result that says that a class was chosen.
+def choice(value: str | list[str], from_name: str = QUESTION, to_name: str = "text") -> dict[str, Any]:
+    """Return the result that says that a class was chosen, or several.
 
     Parameters
     ----------
-    value : str
+    value : str or list of str
     from_name, to_name : str
         Names of the choices and of what they are about, in the project's labelling interface.
 
@@ -220,13 +221,14 @@ def choice(value: str, from_name: str = QUESTION, to_name: str = "text") -> dict
     -------
     dict
     """
-    return {"from_name": from_name, "to_name": to_name, "type": "choices", "value": {"choices": [value]}}
+    chosen = value if isinstance(value, list) else [value]
+    return {"from_name": from_name, "to_name": to_name, "type": "choices", "value": {"choices": chosen}}
 
 
 def _annotation(record: Mapping[str, Any], to_name: str) -> dict[str, Any]:
     is_label = record["kind"] == "label"
     annotation: dict[str, Any] = {
-        "result": [choice(record["value"], to_name=to_name)] if is_label else [],
+        "result": [choice(record["value"], to_name=to_name)] if is_label and record["value"] != [] else [],
         "was_cancelled": not is_label,
         "ground_truth": False,
     }

@@ -90,7 +90,8 @@ def from_labelbox(line: Mapping[str, Any], question: str = QUESTION) -> list[Rec
     list of dict
         As far as the line has them: ``item`` (the global key), ``text``, ``image``, ``annotator``, ``time`` (Unix
         seconds), ``seconds``, ``uuid``; ``kind`` ("label", "skip", "several", "prediction" where there is a
-        confidence, None where nothing was chosen), ``value``, ``confidence``.
+        confidence, None where nothing was chosen), ``value`` (an empty list where somebody chose nothing),
+        ``confidence``.
 
     Raises
     ------
@@ -110,12 +111,21 @@ def from_labelbox(line: Mapping[str, Any], question: str = QUESTION) -> list[Rec
     row = _as_dict(line.get("dataRow"))
     record: Record = {"item": row.get("globalKey") or row.get("id")}
     given = line.get("answer", line.get("answers"))
-    record |= of_one_class(_names(given))
-    own = {"uuid": line.get("uuid"), "confidence": _as_dict(given).get("confidence", line.get("confidence"))}
+    record |= {"kind": None, "value": None} if given is None else of_one_class(_names(given))
+    own = {"uuid": line.get("uuid"), "confidence": _confidence(given, line)}
     record |= {name: value for name, value in own.items() if value is not None}
-    if record["kind"] == "label" and "confidence" in record:
+    if record["kind"] in ("label", "several") and "confidence" in record:
         record["kind"] = "prediction"
     return [record]
+
+
+def _confidence(answer: Any, line: Mapping[str, Any]) -> Any:
+    """Return how sure a model is of an answer, of several the least; None of what people answered."""
+    answers = answer if isinstance(answer, list) else [answer]
+    told = [_as_dict(one).get("confidence") for one in answers]
+    if told and all(isinstance(share, int | float) for share in told):
+        return min(told)
+    return _as_dict(answer).get("confidence", line.get("confidence"))
 
 
 def _names(answer: Any) -> list[str]:
@@ -171,21 +181,31 @@ def to_labelbox(record: Mapping[str, Any]) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        With nothing but what Labelbox takes: it refuses further keys, so people's names have no place. None for what it
-        cannot be told: skips, flags, and items without label and prediction.
+        With nothing but what Labelbox takes: it refuses further keys, so people's names have no place. Several labels
+        are the answer of a checklist. None for what it cannot be told: skips, flags, answers that chose no class, and
+        items without label and prediction.
     """
-    if record.get("kind") == "label":
-        answer = {"name": record["value"]}
-    elif record.get("prediction") is not None:
-        answer = {"name": record["prediction"], "confidence": record.get("confidence")}
-    else:
+    chosen = record["value"] if record.get("kind") == "label" else record.get("prediction")
+    if chosen in (None, []):
         return None
+    confidence = None if record.get("kind") == "label" else record.get("confidence")
     return {
         "name": QUESTION,
-        "answer": {name: value for name, value in answer.items() if value is not None},
+        "answer": _answer(chosen, confidence),
         "uuid": _as_uuid(record),
         "dataRow": {"globalKey": record["item"]},
     }
+
+
+def _answer(chosen: str | list[str], confidence: float | None) -> dict[str, Any] | list[dict[str, Any]]:
+    """Return the answer of a radio question, or of a checklist."""
+    if isinstance(chosen, list):
+        return [_one(name, confidence) for name in chosen]
+    return _one(chosen, confidence)
+
+
+def _one(name: str, confidence: float | None) -> dict[str, Any]:
+    return {"name": name} if confidence is None else {"name": name, "confidence": confidence}
 
 
 def _as_uuid(record: Mapping[str, Any]) -> str:
@@ -238,15 +258,13 @@ def _data_row(records: Sequence[Record]) -> dict[str, Any]:
     }
     for record in records:
         if record.get("prediction") is not None:
-            names = ("prediction", "confidence", "model_version")
+            names = ("prediction", "confidence", "proba", "model_version")
             line["alkit"] = {name: record[name] for name in names if record.get(name) is not None}
     return line
 
 
 def _label(record: Mapping[str, Any]) -> dict[str, Any]:
     is_label = record["kind"] == "label"
-    answer = {"name": record["value"], "value": record["value"], "classifications": []}
-    classification = {"name": QUESTION, "value": QUESTION, "radio_answer": answer}
     details: Record = {"created_by": record.get("annotator"), "reviews": []}
     if record.get("time") is not None:
         details["created_at"] = to_iso(record["time"])
@@ -255,6 +273,20 @@ def _label(record: Mapping[str, Any]) -> dict[str, Any]:
         "id": record.get("uuid"),
         "label_details": details,
         "performance_details": {"seconds_to_create": record.get("seconds"), "skipped": not is_label},
-        "annotations": {"objects": [], "classifications": [classification] if is_label else [], "relationships": []},
+        "annotations": {
+            "objects": [],
+            "classifications": _classification(record["value"]) if is_label else [],
+            "relationships": [],
+        },
         **rest_of(record, _PLACED),
     }
+
+
+def _classification(value: str | list[str]) -> list[dict[str, Any]]:
+    """Return what a label says: the answer of a radio question, or those of a checklist, if any was chosen."""
+    if value == []:
+        return []
+    names = value if isinstance(value, list) else [value]
+    answers: list[dict[str, Any]] = [{"name": name, "value": name, "classifications": []} for name in names]
+    answer = {"checklist_answers": answers} if isinstance(value, list) else {"radio_answer": answers[0]}
+    return [{"name": QUESTION, "value": QUESTION, **answer}]

@@ -70,7 +70,7 @@ def _as_record(answer: Mapping[str, Any]) -> Record:
     """Return an answer as `to_prodigy` takes it: without what is absent, a flag as a skip that is flagged."""
     record = {key: value for key, value in answer.items() if value is not None}
     if "prediction" in record:  # Prodigy shows what is accepted before anybody answered as chosen
-        record["prodigy"] = {"accept": [record.pop("prediction")]}
+        record["prodigy"] = {"accept": _listed(record.pop("prediction"))}
         if "confidence" in record:
             record["prodigy"]["meta"] = {"score": record.pop("confidence")}
     if record.get("kind") in ("skip", "flag"):
@@ -136,7 +136,8 @@ def to_prodigy(record: Mapping[str, Any], classes: Sequence[str] | None = None) 
     Parameters
     ----------
     record : dict
-        As `from_prodigy` returns it; keys that have no place in a task go under ``alkit``.
+        As `from_prodigy` returns it; keys that have no place in a task go under ``alkit``. The value of a label may be
+        a list of classes.
     classes : sequence of str, optional
         Written as the ``options`` of tasks that have none and are not binary: Prodigy needs them to show the task.
 
@@ -166,7 +167,7 @@ def to_prodigy(record: Mapping[str, Any], classes: Sequence[str] | None = None) 
     view = rest.pop("view", "choice")
     match kind, view:
         case "label", "choice":
-            task |= {"accept": [value], "answer": "accept"}
+            task |= {"accept": _listed(value), "answer": "accept"}
         case ("label", "binary") | ("reject", _):
             task |= {"label": value, "answer": "accept" if kind == "label" else "reject"}
         case "skip", _:
@@ -180,3 +181,8 @@ def to_prodigy(record: Mapping[str, Any], classes: Sequence[str] | None = None) 
     if rest:
         task["alkit"] = rest
     return task
+
+
+def _listed(chosen: Any) -> list[str]:
+    """Return what was chosen as a list: of one class, or of several labels."""
+    return chosen if isinstance(chosen, list) else [chosen]

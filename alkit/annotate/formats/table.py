@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ def as_table(answers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     -------
     list of dict
         In place of ``row``, its cells, each under the name of its column; where an answer has a value of that name, it
-        is called "row_" and the name. In place of ``suggestion``, its value and ``suggestion_confidence``.
+        is called "row_" and the name. In place of ``suggestion``, its value and ``suggestion_confidence``. Several
+        labels are a JSON list.
 
     Examples
     --------
@@ -47,10 +49,15 @@ def _as_row(answer: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, 
         if name == "row":
             row |= {columns[own]: cell for own, cell in (value or {}).items()}
         elif name == "suggestion":
-            row["suggestion"] = value and value["value"]
+            row["suggestion"] = value and _as_cell(value["value"])
             row["suggestion_confidence"] = value and value["confidence"]
         elif name == "time" and value is not None:
             row["time"] = to_iso(value)
         else:
-            row[name] = value
+            row[name] = _as_cell(value)
     return row
+
+
+def _as_cell(value: Any) -> Any:
+    """Return several labels as one text, so that a column of them and of notes has one type."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value

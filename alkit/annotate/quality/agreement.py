@@ -155,7 +155,21 @@ def krippendorff_alpha(labels: Any) -> float:
     >>> krippendorff_alpha([["spam", "spam", None], ["ham", "ham", "ham"], ["ham", "spam", None]])
     0.5
     """
-    counts_N_C = _counts_of(labels, at_least=2)
+    return alpha_of_counts(_counts_of(labels, at_least=2))
+
+
+def alpha_of_counts(counts_N_C: np.ndarray) -> float:
+    """Krippendorff's alpha of items with two labels or more.
+
+    Parameters
+    ----------
+    counts_N_C : array (N, C)
+        How many labels of each class an item has.
+
+    Returns
+    -------
+    float
+    """
     total_C = counts_N_C.sum(0)
     if np.count_nonzero(total_C) < 2:
         return float("nan")

@@ -12,12 +12,20 @@ from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.quality.agreement import cohen_kappa, krippendorff_alpha
 from alkit.annotate.quality.expertise import describe
+from alkit.annotate.quality.several_labels import (
+    aggregate_labels,
+    agreement_by_label,
+    agreement_by_pair,
+    read_label_sets,
+)
 from alkit.crowd.aggregation import dawid_skene, majority_vote
 from alkit.crowd.answers import read_answers as read_long
 from alkit.crowd.estimate import estimate_truth
 
 _N_FLAGGED = 50  # flags that the report lists
 _LINE_WIDTH = 60  # characters of a text or note
+_NO_LABEL = "(none of them)"
+_NOT_KNOWN = "no item has two labels yet, so agreement is not known"
 
 
 def label_table(store: LabelStore) -> pd.DataFrame:
@@ -59,28 +67,28 @@ def aggregate(store: LabelStore, method: str = "dawid-skene") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``item``, ``text``, ``image``, ``row``, ``label``, ``confidence``, ``n_labels``.
+        ``item``, ``text``, ``image``, ``row``, ``label`` (of several per item, a list), ``confidence``, ``n_labels``.
     """
     answers = list(read_answers(store))
     labels = _labels_of(pd.DataFrame(answers))
     if not len(labels):
         raise ValueError(f"{store.path} holds no labels yet; there is nothing to aggregate")
-    estimate: Any
-    if method == "majority":
-        estimate = majority_vote(labels, random_state=0)
+    if store.kind.several:
+        found = aggregate_labels(labels, store.meta("classes"), method)
     else:
-        estimate = dawid_skene(labels)
+        found = _aggregate(labels, method)
     items = {answer["item"]: answer for answer in answers}
-    contents = {name: [items[item][name] for item in estimate.items] for name in ("text", "image", "row")}
-    return pd.DataFrame(
-        {
-            "item": estimate.items,
-            **contents,
-            "label": estimate.labels,
-            "confidence": estimate.proba.max(1),
-            "n_labels": labels["item"].value_counts().loc[estimate.items].to_numpy(),
-        }
-    )
+    for place, name in enumerate(("text", "image", "row"), 1):
+        found.insert(place, name, [items[item][name] for item in found["item"]])
+    found["n_labels"] = labels["item"].value_counts().loc[found["item"]].to_numpy()
+    return found
+
+
+def _aggregate(labels: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Return one class per item, with its probability."""
+    estimate: Any = majority_vote(labels, random_state=0) if method == "majority" else dawid_skene(labels)
+    columns = {"item": estimate.items, "label": estimate.labels, "confidence": estimate.proba.max(1)}
+    return pd.DataFrame(columns)
 
 
 def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
@@ -102,20 +110,22 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     held = f"{n_items} items" + (f" and {n_gone} that are gone from the data" if n_gone else "")
     if not len(answers):
         return f"{held}, no labels yet"
+    several = store.kind.several
     labels = answers[answers["kind"] == "label"]
     n_earlier = labels["earlier"].notna().sum()
     earlier = f", {n_earlier} given to an earlier text" if n_earlier else ""
     parts = [
-        f"{held}, {labels['item'].nunique()} labelled; {len(labels)} labels, {labels['late'].sum()} late{earlier}",
+        f"{held}, {labels['item'].nunique()} labelled; {len(labels)} {'answers' if several else 'labels'}, "
+        f"{labels['late'].sum()} late{earlier}",
         _table(_by_annotator(answers, cost_per_hour)),
-        _table(labels["value"].value_counts().rename_axis("class").reset_index(name="labels")),
+        _table(_by_class(labels, store)),
     ]
     chosen = (store.meta("trainer") or {}).get("chosen")
     if chosen and chosen["scores"]:
         parts.append(_choice(chosen))
     given = _labels_of(answers)
     if given["annotator"].nunique() > 1:
-        parts += [_agreement(given), *_expertise(store, given)]
+        parts += [_agreement_of_sets(given, store)] if several else [_agreement(given), *_expertise(store, given)]
     return "\n\n".join([*parts, *_flagged(answers)])
 
 
@@ -159,6 +169,14 @@ def _by_annotator(answers: pd.DataFrame, cost_per_hour: float | None) -> pd.Data
     return pd.DataFrame(rows)
 
 
+def _by_class(labels: pd.DataFrame, store: LabelStore) -> pd.DataFrame:
+    """Return how many labels each class has, the most frequent first; of several per item, also answers without any."""
+    counts = labels["value"]
+    if store.kind.several:
+        counts = labels["value"].explode().fillna(_NO_LABEL)
+    return counts.value_counts().rename_axis("class").reset_index(name="labels")
+
+
 def _choice(chosen: dict[str, Any]) -> str:
     """Return which model was chosen, and how good all candidates are."""
     scores = sorted(chosen["scores"].items(), key=lambda pair: -pair[1])
@@ -170,7 +188,7 @@ def _agreement(labels: pd.DataFrame) -> str:
     """Return Krippendorff's alpha of all, and Cohen's kappa of each pair."""
     table = _in_wide_form(labels)
     if not (table.notna().sum(axis=1) > 1).any():
-        return "no item has two labels yet, so agreement is not known"
+        return _NOT_KNOWN
     pairs = []
     for first, second in combinations(table.columns, 2):
         both = table[table[first].notna() & table[second].notna()]
@@ -180,6 +198,17 @@ def _agreement(labels: pd.DataFrame) -> str:
             pairs.append({"pair": f"{first}, {second}", "items": len(both), "same": same, "Cohen's kappa": kappa})
     alpha = krippendorff_alpha(labels)
     return f"Krippendorff's alpha {alpha:.3f}\n\n{_table(pd.DataFrame(pairs))}"
+
+
+def _agreement_of_sets(labels: pd.DataFrame, store: LabelStore) -> str:
+    """Return how far people agree on each of several labels, and each two people on all of them."""
+    if labels["item"].is_unique:
+        return _NOT_KNOWN
+    given = read_label_sets(labels, store.meta("classes"))
+    by_label, by_pair = agreement_by_label(given), agreement_by_pair(given)
+    mean = by_label["Krippendorff's alpha"].mean()
+    tables = f"{_table(by_label)}\n\n{_table(by_pair)}"
+    return f"agreement per label, Krippendorff's alpha {mean:.3f} on average\n\n{tables}"
 
 
 def _expertise(store: LabelStore, labels: pd.DataFrame) -> list[str]:

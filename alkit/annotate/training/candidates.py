@@ -83,7 +83,12 @@ class View(TransformerMixin, BaseEstimator):
 
 
 def chosen_model(
-    items: Items, strategy: Any = "margin", model: str = "auto", cache: str | Path | None = None
+    items: Items,
+    strategy: Any = "margin",
+    model: str = "auto",
+    cache: str | Path | None = None,
+    *,
+    multi: bool = False,
 ) -> DefaultModel:
     """Return a model that is chosen among a few, by cross-validation on the labels so far.
 
@@ -98,6 +103,8 @@ def chosen_model(
         The only kind of candidate; by default all kinds are.
     cache : str or Path, optional
         A folder where what pretrained networks see is kept.
+    multi : bool, default=False
+        Whether items may have several labels.
 
     Returns
     -------
@@ -132,12 +139,14 @@ def chosen_model(
     if encoded is not None:
         views["encoded"] = encoded
         # a forest, which asks for one number after the other, gains little from embeddings
-        candidates += [(f"{kind} on encodings", _on("encoded", kind)) for kind in kinds if kind != "forest"]
+        candidates += [
+            (f"{kind} on encodings", _on("encoded", kind, multi=multi)) for kind in kinds if kind != "forest"
+        ]
     for kind in kinds:
         dense = kind != "linear"
         name = "reduced" if dense else "plain"
         views.setdefault(name, embedding_of(items, dense=dense))
-        candidates.append((kind, _on(name, kind)))
+        candidates.append((kind, _on(name, kind, multi=multi)))
     return DefaultModel(Views(views), BestCandidate(candidates))
 
 
@@ -159,6 +168,6 @@ def _encoded(items: Items, cache: str | Path | None) -> Any:
     return ColumnTransformer(parts, sparse_threshold=0.0, transformer_weights=to_norm_1(widths))
 
 
-def _on(view: str, kind: str) -> Pipeline:
+def _on(view: str, kind: str, *, multi: bool) -> Pipeline:
     """Return a model of a kind that reads one view."""
-    return Pipeline([("view", View(view)), ("model", learner_of(kind))])
+    return Pipeline([("view", View(view)), ("model", learner_of(kind, multi=multi))])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -73,7 +75,7 @@ class BestCandidate(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : rows of any kind
-        y : array (n,)
+        y : array (n,), or 0/1 array (n, L) of several labels
         sample_weight : array (n,), optional
 
         Returns
@@ -86,9 +88,10 @@ class BestCandidate(ClassifierMixin, BaseEstimator):
             self.scores_: dict[str, float] = {}
             self.n_compared_on_ = 0
             self._take(self.candidates[0][0])
-        if len(y) >= max(_LEAST_LABELS, _GROWTH * self.n_compared_on_):
-            self._compare(X, y, weights)
-        self.best_estimator_.fit(X, y, **_weights_for(self.best_estimator_, weights))
+        with constant_labels():
+            if len(y) >= max(_LEAST_LABELS, _GROWTH * self.n_compared_on_):
+                self._compare(X, y, weights)
+            self.best_estimator_.fit(X, y, **_weights_for(self.best_estimator_, weights))
         self.classes_ = self.best_estimator_.classes_
         return self
 
@@ -111,18 +114,10 @@ class BestCandidate(ClassifierMixin, BaseEstimator):
 
     def _compare(self, X: Rows, y: np.ndarray, weights: np.ndarray | None) -> None:
         """Take the candidate that predicts best what it was not fitted on, where labels allow a comparison."""
-        groups = _copies(X)
-        _, first_of_group = np.unique(groups, return_index=True)
-        _, counts = np.unique(y[first_of_group], return_counts=True)
-        # each fold must leave two classes to learn from
-        if (counts >= _N_FOLDS).sum() < 2:
+        rng = generator(self.random_state)
+        splits = _splits(y, _copies(X), rng) if y.ndim == 1 else _splits_of_labels(y, _copies(X), rng)
+        if not splits:
             return
-        seed = int(generator(self.random_state).integers(2**31 - 1))
-        folds = StratifiedGroupKFold(_N_FOLDS, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            # a class with fewer rows than folds is in some of them only
-            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-            splits = list(folds.split(np.zeros(len(y)), y, groups))
         scores = {name: self._score(name, X, y, weights, splits) for name, _ in self.candidates}
         self.scores_, self.n_compared_on_ = scores, len(y)
         self._take(max(scores, key=lambda name: scores[name]))
@@ -135,6 +130,8 @@ class BestCandidate(ClassifierMixin, BaseEstimator):
             of_fold = None if weights is None else weights[train]
             estimator.fit(take(X, train), y[train], **_weights_for(estimator, of_fold))
             predicted[test] = estimator.predict(take(X, test))
+        if y.ndim == 2:
+            y, predicted = y[:, y.any(0)], predicted[:, y.any(0)]  # labels without a row tell nothing of a candidate
         return float(f1_score(y, predicted, average="macro", sample_weight=weights, zero_division=0))
 
     def predict(self, X: Rows) -> np.ndarray:
@@ -150,6 +147,43 @@ class BestCandidate(ClassifierMixin, BaseEstimator):
 def _weights_for(estimator: Any, sample_weight: Any) -> dict[str, Any]:
     """Return weights as keywords of an estimator's `fit`; none where there are no weights."""
     return {} if sample_weight is None else {weights_parameter(estimator): sample_weight}
+
+
+@contextmanager
+def constant_labels() -> Iterator[None]:
+    """Let scikit-learn fit labels that all rows have, or none, without a warning for each.
+
+    Yields
+    ------
+    None
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Label not", category=UserWarning)
+        yield
+
+
+def _splits(y: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> list:
+    """Return the rows to fit and to test on of each fold; none where labels allow no comparison."""
+    _, first_of_group = np.unique(groups, return_index=True)
+    _, counts = np.unique(y[first_of_group], return_counts=True)
+    # each fold must leave two classes to learn from
+    if (counts >= _N_FOLDS).sum() < 2:
+        return []
+    folds = StratifiedGroupKFold(_N_FOLDS, shuffle=True, random_state=int(rng.integers(2**31 - 1)))
+    with warnings.catch_warnings():
+        # a class with fewer rows than folds is in some of them only
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        return list(folds.split(np.zeros(len(y)), y, groups))
+
+
+def _splits_of_labels(y: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> list:
+    """Return the same of several labels per row, by folds drawn at random: sets of labels are too many for strata."""
+    _, first_of_group = np.unique(groups, return_index=True)
+    n_on = y[first_of_group].sum(0)
+    if not (np.minimum(n_on, len(first_of_group) - n_on) >= _N_FOLDS).any():
+        return []
+    fold = (rng.permutation(len(first_of_group)) % _N_FOLDS)[groups]
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(_N_FOLDS)]
 
 
 def _copies(X: Rows) -> np.ndarray:

@@ -13,6 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -35,7 +36,7 @@ class DefaultModel(NamedTuple):
     """Estimator on top, fitted again with every round of labels."""
 
 
-def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
+def default_model(items: Items, strategy: Any = "margin", *, multi: bool = False) -> DefaultModel:
     """Return a model for texts, pictures, rows of a table, or several of these.
 
     Parameters
@@ -45,6 +46,8 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
         thumbnails; columns, scaled numbers and one-hot categories.
     strategy : str, Strategy or callable, default="margin"
         A strategy that needs only predictions gets a logistic regression, any other a network with dropout.
+    multi : bool, default=False
+        Whether items may have several labels: a logistic regression is then fitted for each.
 
     Returns
     -------
@@ -64,20 +67,27 @@ def default_model(items: Items, strategy: Any = "margin") -> DefaultModel:
                        warm_start=True)
     """
     network = needs_network(as_strategy(strategy))
-    return DefaultModel(embedding_of(items, dense=network), learner_of("network" if network else "linear"))
+    kind = "network" if network else "linear"
+    return DefaultModel(embedding_of(items, dense=network), learner_of(kind, multi=multi))
 
 
-def learner_of(kind: str) -> Any:
+def learner_of(kind: str, *, multi: bool = False) -> Any:
     """Return a classifier that suits few labels, which may be uneven.
 
     Parameters
     ----------
     kind : {"linear", "forest", "network"}
+    multi : bool, default=False
+        Whether rows may have several labels.
 
     Returns
     -------
     classifier
     """
+    if multi and kind == "linear":
+        return OneVsRestClassifier(LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
+    if multi and kind == "forest":
+        return RandomForestClassifier(200)  # it would multiply the weights of all labels of a row
     if kind == "linear":
         return LogisticRegression(C=10.0, class_weight="balanced", warm_start=True, max_iter=1000)
     if kind == "forest":
@@ -89,7 +99,7 @@ def needs_network(strategy: Any) -> bool:
     """Return whether a strategy reads more than predictions, such as posterior samples or an embedding."""
     if not isinstance(strategy, Strategy):
         return False
-    return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "class_scores", "y_train"}
+    return not {*strategy.needs, *strategy.pick_needs} <= {"proba", "class_scores", "label_proba", "y_train"}
 
 
 def embedding_of(items: Items, *, dense: bool) -> Any:

@@ -36,6 +36,8 @@ class Job(NamedTuple):
     """Labels that each item gets, and those that an item gets at most whose label is not sure."""
     pictures: Sequence[Path] | None = None
     """The picture files that X names, one per row; None where X names none."""
+    multi: bool = False
+    """Whether items may have several labels."""
 
 
 def checked_job(job: Job, items: Items) -> Job:
@@ -54,7 +56,7 @@ def checked_job(job: Job, items: Items) -> Job:
     Raises
     ------
     ValueError
-        If X has more or fewer rows than there are items.
+        If X has more or fewer rows than there are items, or the strategy is for the other kind of labels.
     TypeError
         If the learner cannot learn, or a strategy is none.
     """
@@ -65,7 +67,23 @@ def checked_job(job: Job, items: Items) -> Job:
     if not (hasattr(job.learner, "fit") and hasattr(job.learner, "predict")):
         raise TypeError(f"learner is {job.learner!r}; pass an estimator with fit and predict, a learner or a Committee")
     if job.strategy is not None:
-        as_strategy(job.strategy)
+        _check_strategy(as_strategy(job.strategy), multi=job.multi)
     if not isinstance(as_strategy(job.cold_start), Strategy):
         raise TypeError(f"cold_start is {job.cold_start!r}; pass a name or a Strategy, such as 'random'")
     return job
+
+
+def _check_strategy(strategy: Any, *, multi: bool) -> None:
+    """Refuse a strategy that takes the other kind of labels alone."""
+    if not isinstance(strategy, Strategy):
+        return
+    if multi and strategy.one_answer:
+        raise ValueError(
+            f"strategy {strategy.name!r} is for one class per item, but items may have several labels; take another, "
+            "such as 'margin' or 'cvirs'"
+        )
+    if not multi and "label_proba" in {*strategy.needs, *strategy.pick_needs}:
+        raise ValueError(
+            f"strategy {strategy.name!r} is for several labels per item; make the database with --multi (multi=True), "
+            "or take another, such as 'margin'"
+        )

@@ -25,6 +25,7 @@ from alkit.annotate.training.choosing import BestCandidate
 from alkit.annotate.training.crowd_labels import CrowdLabels, Truth, takes_weights
 from alkit.annotate.training.encoders import told_of_reading
 from alkit.annotate.training.job import Job
+from alkit.annotate.training.learners import check_finite, estimators_of
 from alkit.annotate.training.model_file import write_model
 from alkit.annotate.training.others import Others
 from alkit.annotate.training.pictures import UnreadableRows, unreadable_pictures
@@ -54,6 +55,9 @@ class Training:
     job : Job
     """
 
+    least_known = 2
+    """Classes that labels must tell apart before there is a model."""
+
     def __init__(self, store: LabelStore, job: Job):
         self.store, self.job = store, job
         self.told: dict[str, Any] = {"error": None}
@@ -70,7 +74,7 @@ class Training:
         self.classes = list(job.classes)
         self.n_changes = 0  # of the classes, that the round takes into account
         self.crowd = CrowdLabels(job.learner, len(self.rows), self.rng)
-        self.takes_weights = all(takes_weights(estimator) for estimator in _estimators(job.learner))
+        self.takes_weights = all(takes_weights(estimator) for estimator in estimators_of(job.learner))
         self.learner = self._fresh_learner()
         self.fitted_on: set[str] | None = None  # classes of the labels that the learner's weights come from
         self.cold = True
@@ -219,21 +223,24 @@ class Training:
             learner = ActiveLearner(learner, self.job.strategy or "margin", random_state=draw_seed(self.rng))
         elif self.job.strategy is not None:
             learner.query_strategy = self.job.strategy
-        for estimator in _estimators(learner):
+        for estimator in estimators_of(learner):
             if hasattr(estimator, "get_params"):
-                tell_classes(estimator, np.unique(self.classes))
+                self._tell_classes(estimator)
         return learner
+
+    def _tell_classes(self, estimator: Any) -> None:
+        tell_classes(estimator, np.unique(self.classes))
 
     def _round(self, labels: Labels) -> None:
         """Fit on the labels there are, or rank without a model while fewer than two classes have labels."""
         started = time.monotonic()
         fresh = self.rows[labels.fresh]
         fresh = fresh[fresh >= 0]
-        rows, values = self.rows[labels.items], np.array(labels.values)
+        rows, values = self.rows[labels.items], self._as_y(labels.values)
         rows, values = rows[rows >= 0], values[rows >= 0]
-        known = set(values.tolist())
+        known = self._known(values)
         self.told["known"] = sorted(known)
-        if len(known) < 2:
+        if len(known) < self.least_known:
             if self.cold and fresh.size:
                 self._cold_start(fresh)
             return
@@ -244,7 +251,7 @@ class Training:
             known = set(values.tolist())
         if not self._can_go_on(known):
             self.learner = self._fresh_learner()
-        self.learner.fit(take(self.X, rows), values, **weights)
+        self._fit(rows, values, **weights)
         self.fitted_on = known
         self._tell_of_choice()
         if truth is not None:
@@ -253,6 +260,17 @@ class Training:
         write_model(self.store.path, self._model())
         self.durations.append(time.monotonic() - started)
         self.told["usual_seconds"] = median(self.durations)
+
+    def _fit(self, rows: np.ndarray, y: np.ndarray, **weights: Any) -> None:
+        self.learner.fit(take(self.X, rows), y, **weights)
+
+    def _as_y(self, values: Sequence[str]) -> np.ndarray:
+        """Return labels as a learner takes them."""
+        return np.array(values)
+
+    def _known(self, y: np.ndarray) -> set[str]:
+        """Return the classes that labels tell from others."""
+        return set(y.tolist())
 
     def _can_go_on(self, known: set[str]) -> bool:
         """Return whether a fit on labels of some classes may start from the learner's weights."""
@@ -323,12 +341,10 @@ class Training:
         A class without labels has probability 0, whatever an estimator that was told of it makes of it: a guess that
         rests on nothing must not be suggested.
         """
-        if not rows.size or not all(hasattr(estimator, "predict_proba") for estimator in _estimators(self.learner)):
+        if not rows.size or not all(hasattr(estimator, "predict_proba") for estimator in estimators_of(self.learner)):
             return None
         proba = np.asarray(self.learner.predict_proba(take(self.X, rows)), dtype=float)
-        if not np.isfinite(proba).all():
-            n_broken = (~np.isfinite(proba)).any(1).sum()
-            raise ValueError(f"predict_proba returned NaN or infinity for {n_broken} rows")
+        check_finite(proba)
         known = self.fitted_on or set()
         has_labels = np.array([name in known for name in np.asarray(self.learner.classes_).tolist()])
         if not has_labels.all():
@@ -381,11 +397,6 @@ class Training:
         if self.job.embed is None:
             return model
         return make_pipeline(self.job.embed, model)
-
-
-def _estimators(learner: Any) -> list[Any]:
-    """Return the estimator of a learner, or those of a committee."""
-    return [getattr(member, "estimator", member) for member in getattr(learner, "learner_list", [learner])]
 
 
 def one_line(error: Exception) -> str:

@@ -20,6 +20,7 @@ from alkit.annotate.database.model_state import starting
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.training.job import Job
 from alkit.annotate.training.rounds import Training, one_line
+from alkit.annotate.training.several_labels import SeveralLabelsTraining
 
 _RESTART_SECONDS = 30.0
 _KILLED_SECONDS = 5.0  # a killed process is gone at once, unless the operating system cannot end it
@@ -143,7 +144,8 @@ def main(database: str) -> None:
         store.put_meta(trainer=starting())
         job = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_watch, args=(sys.stdin.buffer, stopping), daemon=True).start()
-        complete = Training(store, job).run(stopping)
+        training = SeveralLabelsTraining if job.multi else Training
+        complete = training(store, job).run(stopping)
     except Exception as error:
         store.put_meta(trainer={"doing": None, "error": one_line(error)})
         traceback.print_exc()

@@ -132,7 +132,7 @@ class Backend:
         if found is not None and found["position"] is not None:
             utility = 1.0 - found["position"] / len(self.session.items)
             score = 1.0 - utility
-        if found is not None and found["prediction"] is not None:
+        if found is not None and found["prediction"]:
             result = [choice(found["prediction"], self._config.from_name, self._config.to_name)]
         return {"model_version": version, "score": score, "result": result}
 

@@ -107,6 +107,20 @@ test("a change keeps its place, is sent as an answer, and can be taken back", as
   assert.equal(lookBack.answers[1].disagrees, false);
 });
 
+test("of several labels one more or less is sent with the others, in any order", async () => {
+  const expected = { value: ["eggs", "spam"], confidence: 0.8 };
+  const { lookBack, panel, sent } = open([{ answers: [answer(1, { value: ["spam"], expected })], before: null }]);
+  await lookBack.open();
+  panel.picker = { isSeveral: true, toggled: (name) => ["spam", name] };
+  lookBack.choose("eggs");
+  lookBack.change("label", ["eggs", "spam"]); // as it was: nothing to send
+  await settled();
+  assert.deepEqual(sent.map(({ value }) => value), [["spam", "eggs"]]);
+  assert.equal(lookBack.answers[0].disagrees, false);
+  lookBack.change("label", []);
+  assert.equal(lookBack.answers[0].disagrees, true);
+});
+
 test("a note is sent once", async () => {
   const { lookBack, sent } = open([{ answers: [answer(1)], before: null }]);
   await lookBack.open();

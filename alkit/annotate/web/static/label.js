@@ -8,6 +8,9 @@
 //   View           what is on the screen, and nothing else: Header, ItemPanel, PictureFrame, AnswerPanel, ClassPicker,
 //                  PastPanel, SidePanel, Notices, Speaker
 //
+// Where items may have several labels, a label is a list of classes in place of one: each class is on or off, and all of
+// them are saved together.
+//
 // mount(root, transport) draws into an element and talks through a transport: there is one for HTTP, one for anywidget.
 //   transport.next(have)      -> an item leased that is not among those the page has, or null when none is left
 //   transport.renew(have)     -> ids of the items that are still leased, now for longer
@@ -36,6 +39,11 @@ const PAST_FILTERS = {
 };
 const ARROWS = ["ArrowUp", "ArrowDown"];
 const DIGIT_KEYS = 9; // more classes than that have no key each: a filter finds them
+const COMMAND_LETTERS = "bfnxz";
+const TOGGLE_KEYS = [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((sign) => !COMMAND_LETTERS.includes(sign));
+const FEW_TOGGLES = 12; // more of several labels than that are also found by a filter
+const NAMED_LABELS = 3; // of those suggested, or about to be saved; they are marked in any case
+const UNSURE = [0.25, 0.75]; // the model is, of a label whose probability is between these
 const SPOKEN_LENGTH = 500; // characters of a text that are read out unasked
 const SHORT_LENGTH = 160; // characters of a text that is shown in large letters
 const NAMED_ITEMS = 3; // items that the model cannot read and the page names
@@ -309,7 +317,8 @@ class Labelling {
   // What a person can do, by a button or by a key.
   actions() {
     return {
-      choose: (name) => this.answer("label", name),
+      choose: (name) => this.choose(name),
+      save: () => this.save(),
       skip: () => this.answer("skip"),
       flag: () => this.answer("flag"),
       undo: () => this.undo(),
@@ -318,7 +327,7 @@ class Labelling {
       zoom: (step) => this.view.zoom(step),
       lookBack: () => this.lookBack.toggle(),
       past: {
-        choose: (name) => this.lookBack.change("label", name),
+        choose: (name) => this.lookBack.choose(name),
         skip: () => this.lookBack.change("skip"),
         flag: () => this.lookBack.change("flag"),
         note: (text) => this.lookBack.note(text),
@@ -400,6 +409,18 @@ class Labelling {
 
   // -- answers
 
+  // One class answers; of several labels, each is on or off until all are saved.
+  choose(name) {
+    if (!this.view.picker.isSeveral) return this.answer("label", name);
+    if (!this.stage.takes("label")) return;
+    this.view.toggle(name);
+  }
+
+  save() {
+    const { picker } = this.view;
+    if (picker.isSeveral) this.answer("label", picker.given());
+  }
+
   answer(kind, value = null) {
     if (!this.stage.takes(kind)) return;
     this.stage.keepFocus();
@@ -407,7 +428,7 @@ class Labelling {
     const { item: id, version } = item;
     const event = { uuid: uuid(), item: id, kind, value, seconds: this.stage.seconds(), version };
     this.history.add(item, event);
-    this.view.answered({ label: value, skip: "Skipped", flag: "Flagged" }[kind]);
+    this.view.answered(answerName(event));
     this.view.notice("refused", null);
     this.outbox.push(event);
     this.items.advance();
@@ -415,7 +436,9 @@ class Labelling {
 
   acceptSuggestion() {
     const suggestion = this.stage.item?.suggestion;
-    if (suggestion) this.answer("label", suggestion.value);
+    if (!suggestion) return;
+    if (!this.view.picker.isSeveral) this.answer("label", suggestion.value);
+    else if (this.stage.takes("label")) this.view.takeSuggestion(suggestion.value);
   }
 
   undo() {
@@ -951,12 +974,18 @@ export class LookBack {
     }
   }
 
+  // a class; of several labels, one of them more or less
+  choose(name) {
+    const { picker } = this.panel;
+    this.change("label", picker.isSeveral ? picker.toggled(name) : name);
+  }
+
   change(kind, value = null) {
     const answer = this.selected();
-    if (!answer || (answer.kind === kind && (kind !== "label" || answer.value === value))) return;
+    if (!answer || (answer.kind === kind && (kind !== "label" || isSameLabel(answer.value, value)))) return;
     const { item, version } = answer;
     const event = { uuid: uuid(), item, kind, value, seconds: this.attention.seconds(), version };
-    const disagrees = kind === "label" && Boolean(answer.expected) && answer.expected.value !== value;
+    const disagrees = kind === "label" && Boolean(answer.expected) && !isSameLabel(answer.expected.value, value);
     Object.assign(answer, { uuid: event.uuid, kind, value, disagrees, replaces: true, earlier: null });
     this.attention.restart();
     this.changed(answer, event);
@@ -1000,6 +1029,8 @@ class Keyboard {
     if (pressesButton(event)) {
       return event.repeat ? () => {} : null; // the browser clicks the button itself, again and again while it is held
     }
+    const toggle = this.toggleOf(event, this.view.picker);
+    if (toggle) return toggle;
     const digit = digitOf(event);
     if (digit) return () => this.chooseNumber(digit);
     return this.actionOfLetter(letterOf(event));
@@ -1016,12 +1047,18 @@ class Keyboard {
   }
 
   actionOfLetter(letter) {
-    const { accept, skip, flag, undo, closeUp, zoom, lookBack } = this.actions;
-    const { filter } = this.view;
+    const { accept, save, skip, flag, undo, closeUp, zoom, lookBack } = this.actions;
+    const { filter, picker } = this.view;
     const find = filter.hidden ? null : () => filter.focus();
     const answers = { " ": accept, x: skip, f: flag, Backspace: undo, "/": find, b: lookBack };
     const looks = { z: closeUp, "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1) };
-    return { ...answers, ...looks }[letter];
+    return { ...answers, ...looks, Enter: picker.isSeveral ? save : null }[letter];
+  }
+
+  // Of several labels, each has a key of its own, whatever a search has found.
+  toggleOf(event, picker) {
+    const name = picker.classOfKey(String(digitOf(event) ?? letterOf(event)));
+    return name === undefined ? null : () => picker.choose(name);
   }
 
   actionInPast(event) {
@@ -1030,6 +1067,8 @@ class Keyboard {
     if (target === past.picker.filter) return this.actionInFilter(key, past.picker);
     if (past.isTyping(target)) return this.actionInPastField(event);
     if (pressesButton(event)) return event.repeat ? () => {} : null;
+    const toggle = this.toggleOf(event, past.picker);
+    if (toggle) return toggle;
     const digit = digitOf(event);
     if (digit) return () => this.chooseNumber(digit, past.picker);
     if (past.isReading(target)) return this.actionInPastItem(event);
@@ -1077,7 +1116,9 @@ class Keyboard {
 
   chooseHighlighted(picker) {
     const name = picker.highlighted();
-    if (name !== undefined) picker.choose(name);
+    if (name === undefined) return;
+    picker.choose(name);
+    if (picker.isSeveral) picker.clear(); // for the next one
   }
 
   leaveFilter(picker) {
@@ -1089,6 +1130,7 @@ class Keyboard {
 
 function pressesButton(event) {
   const onButton = event.target.closest?.("button, summary");
+  if (onButton?.getAttribute("role") === "checkbox") return event.key === " "; // Enter saves what is checked
   return onButton && (event.key === "Enter" || event.key === " ");
 }
 
@@ -1101,7 +1143,7 @@ function letterOf({ key, code }) {
   if (key.length > 1) return key; // a name, such as Backspace
   if (/^[\x20-\x7f]$/.test(key)) return key.toLowerCase();
   // the same place on a keyboard without Latin letters
-  return { KeyX: "x", KeyF: "f", KeyZ: "z", KeyB: "b", KeyN: "n", Slash: "/" }[code];
+  return /^Key[A-Z]$/.test(code) ? code.at(-1).toLowerCase() : { Slash: "/", Digit0: "0" }[code];
 }
 
 // ---- what is on the screen
@@ -1173,6 +1215,16 @@ class View {
     this.speaker.sayBeforeItem(what);
   }
 
+  toggle(name) {
+    this.picker.toggle(name);
+    this.speaker.say(`${name}: ${this.picker.on.has(name) ? "on" : "off"}`);
+  }
+
+  takeSuggestion(names) {
+    this.picker.turnOn([...this.picker.on, ...names]);
+    this.speaker.say(`On: ${labelText(this.picker.given())}`);
+  }
+
   canUndo(can) {
     this.answers.undo.disabled = !can;
   }
@@ -1190,7 +1242,7 @@ class View {
 
   pictureFailed(failure, again) {
     this.item.pictureFailed(failure, again);
-    this.answers.picker.disable();
+    this.answers.disable();
     this.speaker.say("The picture did not load. Skip or flag the item, or try again.");
   }
 
@@ -1213,8 +1265,8 @@ class View {
     this.side.show(progress);
     const { error } = progress.model;
     this.notice("model", error && `The model could not be trained: ${sentence(error)} Labelling goes on.`);
-    this.answers.picker.setNames(progress.classes);
-    this.past.setNames(progress.classes);
+    this.answers.picker.setNames(progress.classes, progress.multi);
+    this.past.setNames(progress.classes, progress.multi);
   }
 }
 
@@ -1393,51 +1445,79 @@ function textPart(text, alone) {
   return part;
 }
 
-// What an item can be answered by: the suggestion, its classes, and undo, flag, skip.
+// What an item can be answered by: the suggestion, its classes, and undo, flag, skip; of several labels, also saving.
 class AnswerPanel {
-  constructor({ choose, skip, flag, undo, closeUp, lookBack }) {
+  constructor({ choose, save, skip, flag, undo, closeUp, lookBack }) {
     this.suggestion = h("p", { class: "alkit-suggestion" });
     this.id = h("p", { class: "alkit-id", dir: "auto" });
     this.about = h("div", { class: "alkit-about" }, this.suggestion, this.id);
-    this.picker = new ClassPicker(choose);
+    this.picker = new ClassPicker(choose, () => this.showOn());
+    this.save = h("button", { type: "button", class: "alkit-save", "aria-keyshortcuts": "Enter", hidden: "" });
+    this.save.addEventListener("click", save);
     this.undo = tool("Undo", "⌫", "Backspace", undo);
     this.closeUp = tool("Zoom", "Z", "z", closeUp);
     this.passing = [tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip)];
     const past = [this.undo, tool("Look back", "B", "b", lookBack)];
     const tools = h("div", { class: "alkit-tools" }, ...past, this.closeUp, ...this.passing);
-    const parts = [this.about, this.picker.filter, this.picker.classes, tools];
+    const parts = [this.about, this.picker.filter, this.picker.classes, this.save, tools];
     this.element = h("section", { class: "alkit-answers", "aria-label": "Answer" }, ...parts);
   }
 
-  show({ item: id, image, suggestion, model_version: version }) {
+  show(item) {
+    const { item: id, image, suggestion, model_version: version } = item;
     const unsuggested = version === null ? "No suggestion yet" : "No suggestion: a random item, to test the model";
     this.suggestion.replaceChildren(...suggestionLine(suggestion, unsuggested));
     this.id.textContent = id;
     this.id.title = `Item ${id}`;
     this.closeUp.hidden = !image;
-    this.picker.suggest(suggestion);
+    this.picker.suggest(suggestion, item);
+  }
+
+  // what would be saved
+  showOn() {
+    this.save.hidden = false;
+    this.save.disabled = false;
+    this.save.replaceChildren(h("span", { dir: "auto" }, saveText(this.picker.given())), key("Enter"));
+  }
+
+  disable() {
+    this.picker.disable();
+    this.save.disabled = true;
   }
 
   idle(nothingToAnswer) {
+    if (nothingToAnswer) this.save.hidden = true;
     for (const part of [this.about, ...this.passing]) part.hidden = nothingToAnswer;
     if (nothingToAnswer) this.closeUp.hidden = true;
     this.picker.idle(nothingToAnswer);
   }
 }
 
+function saveText(names) {
+  if (!names.length) return "Save without a label";
+  return names.length > NAMED_LABELS ? `Save ${count(names.length, "label")}` : `Save: ${names.join(", ")}`;
+}
+
 function suggestionLine(suggestion, unsuggested) {
   if (!suggestion) return [h("span", { class: "alkit-quiet" }, unsuggested)];
   const { value, confidence } = suggestion;
-  const sure = confidence === null ? "" : ` ${percent(confidence)}`; // some models have no probabilities
-  return ["Suggested: ", h("b", { dir: "auto" }, value), sure, key("Space")];
+  const isSeveral = Array.isArray(value); // whose probabilities stand beside them
+  const sure = isSeveral || confidence === null ? "" : ` ${percent(confidence)}`; // some models have no probabilities
+  const what = isSeveral && value.length > NAMED_LABELS ? count(value.length, "label") : labelText(value);
+  return ["Suggested: ", h("b", { dir: "auto" }, what), sure, key("Space")];
 }
 
 // A button per class; where there are many, a search that finds them by name. While it has the focus, keys edit what is
-// looked for, up and down go through what was found, and Enter takes the highlighted class.
+// looked for, up and down go through what was found, and Enter takes the highlighted class. Of several labels, a checkbox
+// per class, each with a key and what the model thinks of it.
 class ClassPicker {
-  constructor(choose) {
+  constructor(choose, turned = () => {}) {
     this.choose = choose;
+    this.turned = turned; // called when several labels were turned on or off
     this.names = []; // of all classes
+    this.isSeveral = false;
+    this.on = new Set(); // those of several labels
+    this.shares = {}; // the model's probability of each
     this.suggested = null;
     this.chosen = null; // what an item was answered by, where it was
     this.place = null; // of the highlighted class among those shown
@@ -1447,27 +1527,83 @@ class ClassPicker {
     this.classes = h("div", { class: "alkit-classes", role: "group", "aria-label": "Classes" });
   }
 
-  setNames(names) {
+  setNames(names, isSeveral = false) {
+    this.isSeveral = isSeveral;
     if (names.join("\n") === this.names.join("\n")) return; // a button that is drawn anew loses the focus
     this.names = names;
+    this.on.forEach((name) => names.includes(name) || this.on.delete(name)); // what is saved is what is seen
     this.classes.classList.toggle("is-many", this.areMany());
     this.filter.hidden = !this.areMany();
     this.search();
   }
 
   areMany() {
-    return this.names.length > DIGIT_KEYS;
+    return this.names.length > (this.isSeveral ? FEW_TOGGLES : DIGIT_KEYS);
   }
 
-  suggest(suggestion) {
+  // Of several labels, those are on that were when the item was last seen, or answered.
+  suggest(suggestion, item) {
     this.suggested = suggestion?.value;
+    this.shares = (suggestion?.confidence !== null && suggestion?.proba) || {}; // some models have no probabilities
+    if (this.isSeveral) this.on = item.on ??= new Set(Array.isArray(item.value) ? item.value : []);
+    this.clear();
+    if (this.isSeveral) this.turned();
+  }
+
+  mark(chosen) {
+    this.chosen = chosen;
+    if (this.isSeveral && !this.filter.value) return this.turnOn(chosen ?? []); // checkboxes that stay keep the focus
+    this.on = new Set(this.isSeveral ? chosen : []);
     this.clear();
   }
 
-  mark(name) {
-    this.chosen = name;
-    this.clear();
+  // -- several labels
+
+  toggle(name) {
+    if (!this.on.delete(name)) this.on.add(name);
+    this.showOn();
   }
+
+  turnOn(names) {
+    this.on.clear();
+    names.forEach((name) => this.on.add(name));
+    this.showOn();
+  }
+
+  // those that are on, in the order of the classes
+  given() {
+    return this.names.filter((name) => this.on.has(name));
+  }
+
+  toggled(name) {
+    return this.names.filter((other) => this.on.has(other) !== (other === name));
+  }
+
+  showOn() {
+    for (const button of this.classes.children) {
+      button.setAttribute("aria-checked", String(this.on.has(button.dataset.class)));
+    }
+    this.turned();
+  }
+
+  classOfKey(sign) {
+    return this.isSeveral ? this.names[TOGGLE_KEYS.indexOf(sign)] : undefined;
+  }
+
+  checkbox(name, place) {
+    const sign = TOGGLE_KEYS[this.names.indexOf(name)] ?? "";
+    const attributes = { type: "button", role: "checkbox", class: "alkit-class", "data-class": name };
+    const box = h("button", { ...attributes, "aria-checked": String(this.on.has(name)) });
+    box.id = `${this.prefix}-${place}`;
+    if (sign) box.setAttribute("aria-keyshortcuts", sign);
+    box.append(key(sign.toUpperCase()), h("span", { class: "alkit-name", dir: "auto" }, name));
+    box.append(...shareOf(this.shares[name]));
+    box.classList.toggle("is-suggested", this.suggested?.includes(name) ?? false);
+    box.addEventListener("click", () => this.choose(name));
+    return box;
+  }
+
+  // -- what is looked for
 
   clear() {
     this.filter.value = "";
@@ -1477,7 +1613,8 @@ class ClassPicker {
   search() {
     const wanted = this.filter.value.trim();
     const found = namesFound(this.names, wanted);
-    this.classes.replaceChildren(...found.map((name, place) => this.button(name, place)));
+    const draw = (name, place) => (this.isSeveral ? this.checkbox(name, place) : this.button(name, place));
+    this.classes.replaceChildren(...found.map(draw));
     this.highlight(wanted && found.length ? 0 : null); // where nothing was typed, nothing was looked for
   }
 
@@ -1525,6 +1662,15 @@ class ClassPicker {
     this.classes.hidden = nothingToAnswer;
     this.filter.hidden = nothingToAnswer || !this.areMany();
   }
+}
+
+// What the model thinks of one of several labels.
+function shareOf(share) {
+  if (share === undefined) return [];
+  const [low, high] = UNSURE;
+  if (share <= low || share >= high) return [h("span", { class: "alkit-share" }, percent(share))];
+  const spoken = h("span", { class: "alkit-spoken" }, ", the model is unsure");
+  return [h("span", { class: "alkit-share is-unsure", title: "The model is unsure" }, `${percent(share)}?`, spoken)];
 }
 
 // The names that contain what is wanted: first the name that is just that, then those that begin with it.
@@ -1587,6 +1733,7 @@ class PastPanel {
     this.filter = h("select", { class: "alkit-filter", "aria-label": "Which answers" });
     this.filter.addEventListener("change", past.find);
     this.names = [];
+    this.picker = new ClassPicker(past.choose);
     this.setFilter();
     const label = "Your answers, the latest first";
     this.list = h("div", { class: "alkit-list", role: "listbox", tabindex: 0, "aria-label": label });
@@ -1595,7 +1742,6 @@ class PastPanel {
     this.more = h("button", { type: "button", class: "alkit-tool" });
     this.more.addEventListener("click", past.more);
     this.item = new ItemPanel("Item you answered");
-    this.picker = new ClassPicker(past.choose);
     this.about = h("div", { class: "alkit-about-past" });
     this.noteField = h("textarea", { class: "alkit-filter", rows: 1, "aria-label": "Note on this answer" });
     this.noteField.placeholder = "Note ( N )";
@@ -1622,8 +1768,8 @@ class PastPanel {
 
   // -- what is looked for
 
-  setNames(names) {
-    this.picker.setNames(names);
+  setNames(names, isSeveral) {
+    this.picker.setNames(names, isSeveral);
     if (names.join("\n") === this.names.join("\n")) return; // an open list of choices would close
     this.names = names;
     this.setFilter();
@@ -1631,7 +1777,8 @@ class PastPanel {
 
   setFilter() {
     const chosen = this.filter.value;
-    const kinds = Object.entries(PAST_FILTERS).map(([only, name]) => h("option", { value: `only ${only}` }, name));
+    const filters = this.picker.isSeveral ? { ...PAST_FILTERS, none: "Without a label" } : PAST_FILTERS;
+    const kinds = Object.entries(filters).map(([only, name]) => h("option", { value: `only ${only}` }, name));
     const classes = this.names.map((name) => h("option", { value: `value ${name}` }, name));
     const all = h("option", { value: "" }, "All answers");
     this.filter.replaceChildren(all, ...kinds, h("optgroup", { label: "Labelled" }, ...classes));
@@ -1741,7 +1888,7 @@ function pastLine(answer) {
   const { text, row, item, note, disagrees, expected, earlier } = answer;
   const told = text || Object.values(row ?? {}).map(cellText).join(" · ") || `Item ${item}`;
   const given = h("b", { class: "alkit-name", dir: "auto" }, answerName(answer));
-  const marks = [disagrees && `model: ${expected.value}`, note && "note", earlier && "changed since"];
+  const marks = [disagrees && `model: ${labelText(expected.value)}`, note && "note", earlier && "changed since"];
   const about = marks.filter(Boolean).map((mark) => h("span", { class: "alkit-mark", dir: "auto" }, mark));
   const attributes = { class: "alkit-line-past", role: "option", "aria-selected": "false" };
   const what = h("p", { class: "alkit-told", dir: "auto" }, told.slice(0, SHORT_LENGTH));
@@ -1749,7 +1896,16 @@ function pastLine(answer) {
 }
 
 function answerName({ kind, value }) {
-  return kind === "label" ? value : { skip: "Skipped", flag: "Flagged" }[kind];
+  return kind === "label" ? labelText(value) : { skip: "Skipped", flag: "Flagged" }[kind];
+}
+
+function labelText(value) {
+  return Array.isArray(value) ? value.join(", ") || "No label" : value;
+}
+
+function isSameLabel(one, other) {
+  if (!Array.isArray(one) || !Array.isArray(other)) return one === other;
+  return one.length === other.length && one.every((name) => other.includes(name));
 }
 
 function aboutPast(answer) {
@@ -1757,8 +1913,8 @@ function aboutPast(answer) {
   const lines = [h("p", {}, "Your answer: ", h("b", { dir: "auto" }, answerName(answer)), ` · ${when}`)];
   if (answer.expected) {
     const { value, confidence } = answer.expected;
-    const sure = confidence === null ? "" : ` ${percent(confidence)}`;
-    lines.push(h("p", {}, "The model expected ", h("b", { dir: "auto" }, value), sure));
+    const sure = confidence === null || Array.isArray(value) ? "" : ` ${percent(confidence)}`;
+    lines.push(h("p", {}, "The model expected ", h("b", { dir: "auto" }, labelText(value)), sure));
   }
   if (answer.earlier) {
     const before = answer.earlier.text ?? Object.values(answer.earlier.row ?? {}).map(cellText).join(" · ");
@@ -1776,11 +1932,12 @@ class SidePanel {
     this.counts = h("ul", { class: "alkit-counts" });
     const learning = [h("h2", {}, "Learning curve"), this.curve, this.model, this.trouble];
     const labels = [h("h2", {}, "Labels"), this.counts];
-    this.element = h("aside", { class: "alkit-side", "aria-label": "Progress" }, ...learning, ...labels);
+    // the focus lets keys scroll it, where there are many classes
+    this.element = h("aside", { class: "alkit-side", "aria-label": "Progress", tabindex: 0 }, ...learning, ...labels);
   }
 
-  show({ curve, model, classes, counts }) {
-    this.curve.replaceChildren(...learningCurve(curve));
+  show({ curve, model, classes, counts, multi }) {
+    this.curve.replaceChildren(...learningCurve(curve, multi));
     this.model.textContent = modelLine(model);
     this.model.classList.toggle("is-training", isFitting(model));
     const trouble = modelTrouble(model);
@@ -1831,7 +1988,7 @@ function unreadableLine({ n, items }) {
   return `The model learns without ${count(n, "item")} that it cannot read: ${named.join(", ")}`;
 }
 
-function learningCurve(points) {
+function learningCurve(points, isSeveral) {
   if (points.length < 2) {
     return [h("p", { class: "alkit-quiet" }, "Appears once the model has been tested on new labels.")];
   }
@@ -1840,7 +1997,7 @@ function learningCurve(points) {
   const x = (labels) => left + ((right - left) * labels) / last.n_labels;
   const y = (score) => bottom - (bottom - top) * score;
   const line = points.map((point) => `${x(point.n_labels).toFixed(1)},${y(point.score).toFixed(1)}`).join(" ");
-  const label = `Accuracy on random items: ${percent(last.score)} with ${count(last.n_labels, "label")}`;
+  const label = `${isSeveral ? "F1 of labels" : "Accuracy"} on random items: ${percent(last.score)} with ${count(last.n_labels, "label")}`;
   const drawing = svg(
     "svg",
     { viewBox: "0 0 240 112", role: "img", "aria-label": label },
@@ -1853,7 +2010,8 @@ function learningCurve(points) {
     svg("text", { x: left, y: 109 }, "0"),
     svg("text", { x: right, y: 109, "text-anchor": "end" }, count(last.n_labels, "label")),
   );
-  const caption = ` right of the last ${count(last.n_scored, "random item")}`;
+  const what = isSeveral ? "F1 of labels on" : "right of";
+  const caption = ` ${what} the last ${count(last.n_scored, "random item")}`;
   return [h("figcaption", {}, h("b", {}, percent(last.score)), caption), drawing];
 }
 
