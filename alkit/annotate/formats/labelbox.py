@@ -123,8 +123,9 @@ def _confidence(answer: Any, line: Mapping[str, Any]) -> Any:
     """Return how sure a model is of an answer, of several the least; None of what people answered."""
     answers = answer if isinstance(answer, list) else [answer]
     told = [_as_dict(one).get("confidence") for one in answers]
-    if told and all(isinstance(share, int | float) for share in told):
-        return min(told)
+    numbers = [share for share in told if isinstance(share, int | float)]
+    if numbers and len(numbers) == len(told):
+        return min(numbers)
     return _as_dict(answer).get("confidence", line.get("confidence"))
 
 
