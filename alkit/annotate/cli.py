@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from alkit._version import __version__
-from alkit.annotate.cli_classes import add_classes_command
+from alkit.annotate.cli_classes import add_classes_command, place
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
-from alkit.annotate.database.connect import beside
+from alkit.annotate.database.places import Place, cache_of
 from alkit.annotate.database.setup import ASSIGN
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
@@ -43,6 +43,7 @@ _EXAMPLES = """examples:
   alkit report --db labels.db --cost-per-hour 30
   alkit serve-backend posts.csv --text body --classes spam,ham --strategy bald --port 9090
   alkit backup --db labels.db --output copy.db
+  alkit label posts.csv --text body --classes spam,ham --db postgresql://ann@db.example.org/labels?schema=posts
 """
 
 
@@ -174,8 +175,8 @@ def _add_export_arguments(export: argparse.ArgumentParser) -> None:
 
 
 def _add_database(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--db", type=Path, default=Path("labels.db"), help="the database, on a local disk "
-                        "(default: labels.db)")  # fmt: skip
+    parser.add_argument("--db", type=place, default=Path("labels.db"), help="the database: a file on a local disk, or "
+                        "postgresql://user@host/database?schema=project (default: labels.db)")  # fmt: skip
 
 
 def _names(given: str) -> list[str]:
@@ -211,8 +212,7 @@ def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
     for note in items.notes:
         print(note, file=sys.stderr)
     if chosen.estimator is None:
-        cache = beside(chosen.db, ".encoded")
-        return items, *chosen_model(items, chosen.strategy, chosen.model, cache, multi=chosen.multi)
+        return items, *chosen_model(items, chosen.strategy, chosen.model, cache_of(chosen.db), multi=chosen.multi)
     if chosen.model != "auto":
         raise ValueError(f"--model {chosen.model} and --estimator {chosen.estimator}: give one of them")
     return items, None, _load_estimator(chosen.estimator)
@@ -265,7 +265,7 @@ def _serve_backend(chosen: argparse.Namespace) -> None:
     _until_interrupted(session, lambda: serve_backend(session, ready=ready, **options))
 
 
-def _known_classes(database: Path) -> list[str]:
+def _known_classes(database: Place) -> list[str]:
     """Return the classes of a database that exists."""
     try:
         with reading(database) as store:
@@ -278,7 +278,8 @@ def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:
     """Print everybody's address and answer requests until interrupted."""
     from alkit.annotate.web.server import serve  # needs the extra "annotate", which export and report do without
 
-    remove_tokens(session.store, keep=() if chosen.revoke else chosen.annotators)
+    if chosen.revoke or session.store.engine.is_first:  # else other servers may know further people
+        remove_tokens(session.store, keep=() if chosen.revoke else chosen.annotators)
     tokens = {name: session.new_token(name) for name in chosen.annotators}
     owner = session.new_token(None)
 

@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from alkit.annotate.database.answers import count_classes
 from alkit.annotate.database.classes import add_class, changing, merge_classes, rename_class
 from alkit.annotate.database.complete import reading
+from alkit.annotate.database.places import Place, as_place
 from alkit.annotate.database.store import LabelStore
 
 _EXAMPLES = """examples:
@@ -33,10 +33,27 @@ def add_classes_command(commands: Any) -> None:
         "classes", help="list, add, rename or merge classes, also while a server labels", epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("database", type=Path, metavar="PROJECT.db")
+    parser.add_argument("database", type=place, metavar="PROJECT.db", help="a file, or postgresql://...")
     parser.add_argument("change", nargs="?", choices=("add", "rename", "merge"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="add NAME...; rename OLD NEW; merge OLD... into NEW")
     parser.set_defaults(run=_run)
+
+
+def place(given: str) -> Place:
+    """Return the database that an argument names; what is wrong with an address is said without its password.
+
+    Parameters
+    ----------
+    given : str
+
+    Returns
+    -------
+    Path or PostgresUrl
+    """
+    try:
+        return as_place(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _run(chosen: argparse.Namespace) -> None:

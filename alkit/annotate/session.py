@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -17,6 +16,7 @@ from alkit.annotate.database.events import EventRecorder, UnknownItem, checked_e
 from alkit.annotate.database.look_back import own_answers
 from alkit.annotate.database.model_state import model_state, patience, starting, wait_for_start
 from alkit.annotate.database.opening import open_to_label
+from alkit.annotate.database.places import Place, as_place, resolved
 from alkit.annotate.database.progress import count_progress
 from alkit.annotate.database.setup import as_range, check_asking, check_settings
 from alkit.annotate.database.tokens import new_token
@@ -31,7 +31,7 @@ from alkit.rows import Rows
 
 _LONGEST = 10  # times `idle_after`: the time an annotator can take for one item, whatever their clock says
 
-_open_sessions: WeakValueDictionary[Path, LabelingSession] = WeakValueDictionary()  # of this process, by database
+_open_sessions: WeakValueDictionary[Place, LabelingSession] = WeakValueDictionary()  # of this process, by database
 
 
 class LabelingSession(EventRecorder):
@@ -53,7 +53,8 @@ class LabelingSession(EventRecorder):
         The labels to choose from. Those that ``alkit classes`` has renamed or merged since may have their earlier
         names.
     db : str or Path
-        The database, on a local disk; a session continues where the last one on it ended.
+        The database: a file on a local disk, or ``postgresql://user@host/database?schema=project``, on which several
+        servers may be at work. A session continues where the last one on it ended.
     learner : estimator, ActiveLearner or Committee, optional
         Trained on the labels, once two classes have some; without one, items come in random order.
     strategy : str, Strategy or callable, optional
@@ -122,7 +123,7 @@ class LabelingSession(EventRecorder):
         self,
         items: Items | pd.DataFrame | Sequence[str],
         classes: Sequence[str],
-        db: str | Path,
+        db: str | Place,
         *,
         learner: Any = None,
         strategy: Any = None,
@@ -159,7 +160,7 @@ class LabelingSession(EventRecorder):
             job = Job(X, learner, strategy, list(classes), embed, cold_start, n_ranked, seed, assign, least_most)
             job = job._replace(multi=multi)
             job = checked_job(job, self.items)
-        path = Path(db).resolve()  # one database has one lock, whatever links lead to it
+        path = resolved(as_place(db))  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)
         with ExitStack() as opened:
             self.store, self.changes = open_to_label(
@@ -172,7 +173,9 @@ class LabelingSession(EventRecorder):
                 accept_changes=accept_changes,
                 multi=multi,
             )
-            self.store.put_meta(title=self.title, trainer={} if job is None else starting())
+            self.store.put_meta(title=self.title)
+            if self.store.engine.is_first:  # else the trainer of another server tells what it does
+                self.store.put_meta(trainer={} if job is None else starting())
             self.trainer = None if job is None else Trainer(path, job._replace(classes=self.classes))
             self._opened = opened.pop_all()
         self._pages = Pages(self.store, self._rng)
@@ -186,7 +189,7 @@ class LabelingSession(EventRecorder):
             self._last_classes = self.store.meta("classes")
         return self._last_classes
 
-    def _replace_earlier(self, path: Path) -> None:
+    def _replace_earlier(self, path: Place) -> None:
         """Close the session that an earlier run of the same cell opened; its model is for this one to train."""
         earlier = _open_sessions.get(path)
         if earlier is not None and not earlier._in_block:
@@ -453,8 +456,8 @@ class LabelingSession(EventRecorder):
     def fitted_model(self) -> Any:
         """Return the model as of its last fit, which takes rows of X; after `close`, it is fitted on all labels.
 
-        The file ``labels.db.model`` beside the database is unpickled, which runs whatever code is in it: call this only
-        where you trust everybody who can write to that folder.
+        The file ``labels.db.model`` beside the database, or what is kept on the server of PostgreSQL, is unpickled,
+        which runs whatever code is in it: call this only where you trust everybody who can write there.
 
         Returns
         -------

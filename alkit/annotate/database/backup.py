@@ -10,16 +10,17 @@ from tempfile import TemporaryDirectory
 
 from alkit.annotate.database.complete import mark_settled, reading
 from alkit.annotate.database.connect import belongs_to, has_index
+from alkit.annotate.database.places import Place
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.files import make_private, sync_folder
 
 
-def backup(database: Path, output: Path, *, incomplete: bool = False) -> int:
+def backup(database: Place, output: Path, *, incomplete: bool = False) -> int:
     """Copy a database as of one moment into a single file, also while a session is at work on it.
 
     Parameters
     ----------
-    database : Path
+    database : Path or PostgresUrl
     output : Path
         May be an earlier copy of the same labels, which is replaced; no other file is.
     incomplete : bool, default=False
@@ -39,7 +40,7 @@ def backup(database: Path, output: Path, *, incomplete: bool = False) -> int:
     """
     target = Path(os.path.realpath(output))
     with reading(database, incomplete=incomplete) as store:
-        if belongs_to(output, database):
+        if isinstance(database, Path) and belongs_to(output, database):
             raise ValueError(f"{output} is the database, or belongs to it; pass another name")
         if os.path.lexists(target) and not _is_earlier(target, store):
             raise ValueError(f"{output} exists and is no earlier copy of {database}; pass another name")

@@ -6,24 +6,26 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 
 from alkit.annotate.database.class_names import present_name_of_old
 from alkit.annotate.database.complete import check, settle
 from alkit.annotate.database.connect import has_log
-from alkit.annotate.database.database import refuse_other_files
+from alkit.annotate.database.places import Place
+from alkit.annotate.database.postgres.opening import open_beside
+from alkit.annotate.database.postgres.url import PostgresUrl
 from alkit.annotate.database.renaming import rename_answers, rename_predictions
 from alkit.annotate.database.setup import check_names, is_empty
+from alkit.annotate.database.sqlite import refuse_other_files
 from alkit.annotate.database.store import LabelStore
 
 
 @contextmanager
-def changing(path: Path) -> Iterator[LabelStore]:
+def changing(path: Place) -> Iterator[LabelStore]:
     """Open a database to change its classes, also while a session is at work on it.
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresUrl
 
     Yields
     ------
@@ -36,6 +38,10 @@ def changing(path: Path) -> Iterator[LabelStore]:
     OSError
         If it is damaged, or cannot be written.
     """
+    if isinstance(path, PostgresUrl):
+        with open_beside(path) as store:
+            yield store
+        return
     if not path.is_file():
         raise ValueError(f"there is no database {path}; label something first")
     refuse_other_files(path)
@@ -62,7 +68,7 @@ def add_class(store: LabelStore, name: str) -> None:
     ValueError
         If it is no name, or there is such a class.
     """
-    with store.transaction() as db:
+    with store.transaction("EXCLUSIVE") as db:
         classes = store.meta("classes", [])
         if name in classes:
             raise ValueError(f"{name!r} is a class already: {classes}")
@@ -83,7 +89,7 @@ def rename_class(store: LabelStore, old: str, new: str) -> None:
     ValueError
         If there is no class `old`, or one that is called `new`.
     """
-    with store.transaction() as db:
+    with store.transaction("EXCLUSIVE") as db:
         classes = store.meta("classes", [])
         _check_known(store, classes, [old])
         if new in classes:
@@ -107,7 +113,7 @@ def merge_classes(store: LabelStore, names: Sequence[str], into: str) -> None:
     ValueError
         If one of them is no class, or only one class would be left.
     """
-    with store.transaction() as db:
+    with store.transaction("EXCLUSIVE") as db:
         classes = store.meta("classes", [])
         _check_known(store, classes, names)
         merged = [name for name in dict.fromkeys(names) if name != into]

@@ -22,6 +22,9 @@ from pathlib import Path
 
 from alkit.annotate.database.connect import has_index, has_log
 from alkit.annotate.database.errors import damaged
+from alkit.annotate.database.places import Place, as_place
+from alkit.annotate.database.postgres.opening import open_beside
+from alkit.annotate.database.postgres.url import PostgresUrl
 from alkit.annotate.database.store import LabelStore
 
 _QUIET_SECONDS = 1.0
@@ -45,7 +48,7 @@ def settle(store: LabelStore) -> bool:
     if not store.checkpoint():
         return False
     with store.transaction() as db:
-        mark_settled(db, store.path)
+        mark_settled(db, _file(store))
     return store.checkpoint()
 
 
@@ -61,6 +64,11 @@ def mark_settled(db: sqlite3.Connection, path: Path) -> None:
     # Events are numbered without gaps, because none is ever deleted.
     db.execute("INSERT OR REPLACE INTO meta SELECT 'settled', CAST(COALESCE(MAX(seq), 0) AS TEXT) FROM event")
     db.execute("INSERT OR REPLACE INTO meta VALUES ('place', ?)", (json.dumps(_place(path)),))
+
+
+def _file(store: LabelStore) -> Path:
+    assert isinstance(store.path, Path)
+    return store.path
 
 
 def _place(path: Path) -> list[int | str]:
@@ -148,7 +156,7 @@ def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None
     if n_events != n_numbered:
         raise damaged(store.path, f"{n_numbered} events were recorded, {n_events} are there")
     settled = store.meta("settled", n_events)  # databases of alkit 0.1.0 do not say
-    in_place = store.meta("place") == _place(store.path)
+    in_place = store.meta("place") == _place(_file(store))
     if had_log or in_place or settled == n_events:
         return
     raise ValueError(
@@ -160,14 +168,14 @@ def check(store: LabelStore, *, had_log: bool, incomplete: bool = False) -> None
 
 
 @contextmanager
-def reading(path: Path, *, incomplete: bool = False) -> Iterator[LabelStore]:
+def reading(path: str | Place, *, incomplete: bool = False) -> Iterator[LabelStore]:
     """Open a database to read it, checked by `check`; nothing is written, beside it neither.
 
     Parameters
     ----------
-    path : Path
+    path : str, Path or PostgresUrl
     incomplete : bool, default=False
-        As for `check`.
+        As for `check`; what PostgreSQL has is complete.
 
     Yields
     ------
@@ -180,6 +188,11 @@ def reading(path: Path, *, incomplete: bool = False) -> Iterator[LabelStore]:
     ValueError
         If there is no database, or it holds no items or lacks labels.
     """
+    path = as_place(path)
+    if isinstance(path, PostgresUrl):
+        with open_beside(path, read_only=True) as store:
+            yield store
+        return
     had_log = has_log(path)
     before = _unused(path)
     try:

@@ -1,34 +1,31 @@
-"""A database file: connections to it, transactions, queries, and what SQLite's errors mean for somebody who labels."""
+"""A database of labels of either kind: transactions and queries, which threads may share."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
-from alkit.annotate.database.connect import connect, connect_to_read, connect_to_write
-from alkit.annotate.database.errors import locked, translated
-from alkit.annotate.database.lock import is_locked
-from alkit.annotate.database.schema import needs_upgrade, upgrade
+from alkit.annotate.database.engine import Engine, Kind, Lock
+from alkit.annotate.database.errors import locked
+from alkit.annotate.database.places import Place, as_place
+from alkit.annotate.database.postgres.url import PostgresUrl
+from alkit.annotate.database.sqlite import Sqlite
 
 # How long a label waits for a lock before the annotator is told, and how long a trainer, whom nobody waits for, does.
 _BUSY_SECONDS = 5.0
 _PATIENT_SECONDS = 30.0
-# Pages of 4 KiB in the write-ahead log before they are moved to the database. Moving them delays one label, so it is
-# done seldom.
-_CHECKPOINT_PAGES = 10_000
 
 
 class Database:
-    """A file with the tables of a labelling database; threads may share it.
+    """The tables of a labelling database; threads may share it.
 
     Parameters
     ----------
-    path : str or Path
-        The file; created if there is none.
+    path : str, Path or PostgresUrl
+        A file, or ``postgresql://...``; created if there is none.
     read_only : bool, default=False
         Open an existing database to read it, also while a session is labelling.
     durable : bool, default=True
@@ -36,68 +33,31 @@ class Database:
         wait for those commits either.
     """
 
-    def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True):
-        self.path = Path(path)
-        if read_only and not (self.path.is_file() and self.path.stat().st_size):
-            raise ValueError(f"there is no database {self.path}; label something first")
+    def __init__(self, path: str | Place, *, read_only: bool = False, durable: bool = True):
+        self.path = as_place(path)
         self._seconds = _BUSY_SECONDS if durable else _PATIENT_SECONDS
         self._lock = threading.RLock()
         self._reading = threading.Lock()
         self._writing: int | None = None  # the thread that is in a transaction
-        with ExitStack() as opened:
-            try:
-                if read_only:
-                    self._open_to_read(opened)
-                else:
-                    self._open_to_write(opened, durable)
-            except sqlite3.DatabaseError as error:
-                raise _refusal(error, self.path) from error
-            self._opened = opened.pop_all()
+        self.engine = _open(self.path, self._seconds, read_only=read_only, durable=durable)
 
-    def _open_to_write(self, opened: ExitStack, durable: bool) -> None:
-        """Turn the write-ahead log on, and bring the tables up to date."""
-        self._db = connect_to_write(self.path, self._seconds)
-        opened.callback(self._db.close)
-        (mode,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise ValueError(f"{self.path} is where SQLite cannot keep a write-ahead log; put it on a local disk")
-        upgrade(self._db, self.path)
-        if durable:
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        else:
-            self._db.execute("PRAGMA synchronous = NORMAL")
-        # Queries have a connection of their own, so that they do not wait for a transaction that waits for a lock.
-        self._reader = connect_to_write(self.path, self._seconds)
-        opened.callback(self._reader.close)
-        self._reader.execute("PRAGMA query_only = 1")
-
-    def _open_to_read(self, opened: ExitStack) -> None:
-        """Open the file as it is; tables of an older alkit are brought up to date in memory."""
-        self._db = connect_to_read(self.path, self._seconds, opened, in_use=is_locked(self.path))
-        if needs_upgrade(self._db, self.path):
-            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            opened.callback(memory.close)
-            self._db.backup(memory)
-            memory.row_factory = sqlite3.Row
-            upgrade(memory, self.path)
-            self._db = memory
-        self._db.execute("PRAGMA query_only = 1")
-        self._reader = self._db
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self.engine.writer
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         with self._lock, self._reading:
-            self._opened.close()
+            self.engine.close()
 
     @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    def transaction(self, kind: Kind = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         """Run statements that take effect together or not at all; durable once the block is left.
 
         Parameters
         ----------
-        kind : {"IMMEDIATE", "DEFERRED"}
-            "DEFERRED" to read several things as of the same moment.
+        kind : {"IMMEDIATE", "DEFERRED", "CONCURRENT", "EXCLUSIVE"}
+            "DEFERRED" to read several things as of the same moment; see `Kind`.
 
         Yields
         ------
@@ -111,14 +71,13 @@ class Database:
         with self._alone():
             outer, self._writing = self._writing, threading.get_ident()
             try:
-                self._db.execute(f"BEGIN {kind}")
-                yield self._db
-                self._db.execute("COMMIT")
+                self.engine.begin(kind)
+                yield self.engine.writer
+                self.engine.commit()
             except BaseException as error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.DatabaseError):
-                    raise translated(error, self.path) from error
+                self.engine.roll_back()
+                if isinstance(error, self.engine.errors):
+                    raise self.engine.translated(error) from error
                 raise
             finally:
                 self._writing = outer
@@ -149,18 +108,47 @@ class Database:
         Raises
         ------
         OSError
-            If the database is damaged.
+            If the database is damaged, or cannot be reached.
         """
         given = named or parameters
         if self._writing == threading.get_ident():
-            return self._db.execute(sql, given).fetchall()
-        try:
-            with self._reading:
-                return self._reader.execute(sql, given).fetchall()
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
-                raise  # the statement writes: nothing is wrong with the file
-            raise translated(error, self.path) from error
+            return self.engine.writer.execute(sql, given).fetchall()
+        with self._reading:
+            return self.engine.read(sql, given)
+
+    def try_lock(self, lock: Lock) -> bool:
+        """Take a lock until the database is closed, if nobody else holds it.
+
+        Parameters
+        ----------
+        lock : Lock
+
+        Returns
+        -------
+        bool
+        """
+        with self._alone():
+            return self.engine.try_lock(lock)
+
+    def keep_model(self, content: bytes | None) -> None:
+        """Keep a fitted model in place of the last one, or none.
+
+        Parameters
+        ----------
+        content : bytes or None
+        """
+        with self._alone():
+            self.engine.keep_model(content)
+
+    def kept_model(self) -> bytes | None:
+        """Return the model that was kept.
+
+        Returns
+        -------
+        bytes or None
+        """
+        with self._reading:
+            return self.engine.kept_model()
 
     def copy_to(self, other: sqlite3.Connection) -> None:
         """Copy everything as of one moment, also while others write.
@@ -170,11 +158,8 @@ class Database:
         other : Connection
             To an empty file.
         """
-        try:
-            with self._reading:
-                self._reader.backup(other)
-        except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+        with self._lock, self._reading:
+            self.engine.copy_to(other)
 
     def count(self, sql: str, *parameters: Any) -> int:
         """Return the single number that a statement selects.
@@ -192,58 +177,27 @@ class Database:
         return self.query(sql, *parameters)[0][0]
 
     def checkpoint(self) -> bool:
-        """Move what the write-ahead log holds to the database's own file, as far as no reader needs it in the log.
+        """Move what SQLite's write-ahead log holds to the file, as far as no reader needs it in the log.
 
         Returns
         -------
         bool
-            Whether all of it was moved.
+            Whether all of it was moved; nothing is to be moved of other kinds of databases.
 
         Raises
         ------
         OSError
             If the disk is full.
         """
+        if not isinstance(self.engine, Sqlite):
+            return True
         with self._alone():
-            try:
-                busy, n_logged, n_moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            except sqlite3.DatabaseError as error:
-                raise translated(error, self.path) from error
-        return not busy and n_logged == n_moved
+            return self.engine.checkpoint()
 
 
-def refuse_other_files(path: Path) -> None:
-    """Refuse a file that is no labelling database, before anything is written to it, or beside it.
+def _open(place: Place, seconds: float, *, read_only: bool, durable: bool) -> Engine:
+    if isinstance(place, PostgresUrl):
+        from alkit.annotate.database.postgres.engine import Postgres  # needs the extra "postgres"
 
-    Parameters
-    ----------
-    path : Path
-        May be empty, or not there.
-
-    Raises
-    ------
-    ValueError
-        If it is no labelling database.
-    OSError
-        If it is damaged, or another program locks it.
-    """
-    if not (path.is_file() and path.stat().st_size):
-        return
-    try:
-        with closing(connect(path, "rw", _BUSY_SECONDS)) as db:
-            needs_upgrade(db, path)
-    except sqlite3.DatabaseError as error:
-        raise _refusal(error, path) from error
-
-
-def _refusal(error: sqlite3.DatabaseError, path: Path) -> Exception:
-    """Return why a file cannot be opened as a database."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_NOTADB:
-        return ValueError(
-            f"{path} is not a database, or its beginning is damaged; pass another path, or take the last copy that "
-            "'alkit backup' made"
-        )
-    if code == sqlite3.SQLITE_CANTOPEN:
-        return OSError(f"{path} cannot be opened: {error}; pass the path of a file that you may read and write")
-    return translated(error, path)
+        return Postgres(place, seconds, read_only=read_only, durable=durable)
+    return Sqlite(place, seconds, read_only=read_only, durable=durable)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from pathlib import Path
+
+from alkit.annotate.database.places import Place
 
 _UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def translated(error: Exception, path: Path) -> Exception:
+def translated(error: Exception, path: Place) -> Exception:
     """Return an error of SQLite as an `OSError` that says what to do; other errors unchanged.
 
     Parameters
     ----------
     error : Exception
-    path : Path
+    path : Path or PostgresUrl
         The database.
 
     Returns
@@ -37,12 +38,12 @@ def translated(error: Exception, path: Path) -> Exception:
     return error
 
 
-def locked(path: Path) -> OSError:
+def locked(path: Place) -> OSError:
     """Return the error of a database that another program does not let go of.
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresUrl
 
     Returns
     -------
@@ -56,12 +57,12 @@ def locked(path: Path) -> OSError:
     return error
 
 
-def damaged(path: Path, reason: object) -> OSError:
+def damaged(path: Place, reason: object) -> OSError:
     """Return the error of a database that cannot be trusted.
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresUrl
     reason : object
         What was found.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alkit.annotate.database.statements import WANTED
+from alkit.annotate.database.statements import PUT_META, WANTED
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Changes
 
@@ -56,7 +56,7 @@ def take_over(
         _shuffle_in(db, added, store.meta("overlap"), rng)
         places = [(position, key) for position, (key, _) in enumerate(contents)]
         db.executemany("UPDATE item SET position = ? WHERE key = ?", places)
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('fingerprint', ?)", (json.dumps(fingerprint),))
+        db.execute(PUT_META, ("fingerprint", json.dumps(fingerprint)))
 
 
 def _replace_contents(db: sqlite3.Connection, changed: Sequence[tuple[str, str]]) -> None:

@@ -17,9 +17,12 @@ SOURCE = "imported"
 
 _EVENT = f"""
     INSERT INTO event (uuid, item, annotator, kind, value, seconds, late, recorded, source, version)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, '{SOURCE}', (SELECT version FROM item WHERE id = ?2))
+    VALUES (?, ?, ?, ?, ?, ?, 0, ?, '{SOURCE}', (SELECT version FROM item WHERE id = ?))
 """
-_ANSWERS = "INSERT OR REPLACE INTO answer SELECT item, annotator, kind, value, seq FROM event WHERE seq > ?"
+_ANSWERS = """
+    INSERT INTO answer SELECT item, annotator, kind, value, seq FROM event WHERE seq > ?
+    ON CONFLICT (item, annotator) DO UPDATE SET kind = excluded.kind, value = excluded.value, event = excluded.event
+"""
 _QUEUE = f"""
     UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item IN (SELECT item FROM event WHERE seq > :last)
 """
@@ -96,7 +99,7 @@ def add_imported(
         added, new = _sort(db, answers, replace=replace)
         last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
         now = time.time()
-        db.executemany(_EVENT, [(*one[:6], now if one.time is None else one.time) for one in new])
+        db.executemany(_EVENT, [(*one[:6], now if one.time is None else one.time, one.item) for one in new])
         db.execute(_ANSWERS, (last,))
         db.execute(_QUEUE, {"last": last, "overlap": store.meta("overlap")})
         db.execute(_LEASES, (last,))

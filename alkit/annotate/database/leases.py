@@ -65,7 +65,7 @@ def extend(
     if not items:
         return []
     sql = _EXTEND.format(items=", ".join("?" * len(items)))
-    with store.transaction() as db:
+    with store.transaction("EXCLUSIVE") as db:  # nobody else is given one of them meanwhile
         return db.execute(sql, (now + lease_seconds, annotator, *items, now, now)).fetchall()
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from alkit.annotate.database.complete import Settler, check, settle
-from alkit.annotate.database.connect import has_log, model_path
-from alkit.annotate.database.database import refuse_other_files
+from alkit.annotate.database.connect import has_log
 from alkit.annotate.database.lock import lock
+from alkit.annotate.database.places import Place
+from alkit.annotate.database.postgres import opening as shared
+from alkit.annotate.database.postgres.url import PostgresUrl
 from alkit.annotate.database.setup import is_empty, prepare
+from alkit.annotate.database.sqlite import refuse_other_files
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Changes, Items
 
 
 def open_to_label(
-    path: Path,
+    path: Place,
     items: Items,
     classes: Sequence[str],
     overlap: tuple[int, int],
@@ -28,11 +30,11 @@ def open_to_label(
     accept_changes: bool,
     multi: bool,
 ) -> tuple[LabelStore, Changes | None]:
-    """Open a database that nobody else labels into meanwhile.
+    """Open a database; into a file, nobody else labels meanwhile.
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresUrl
         Made if there is none.
     items, classes, overlap, rng, accept_changes, multi
         As for `prepare`.
@@ -52,6 +54,10 @@ def open_to_label(
     OSError
         If another session is using it, it is damaged, or it cannot be written.
     """
+    if isinstance(path, PostgresUrl):
+        return shared.open_to_label(
+            path, items, classes, overlap, rng, opened, accept_changes=accept_changes, multi=multi
+        )
     refuse_other_files(path)
     opened.callback(lock(path).close)
     had_log = has_log(path)
@@ -59,19 +65,19 @@ def open_to_label(
     opened.callback(store.close)
     check(store, had_log=had_log)
     if is_empty(store):  # a model beside an empty database is of one that was deleted
-        model_path(path).unlink(missing_ok=True)
+        store.keep_model(None)
     changes = prepare(store, items, classes, overlap, rng, accept_changes=accept_changes, multi=multi)
     opened.callback(Settler(store).stop)
     return store, changes
 
 
 @contextmanager
-def open_to_import(path: Path) -> Iterator[LabelStore]:
+def open_to_import(path: Place) -> Iterator[LabelStore]:
     """Open a database that has items and that nobody labels into meanwhile; settled in the end.
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresUrl
 
     Yields
     ------
@@ -84,6 +90,10 @@ def open_to_import(path: Path) -> Iterator[LabelStore]:
     OSError
         If a session is using it, it is damaged, or it cannot be written.
     """
+    if isinstance(path, PostgresUrl):
+        with shared.open_alone(path) as store:
+            yield store
+        return
     if not (path.is_file() and path.stat().st_size):
         raise ValueError(f"there is no database {path}; 'alkit label' makes it, of the data and the classes")
     refuse_other_files(path)

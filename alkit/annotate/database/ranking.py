@@ -18,7 +18,7 @@ _MAJORITY = """
     SELECT item, value FROM (
         SELECT item, value, ROW_NUMBER() OVER (PARTITION BY item ORDER BY COUNT(*) DESC, MIN(event)) AS place
         FROM answer WHERE kind = 'label' GROUP BY item, value
-    ) WHERE place = 1 ORDER BY item
+    ) counted WHERE place = 1 ORDER BY item
 """
 
 
@@ -172,7 +172,7 @@ def add_predictions(store: LabelStore, predicted: Sequence[tuple[int, str | None
     """
     version = store.count("SELECT MAX(version) FROM model")
     rows = [(version, item, None, None, prediction, confidence) for item, prediction, confidence in predicted]
-    by_chunks(store, "INSERT OR IGNORE INTO ranking VALUES (?, ?, ?, ?, ?, ?)", rows)
+    by_chunks(store, "INSERT INTO ranking VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
 
 def by_chunks(store: LabelStore, sql: str, rows: Sequence[Any]) -> None:

@@ -171,7 +171,7 @@ def prepare(
         If the database was made for other items or the other kind of labels, or holds labels of other classes.
     """
     contents = list(zip(items.ids, items.contents(), strict=True))
-    fingerprint = hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+    fingerprint = _fingerprint(contents)
     least, most = overlap
     changes = None
     if is_empty(store):
@@ -180,12 +180,12 @@ def prepare(
         shuffled = [(contents[i][0], i, contents[i][1]) for i in order]
         store.add_items(shuffled, least, fingerprint)
     else:
-        _check_kind(store, multi=multi)
+        check_kind(store, multi=multi)
     if store.meta("fingerprint") != fingerprint:
         _take_over_numbers(store, contents)
         changes = _checked_changes(store, contents, accept_changes=accept_changes)
         take_over(store, contents, changes, fingerprint, rng)
-    classes = _present_classes(store, classes)
+    classes = present_classes(store, classes)
     _check_classes(store, classes)
     store.put_meta(classes=classes)
     if items.source is not None:
@@ -197,8 +197,19 @@ def prepare(
     return changes if changes and any(changes) else None
 
 
-def _check_kind(store: LabelStore, *, multi: bool) -> None:
-    """Refuse to go on with another kind of labels."""
+def check_kind(store: LabelStore, *, multi: bool) -> None:
+    """Refuse to go on with another kind of labels.
+
+    Parameters
+    ----------
+    store : LabelStore
+    multi : bool
+        Whether an item may have several.
+
+    Raises
+    ------
+    ValueError
+    """
     if store.kind.several == multi:
         return
     kinds = {False: "one class per item", True: "several labels per item"}
@@ -207,6 +218,24 @@ def _check_kind(store: LabelStore, *, multi: bool) -> None:
         f"{store.path} was made for {kinds[not multi]}, which cannot change to {kinds[multi]}: {remedy}, or pass "
         "another database"
     )
+
+
+def fingerprint_of(items: Items) -> str:
+    """Return a hash of all items, by which a later session knows them.
+
+    Parameters
+    ----------
+    items : Items
+
+    Returns
+    -------
+    str
+    """
+    return _fingerprint(list(zip(items.ids, items.contents(), strict=True)))
+
+
+def _fingerprint(contents: Sequence[tuple[str, str]]) -> str:
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
 def _take_over_numbers(store: LabelStore, contents: Sequence[tuple[str, str]]) -> None:
@@ -265,8 +294,18 @@ def _checked_changes(store: LabelStore, contents: Sequence[tuple[str, str]], *, 
     raise ValueError(f"{store.path} was made for other items: {first}. In all: {changes}; {remedy}")
 
 
-def _present_classes(store: LabelStore, classes: Sequence[str]) -> list[str]:
-    """Return classes by their present names, with those that were added or renamed and are not mentioned."""
+def present_classes(store: LabelStore, classes: Sequence[str]) -> list[str]:
+    """Return classes by their present names, with those that were added or renamed and are not mentioned.
+
+    Parameters
+    ----------
+    store : LabelStore
+    classes : sequence of str
+
+    Returns
+    -------
+    list of str
+    """
     changes, known = store.class_changes(), store.meta("classes", [])
     given = [name if name in known else present_name_of_old(changes, name) for name in classes]
     made = {change.present for change in changes}

@@ -20,23 +20,27 @@ _SKIPPED = """
     )
 """
 
-NEXT = f"""
+# {skip_locked}: items that others are just being given are passed over where several servers share a database. Which
+# parts run matters then: each that finds an item locks it until the transaction ends.
+PICK = f"""
     WITH version AS (SELECT MAX(version) FROM model),
     assigned AS (
         SELECT q.item, q.n_labels FROM assignment s JOIN queue q ON q.item = s.item
         WHERE s.model_version = (SELECT * FROM version) AND s.annotator = :annotator AND {_OPEN}
-        ORDER BY s.position LIMIT 1
+        ORDER BY s.position LIMIT 1 {{skip_locked}}
     ),
     begun AS (
-        SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels > 0 AND {_OPEN} ORDER BY q.item LIMIT 1
+        SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels > 0 AND {_OPEN}
+        ORDER BY q.item LIMIT 1 {{skip_locked}}
     ),
     ranked AS (
         SELECT q.item FROM ranking r JOIN queue q ON q.item = r.item
         WHERE r.model_version = (SELECT * FROM version) AND r.position IS NOT NULL AND q.n_labels = 0 AND {_OPEN}
-        ORDER BY r.position LIMIT 1
+        ORDER BY r.position LIMIT 1 {{skip_locked}}
     ),
     drawn AS (
-        SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels = 0 AND {_OPEN} ORDER BY q.item LIMIT 1
+        SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels = 0 AND {_OPEN}
+        ORDER BY q.item LIMIT 1 {{skip_locked}}
     ),
     best AS (SELECT item FROM assigned UNION ALL SELECT item FROM ranked LIMIT 1),
     others AS (
@@ -45,7 +49,7 @@ NEXT = f"""
     ),
     skipped AS (
         SELECT q.item FROM answer a JOIN queue q ON q.item = a.item
-        WHERE a.annotator = :annotator AND a.kind = 'skip' AND {_SKIPPED} ORDER BY a.event LIMIT 1
+        WHERE a.annotator = :annotator AND a.kind = 'skip' AND {_SKIPPED} ORDER BY a.event LIMIT 1 {{skip_locked}}
     ),
     n_open AS (
         SELECT (SELECT COUNT(*) FROM queue WHERE wanted > 0 AND n_labels = 0)
@@ -57,30 +61,48 @@ NEXT = f"""
            AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.item = q.item AND a.annotator = :annotator))
     ),
     pick AS (
-        SELECT item, CASE WHEN n_labels = 0 THEN 'strategy' END AS source FROM assigned WHERE :ranked
+        SELECT item, CASE WHEN n_labels = 0 THEN 'strategy' END AS source FROM assigned WHERE :ranked = 1
         UNION ALL SELECT item, NULL FROM begun
         WHERE NOT EXISTS (SELECT 1 FROM assignment WHERE model_version = (SELECT * FROM version))
-        UNION ALL SELECT item, 'strategy' FROM ranked WHERE :ranked
+        UNION ALL SELECT item, 'strategy' FROM ranked WHERE :ranked = 1
         UNION ALL SELECT item, 'random' FROM drawn
         UNION ALL SELECT item, NULL FROM begun
         UNION ALL SELECT item, NULL FROM skipped
         LIMIT 1
     )
-    INSERT OR REPLACE INTO lease
-    SELECT
-        pick.item, :annotator, :now, :expires,
-        COALESCE(pick.source, first.source, 'unasked'),
-        CASE WHEN pick.source IS NULL THEN first.probability ELSE (
-            SELECT share / (SELECT * FROM n_open) + (1 - share) * (pick.item = COALESCE((SELECT item FROM best), -1))
-            FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM best) THEN :random_share ELSE 1.0 END AS share)
-        ) END,
-        (SELECT * FROM version), r.prediction, r.confidence
+    SELECT item, source, CASE WHEN source IS NOT NULL THEN (
+        SELECT share / (SELECT * FROM n_open)
+        + CASE WHEN pick.item = (SELECT item FROM best) THEN 1 - share ELSE 0 END
+        FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM best) THEN :random_share ELSE 1.0 END AS share) shared
+    ) END AS probability
     FROM pick
-    LEFT JOIN lease first ON first.item = pick.item AND first.granted = (
-        SELECT MIN(l.granted) FROM lease l WHERE l.item = pick.item
+"""
+
+# The item may have been given to others since it was picked, by another server; nothing is given then.
+GRANT = """
+    INSERT INTO lease (
+        item, annotator, granted, expires, source, probability, model_version, prediction, confidence
     )
-    LEFT JOIN ranking r ON r.item = pick.item AND r.model_version = (SELECT * FROM version)
+    SELECT
+        q.item, :annotator, :now, :expires, COALESCE(:source, first.source, 'unasked'),
+        COALESCE(:probability, CASE WHEN :source IS NULL THEN first.probability END),
+        v.version, r.prediction, r.confidence
+    FROM queue q
+    CROSS JOIN (SELECT MAX(version) AS version FROM model) v
+    LEFT JOIN lease first ON first.item = q.item AND first.granted = (
+        SELECT MIN(l.granted) FROM lease l WHERE l.item = q.item
+    )
+    LEFT JOIN ranking r ON r.item = q.item AND r.model_version = v.version
+    WHERE q.item = :item AND q.wanted > (SELECT COUNT(*) FROM lease l WHERE l.item = q.item AND l.expires > :now)
+    AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item = q.item AND l.annotator = :annotator AND l.expires > :now)
+    AND NOT EXISTS (
+        SELECT 1 FROM answer a WHERE a.item = q.item AND a.annotator = :annotator AND a.kind <> 'skip'
+    )
     LIMIT 1
+    ON CONFLICT (item, annotator) DO UPDATE SET
+        granted = excluded.granted, expires = excluded.expires, source = excluded.source,
+        probability = excluded.probability, model_version = excluded.model_version,
+        prediction = excluded.prediction, confidence = excluded.confidence
     RETURNING *
 """
 
@@ -94,10 +116,12 @@ ANSWER = """
 
 WANTED = """
     WITH counted AS (
-        SELECT COALESCE(SUM(kind = 'label'), 0) AS labels, COALESCE(SUM(kind = 'flag'), 0) AS flags
+        SELECT COUNT(CASE WHEN kind = 'label' THEN 1 END) AS labels, COUNT(CASE WHEN kind = 'flag' THEN 1 END) AS flags
         FROM answer WHERE item = queue.item
     )
-    SELECT labels, CASE WHEN flags THEN 0 ELSE MAX(0, COALESCE(queue.asked, :overlap) - labels) END FROM counted
+    SELECT labels, CASE WHEN flags > 0 OR labels > COALESCE(queue.asked, :overlap) THEN 0
+        ELSE COALESCE(queue.asked, :overlap) - labels END
+    FROM counted
 """
 
 # after an undo the annotator holds the item again, unless enough others hold it by now
@@ -109,5 +133,7 @@ LEASE_ANEW = """
     WHERE item = :item AND annotator = :annotator
     AND NOT EXISTS (SELECT 1 FROM answer WHERE item = :item AND annotator = :annotator)
 """
+
+PUT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 RENAMED_PREDICTIONS = "UPDATE {table} SET prediction = :new WHERE prediction = :old"

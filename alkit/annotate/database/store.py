@@ -1,6 +1,7 @@
-"""The labels of a session in one SQLite file: items, events, and which annotator is given which item.
+"""The labels of a project: items, events, and which annotator is given which item.
 
-The database must be on a local disk: SQLite's write-ahead log is not safe on network file systems.
+A file of SQLite must be on a local disk, because its write-ahead log is not safe on network file systems; a database of
+PostgreSQL may be anywhere.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from alkit.annotate.database.class_names import ClassChange, present_name, present_name_of_old
 from alkit.annotate.database.database import Database
+from alkit.annotate.database.engine import Kind
 from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.label_kinds import ONE_LABEL, SEVERAL_LABELS, LabelKind
-from alkit.annotate.database.statements import ANSWER, LEASE_ANEW, NEXT, WANTED
+from alkit.annotate.database.places import Place
+from alkit.annotate.database.statements import ANSWER, GRANT, LEASE_ANEW, PICK, PUT_META, WANTED
 
 _TELL_SECONDS = 0.1  # how long a label may wait for readers to let go of the log
 
@@ -35,8 +37,8 @@ class LabelStore(Database):
 
     Parameters
     ----------
-    path : str or Path
-        The file; created if there is none.
+    path : str, Path or PostgresUrl
+        A file, or ``postgresql://...``; created if there is none.
     read_only : bool, default=False
         Open an existing database to read it, also while a session is labelling.
     durable : bool, default=True
@@ -44,7 +46,7 @@ class LabelStore(Database):
         wait for those commits either.
     """
 
-    def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True):
+    def __init__(self, path: str | Place, *, read_only: bool = False, durable: bool = True):
         super().__init__(path, read_only=read_only, durable=durable)
         self.last_recorded = time.monotonic()  # of the last event; before the first one, of now
 
@@ -123,7 +125,7 @@ class LabelStore(Database):
             self._put_meta(key, value)
 
     def _put_meta(self, key: str, value: Any) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        self._db.execute(PUT_META, (key, json.dumps(value)))
 
     def class_changes(self) -> list[ClassChange]:
         """Return how classes were added, renamed and merged, in order.
@@ -165,9 +167,24 @@ class LabelStore(Database):
             "ranked": ranked,
             "random_share": random_share,
         }
-        with self.transaction() as db:
-            leases = db.execute(NEXT, parameters).fetchall()
-        return leases[0] if leases else None
+        picked = True
+        while picked:
+            picked, lease = self._hand_out("CONCURRENT", self.engine.skip_locked, parameters)
+            if lease is not None:
+                return lease
+        if not self.engine.is_shared:
+            return None
+        # what others were just being given, or labelled, was passed over: look once more while nobody does either
+        return self._hand_out("EXCLUSIVE", "", parameters)[1]
+
+    def _hand_out(self, kind: Kind, skip_locked: str, parameters: dict[str, Any]) -> tuple[bool, sqlite3.Row | None]:
+        """Return whether there was an item to be given, and the lease, unless others were faster."""
+        with self.transaction(kind) as db:
+            picked = db.execute(PICK.format(skip_locked=skip_locked), parameters).fetchone()
+            if picked is None:
+                return False, None
+            chosen = {name: picked[name] for name in ("item", "source", "probability")}
+            return True, db.execute(GRANT, {**parameters, **chosen}).fetchone()
 
     def record(self, event: dict[str, Any], annotator: str, *, now: float, lease_seconds: float) -> dict[str, Any]:
         """Append an event; it is on disk when this returns.

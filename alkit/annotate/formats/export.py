@@ -9,6 +9,7 @@ from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.complete import reading
 from alkit.annotate.database.connect import belongs_to
 from alkit.annotate.database.pictures import read_pictures
+from alkit.annotate.database.places import Place
 from alkit.annotate.database.predictions import read_unlabelled
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.files import is_same_file
@@ -21,7 +22,7 @@ _DATABASE_SIGNATURE = b"SQLite format 3\0"
 
 
 def export(
-    database: Path,
+    database: Place,
     output: Path,
     *,
     format: str = "jsonl",
@@ -33,7 +34,7 @@ def export(
 
     Parameters
     ----------
-    database : Path
+    database : Path or PostgresUrl
     output : Path
     format : str, default="jsonl"
         One of `FORMATS`.
@@ -80,15 +81,15 @@ def export(
     return len(records)
 
 
-def check_output(database: Path, output: Path) -> None:
+def check_output(database: Place, output: Path) -> None:
     """Refuse to replace a database, a file that belongs to it, or a picture.
 
     Parameters
     ----------
-    database : Path
+    database : Path or PostgresUrl
     output : Path
     """
-    if belongs_to(output, database):
+    if isinstance(database, Path) and belongs_to(output, database):
         raise ValueError(f"{output} is the database, or belongs to it; pass another name")
     if not output.is_file():
         return

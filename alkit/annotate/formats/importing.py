@@ -13,6 +13,7 @@ from alkit.annotate.database.events import check_name, checked_event
 from alkit.annotate.database.imported import Added, Answer, Prediction, add_imported, identity
 from alkit.annotate.database.label_kinds import write_proba
 from alkit.annotate.database.opening import open_to_import
+from alkit.annotate.database.places import Place
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.formats.foreign import Asked, read_foreign
 from alkit.annotate.formats.label_sets import as_one_label, as_several_labels, proba_of
@@ -134,7 +135,7 @@ def _listed(places: Sequence[str]) -> str:
 
 
 def import_labels(
-    database: Path, path: Path, asked: Asked | None = None, *, annotator: str = IMPORTER, replace: bool = False
+    database: Place, path: Path, asked: Asked | None = None, *, annotator: str = IMPORTER, replace: bool = False
 ) -> Imported:
     """Add the labels and predictions of a file to a database; all that can be taken, or nothing after an error.
 
@@ -142,7 +143,7 @@ def import_labels(
 
     Parameters
     ----------
-    database : Path
+    database : Path or PostgresUrl
         Has items; nobody may be labelling into it.
     path : Path
     asked : Asked, optional

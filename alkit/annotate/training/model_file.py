@@ -1,34 +1,34 @@
-"""The file beside the database that holds the model as of its last fit."""
+"""The model as of its last fit: in a file beside the database, on PostgreSQL within it."""
 
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import cloudpickle
 
-from alkit.annotate.database.connect import model_path
-from alkit.annotate.files import write_private
+from alkit.annotate.database.places import Place
+from alkit.annotate.database.store import LabelStore
 
 
-def write_model(database: Path, model: Any) -> None:
+def write_model(store: LabelStore, model: Any) -> None:
     """Keep a model.
 
     Parameters
     ----------
-    database : Path
+    store : LabelStore
     model : estimator
     """
-    write_private(model_path(database), cloudpickle.dumps(model))
+    store.keep_model(cloudpickle.dumps(model))
 
 
-def read_model(database: Path) -> Any:
-    """Return the model as of the last fit; its file is unpickled, which runs whatever code is in it.
+def read_model(database: Place) -> Any:
+    """Return the model as of the last fit; it is unpickled, which runs whatever code is in it.
 
     Parameters
     ----------
-    database : Path
+    database : Path or PostgresUrl
 
     Returns
     -------
@@ -39,7 +39,8 @@ def read_model(database: Path) -> Any:
     ValueError
         If no model was fitted yet.
     """
-    path = model_path(database)
-    if not path.exists():
+    with closing(LabelStore(database, read_only=True)) as store:
+        content = store.kept_model()
+    if content is None:
         raise ValueError("no model was fitted yet: two classes need labels first")
-    return pickle.loads(path.read_bytes())
+    return pickle.loads(content)

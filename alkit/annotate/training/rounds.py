@@ -257,7 +257,7 @@ class Training:
         if truth is not None:
             self._tell_of_people(truth)
         self._rank(fresh, labels.n_labels, truth)
-        write_model(self.store.path, self._model())
+        write_model(self.store, self._model())
         self.durations.append(time.monotonic() - started)
         self.told["usual_seconds"] = median(self.durations)
 

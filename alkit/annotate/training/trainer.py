@@ -12,11 +12,11 @@ import time
 import traceback
 from contextlib import suppress
 from io import BufferedReader
-from pathlib import Path
 
 import cloudpickle
 
 from alkit.annotate.database.model_state import starting
+from alkit.annotate.database.places import Place
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.training.job import Job
 from alkit.annotate.training.rounds import Training, one_line
@@ -25,9 +25,10 @@ from alkit.annotate.training.several_labels import SeveralLabelsTraining
 _RESTART_SECONDS = 30.0
 _KILLED_SECONDS = 5.0  # a killed process is gone at once, unless the operating system cannot end it
 _NICENESS = 19
+_POLL_SECONDS = 1.0
 _BOOTSTRAP = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from alkit.annotate.training.trainer import main; main(sys.argv[1])"
+    "from alkit.annotate.training.trainer import main; main()"
 )
 
 
@@ -39,24 +40,26 @@ class Trainer:
 
     Parameters
     ----------
-    path : Path
+    path : Path or PostgresUrl
         The database.
     job : Job
     """
 
-    def __init__(self, path: Path, job: Job):
-        self._path = path
+    def __init__(self, path: Place, job: Job):
+        self._path = pickle.dumps(path)  # not an argument of the process, which all users see: it may hold a password
         self._job = cloudpickle.dumps(job)  # unlike pickle, it takes classes that a notebook or script defines
         self._one_at_a_time = threading.Lock()
         self._start()
 
     def _start(self) -> None:
         self._started = time.monotonic()
-        command = [sys.executable, "-c", _BOOTSTRAP, str(self._path)]
+        command = [sys.executable, "-c", _BOOTSTRAP]
         quiet = os.environ | {"TQDM_DISABLE": "1"}
         # in a process group of its own: Ctrl-C is for the server, which then asks for a last fit
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=quiet, process_group=0)
-        self._sender = threading.Thread(target=self._send, args=(pickle.dumps(sys.path), self._job), daemon=True)
+        self._sender = threading.Thread(
+            target=self._send, args=(pickle.dumps(sys.path), self._path, self._job), daemon=True
+        )
         self._sender.start()
 
     def _send(self, *parts: bytes) -> None:
@@ -129,29 +132,35 @@ class Trainer:
             self._process.communicate(timeout=_KILLED_SECONDS)  # closes the pipe
 
 
-def main(database: str) -> None:
-    """Train until asked to stop, or until the labelling process is gone.
-
-    Parameters
-    ----------
-    database : str
-    """
+def main() -> None:
+    """Train until asked to stop, or until the labelling process is gone."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    store = LabelStore(database, durable=False)
+    store = LabelStore(pickle.load(sys.stdin.buffer), durable=False)
     stopping = threading.Event()
     try:
-        store.put_meta(trainer=starting())
         job = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_watch, args=(sys.stdin.buffer, stopping), daemon=True).start()
-        training = SeveralLabelsTraining if job.multi else Training
-        complete = training(store, job).run(stopping)
+        complete = True
+        if _is_to_train(store, stopping):
+            store.put_meta(trainer=starting())
+            training = SeveralLabelsTraining if job.multi else Training
+            complete = training(store, job).run(stopping)
     except Exception as error:
-        store.put_meta(trainer={"doing": None, "error": one_line(error)})
         traceback.print_exc()
+        with suppress(OSError):  # the database is gone
+            store.put_meta(trainer={"doing": None, "error": one_line(error)})
         os._exit(1)
     store.close()
     os._exit(0 if complete else 1)  # without waiting for the thread that reads
+
+
+def _is_to_train(store: LabelStore, stopping: threading.Event) -> bool:
+    """Wait until no other server's trainer is at work; return False if asked to stop before."""
+    while not store.try_lock("train"):
+        if stopping.wait(_POLL_SECONDS):
+            return False
+    return True
 
 
 def _watch(stdin: BufferedReader, stopping: threading.Event) -> None:

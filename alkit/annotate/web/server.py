@@ -135,7 +135,7 @@ def _refusal(status: int, reason: object) -> JSONResponse:
 
 def _disk(request: Request, error: Exception) -> JSONResponse:
     number = error.errno if isinstance(error, OSError) else None
-    if number == errno.EBUSY:  # another program locks the database
+    if number in (errno.EBUSY, errno.ECONNRESET):  # another program locks the database, or its server is away
         return _refusal(503, error)
     return _refusal(507 if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 500, error)
 
