@@ -1,8 +1,9 @@
-"""A session of twenty texts; no server outlives its test."""
+"""A session of twenty texts, on either kind of database; no server outlives its test."""
 
 import pytest
 
 from alkit.annotate import LabelingSession
+from alkit.annotate.database.places import as_place
 from tests.annotate.clients import Server
 from tests.annotate.sessions import CLASSES, TEXTS
 
@@ -14,7 +15,24 @@ def no_server_left():
         server.kill()
 
 
+@pytest.fixture(scope="session")
+def cluster():
+    """A PostgreSQL server, started by the first test that needs one; nothing on it has to survive a crash."""
+    postgres = pytest.importorskip("tests.annotate.postgres", reason="psycopg is not installed", exc_type=ImportError)
+    if reason := postgres.reason_to_skip():
+        pytest.skip(reason)
+    cluster = postgres.Cluster("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, tmp_path):
+    """Where a database is to be made, of either kind."""
+    return as_place(tmp_path / "labels.db" if request.param == "sqlite" else request.getfixturevalue("cluster").url())
+
+
 @pytest.fixture
-def session(tmp_path):
-    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", random_state=0, random_share=0.0) as session:
+def session(database):
+    with LabelingSession(TEXTS, CLASSES, database, random_state=0, random_share=0.0) as session:
         yield session

@@ -23,8 +23,9 @@ class Cluster:
     `url()` names another project each time.
     """
 
-    def __init__(self, *settings):
-        self.folder = Path(mkdtemp(prefix="alkit-", dir="/tmp"))  # the path of a socket has to be short
+    def __init__(self, *settings, on_disk=False):
+        parent = "/dev/shm" if not on_disk and memory_is_free() else "/tmp"  # the path of a socket has to be short
+        self.folder = Path(mkdtemp(prefix="alkit-", dir=parent))
         self.settings, self.process = settings, None
         self._numbers = count()
         self._as_user = {} if os.getuid() else {"user": unprivileged()}
@@ -78,6 +79,11 @@ class Cluster:
     def url(self):
         """Return the address of a project that does not exist yet."""
         return f"{self.conninfo()}&schema=project{next(self._numbers)}"
+
+
+def memory_is_free():
+    """Return whether a cluster fits into the file system in memory, where files are made and removed faster."""
+    return os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2**30
 
 
 def program(name):

@@ -8,6 +8,7 @@ from alkit.annotate.database import look_back
 from alkit.annotate.database.classes import rename_class
 from alkit.annotate.formats.prodigy import export_prodigy
 from alkit.annotate.quality.report import report
+from tests.annotate.databases import only_sqlite, slow_on_postgres
 from tests.annotate.sessions import CLASSES, TEXTS, rank
 
 
@@ -61,12 +62,13 @@ def test_an_answer_as_it_is_shown(session):
     assert session.answers("ann", only="disagrees")["answers"][0]["value"] == "ham"
 
 
-def test_filters_find_what_a_brute_force_finds(tmp_path, monkeypatch):
+@slow_on_postgres
+def test_filters_find_what_a_brute_force_finds(database, monkeypatch):
     monkeypatch.setattr(look_back, "_CHUNK", 7)
     monkeypatch.setattr(look_back, "_LOOKED_AT", 21)
     rng = np.random.default_rng(0)
     texts = [f"{rng.choice(['Straße', 'naïve', 'plain'])} {number}" for number in range(150)]
-    with LabelingSession(texts, CLASSES, tmp_path / "labels.db", random_state=0, random_share=0.0) as session:
+    with LabelingSession(texts, CLASSES, database, random_state=0, random_share=0.0) as session:
         rank(session, [str(number) for number in range(150)])
         while (item := session.next("ann")) is not None:
             kind = rng.choice(["label", "label", "skip", "flag"])
@@ -101,8 +103,8 @@ def test_what_cannot_be_asked(session, wanted):
         session.answers("ann", **wanted)
 
 
-def test_cells_and_ids_are_searched_and_changes_found(tmp_path):
-    path = tmp_path / "labels.db"
+def test_cells_and_ids_are_searched_and_changes_found(database):
+    path = database
     with LabelingSession(Items(["a1", "b2"], ["one", "two"]), CLASSES, path, random_state=0) as session:
         session.label("a1", "spam", "ann")
         session.label("b2", "spam", "ann")
@@ -164,7 +166,8 @@ def test_flags_are_listed_for_the_owner(session):
     assert lines[1:] == [["4", "ann", "is", "this", "English?", "text", "4"], ["3", "ann", "torn", "text", "3"]]
 
 
-def test_pages_are_read_by_an_index(session):
+@only_sqlite
+def test_pages_are_read_by_an_index(session, database):
     plan = session.store.query(f"EXPLAIN QUERY PLAN {look_back._LATEST}", annotator="ann", before=9, chunk=5)
     assert "USING INDEX answer_latest" in " ".join(row["detail"] for row in plan)
     assert not any("TEMP B-TREE" in row["detail"] for row in plan)

@@ -24,13 +24,13 @@ def clock(monkeypatch):
     return Clock
 
 
-def open_session(tmp_path, texts=TEXTS, **options):
-    return LabelingSession(texts, CLASSES, tmp_path / "labels.db", random_state=0, **options)
+def open_session(database, texts=TEXTS, **options):
+    return LabelingSession(texts, CLASSES, database, random_state=0, **options)
 
 
 @pytest.fixture
-def session(tmp_path, clock):
-    with open_session(tmp_path) as session:
+def session(database, clock):
+    with open_session(database) as session:
         yield session
 
 
@@ -82,8 +82,8 @@ def test_a_page_that_says_it_has_everything_is_given_no_more(session):
     assert session.next("bob") is not None
 
 
-def test_forty_requests_at_once_hold_no_more(tmp_path):
-    with open_session(tmp_path) as session:
+def test_forty_requests_at_once_hold_no_more(database):
+    with open_session(database) as session:
         rng = random.Random(0)
         pages = [rng.choice([None, "p", "q", "r", "s"]) for _ in range(40)]
         threads = [threading.Thread(target=session.next, args=("ann",), kwargs={"page": page}) for page in pages]
@@ -108,18 +108,18 @@ def test_what_undo_brought_back_is_not_given_to_another_page(session):
     assert asks(session, "p") == item
 
 
-def test_the_last_item_is_in_one_page(tmp_path):
-    with open_session(tmp_path, ["one"]) as session:
+def test_the_last_item_is_in_one_page(database):
+    with open_session(database, ["one"]) as session:
         assert asks(session, "p") == "0"
         assert asks(session, "q") is None
         assert asks(session, "p") == "0"
 
 
-def test_after_a_restart_the_items_go_to_who_has_them(tmp_path, clock):
-    with open_session(tmp_path) as session:
+def test_after_a_restart_the_items_go_to_who_has_them(database, clock):
+    with open_session(database) as session:
         first, second = load(session, "p")
         other = asks(session, "q")
-    with open_session(tmp_path) as session:
+    with open_session(database) as session:
         session.renew("ann", [other], page="q")
         assert asks(session, "p") == first  # reloaded, too: it has nothing in hand
         assert asks(session, "p", [first]) not in (first, other)
@@ -135,8 +135,8 @@ def test_an_item_that_is_looked_at_is_held_for_longer(session, clock):
     assert not session.label(item, "spam", "ann")["late"]
 
 
-def test_a_lease_that_has_run_out_goes_on_if_nobody_else_has_the_item(tmp_path, clock):
-    with open_session(tmp_path, ["one", "two"]) as session:
+def test_a_lease_that_has_run_out_goes_on_if_nobody_else_has_the_item(database, clock):
+    with open_session(database, ["one", "two"]) as session:
         item, other = load(session, "p")
         clock.now += 400
         taken = asks(session, "b", annotator="bob")
@@ -159,8 +159,8 @@ def test_what_is_not_held_is_not_renewed(session):
     assert session.renew("ann", [], page="p") == []
 
 
-def test_shared_items_are_renewed_for_each_who_holds_them(tmp_path, clock):
-    with open_session(tmp_path, ["one"], overlap=2) as session:
+def test_shared_items_are_renewed_for_each_who_holds_them(database, clock):
+    with open_session(database, ["one"], overlap=2) as session:
         for name in ("ann", "bob"):
             assert asks(session, "p", annotator=name) == "0"
         clock.now += 200

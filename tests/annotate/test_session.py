@@ -9,6 +9,7 @@ import pytest
 
 from alkit.annotate import Items, LabelingSession
 from alkit.annotate.database.ranking import read_labels
+from tests.annotate.databases import slow_on_postgres
 from tests.annotate.sessions import CLASSES, TEXTS, rank
 
 
@@ -31,10 +32,10 @@ def test_an_item_as_it_is_shown(session):
     assert session.next("ann", resume=True)["item"] == drawn["item"]
 
 
-def test_numbers_that_a_page_would_round_are_shown_as_text(tmp_path):
+def test_numbers_that_a_page_would_round_are_shown_as_text(database):
     number = 2**53 + 1
     items = Items(["a"], rows=pd.DataFrame({"n": [1]}), written=[{"n": number, "m": [number - 1, -number, 1.5]}])
-    with LabelingSession(items, CLASSES, tmp_path / "labels.db") as session:
+    with LabelingSession(items, CLASSES, database) as session:
         assert session.next("ann")["row"] == {"n": str(number), "m": [number - 1, str(-number), 1.5]}
         session.label("a", "spam", "ann")
         assert next(session.export())["row"]["n"] == number
@@ -53,9 +54,10 @@ def test_what_is_kept_with_a_label(session):
 
 
 @pytest.mark.parametrize("overlap", [1, 3])
-def test_eight_annotators_share_the_work(tmp_path, overlap):
+@slow_on_postgres
+def test_eight_annotators_share_the_work(database, overlap):
     texts = [f"text {k}" for k in range(250)]
-    with LabelingSession(texts, CLASSES, tmp_path / "labels.db", overlap=overlap, random_state=0) as session:
+    with LabelingSession(texts, CLASSES, database, overlap=overlap, random_state=0) as session:
         rank(session, [str(k) for k in range(100)])
 
         def work(name):
@@ -73,8 +75,8 @@ def test_eight_annotators_share_the_work(tmp_path, overlap):
         assert session.progress()["n_done"] == 250
 
 
-def test_labels_of_one_annotator_are_not_shown_to_others(tmp_path):
-    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=2, random_state=0) as session:
+def test_labels_of_one_annotator_are_not_shown_to_others(database):
+    with LabelingSession(TEXTS, CLASSES, database, overlap=2, random_state=0) as session:
         first = session.next("ann")
         session.label(first["item"], "ham", "ann")
         ranked_next = {
@@ -87,9 +89,10 @@ def test_labels_of_one_annotator_are_not_shown_to_others(tmp_path):
         assert list(session.export("bob")) == []
 
 
-def test_random_items_are_shown_without_a_suggestion_and_as_often_as_asked_for(tmp_path):
+@slow_on_postgres
+def test_random_items_are_shown_without_a_suggestion_and_as_often_as_asked_for(database):
     texts = [f"text {k}" for k in range(600)]
-    with LabelingSession(texts, CLASSES, tmp_path / "labels.db", random_share=0.3, random_state=0) as session:
+    with LabelingSession(texts, CLASSES, database, random_share=0.3, random_state=0) as session:
         rank(session, [str(k) for k in range(600)], prediction="ham")
         for _ in range(500):
             item = session.next("ann")
@@ -135,17 +138,17 @@ def test_a_cell_that_is_run_again(tmp_path):
         assert last.progress()["n_labels"] == 1
 
 
-def test_a_wrong_cell_leaves_the_session_alone(tmp_path):
-    session = LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db")
+def test_a_wrong_cell_leaves_the_session_alone(database):
+    session = LabelingSession(TEXTS, CLASSES, database)
     with pytest.raises(ValueError, match="overlap=0"):
-        LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=0)
+        LabelingSession(TEXTS, CLASSES, database, overlap=0)
     session.label("3", "spam", "ann")
     session.close()
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(2.5, 2.5), (30.0, 30.0), (31.0, 30.0), (8 * 3600, 30.0), (None, None)])
-def test_the_time_on_an_item_is_capped(tmp_path, seconds, kept):
-    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", idle_after=3.0) as session:
+def test_the_time_on_an_item_is_capped(database, seconds, kept):
+    with LabelingSession(TEXTS, CLASSES, database, idle_after=3.0) as session:
         session.label("3", "spam", "ann", seconds=seconds)
         (answer,) = session.export()
         assert answer["seconds"] == kept
@@ -174,9 +177,9 @@ def test_parameters_are_checked(tmp_path, change, message):
     assert not (tmp_path / "labels.db").exists()
 
 
-def test_rows_of_a_table(tmp_path):
+def test_rows_of_a_table(database):
     frame = pd.DataFrame({"size": [1.5, np.nan], "kind": ["a", None], "when": pd.to_datetime(["2026-01-02", None])})
-    with LabelingSession(frame, CLASSES, tmp_path / "labels.db") as session:
+    with LabelingSession(frame, CLASSES, database) as session:
         shown = {item["item"]: item["row"] for item in (session.next("ann"), session.next("ann"))}
     assert shown["0"]["size"] == 1.5
     assert shown["0"]["when"].startswith("2026-01-02")

@@ -81,5 +81,7 @@ def numbers_of(store: LabelStore, keys: Sequence[str]) -> dict[str, int]:
     -------
     dict of str to int
     """
+    if not keys:
+        return {}
     found = store.query(f"SELECT key, id FROM item WHERE key IN ({', '.join('?' * len(keys))})", *keys)
     return {row["key"]: row["id"] for row in found}

@@ -9,11 +9,11 @@ from tests.annotate.database.stores import fill
 
 
 @pytest.fixture
-def filled(tmp_path):
+def filled(database):
     """Make a store with items, closed in the end."""
     with ExitStack() as stack:
 
         def make(n=6, overlap=1):
-            return fill(stack.enter_context(closing(LabelStore(tmp_path / "labels.db"))), n, overlap)
+            return fill(stack.enter_context(closing(LabelStore(database))), n, overlap)
 
         yield make

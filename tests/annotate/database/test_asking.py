@@ -1,6 +1,7 @@
 """Asking again and asking the right person: what is handed out against brute force, and what a database remembers."""
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,17 @@ ACTIONS = st.lists(
 @given(actions=ACTIONS)
 def test_what_is_handed_out_agrees_with_brute_force(actions):
     with tempfile.TemporaryDirectory() as folder:
-        store = fill(LabelStore(Path(folder) / "labels.db"), 6, 1)
+        check_what_is_handed_out(Path(folder) / "labels.db", actions)
+
+
+@pytest.mark.slow
+@given(actions=ACTIONS)
+def test_what_postgres_hands_out_agrees_with_brute_force(cluster, actions):
+    check_what_is_handed_out(cluster.url(), actions)
+
+
+def check_what_is_handed_out(place, actions):
+    with closing(fill(LabelStore(place), 6, 1)) as store:
         now, ranking, own, pending, done = 0.0, [], {}, [], []
         for step, (action, number, order) in enumerate(actions):
             annotator = PEOPLE[number % 3]
@@ -56,7 +67,6 @@ def test_what_is_handed_out_agrees_with_brute_force(actions):
                 if not store.query("SELECT 1 FROM answer WHERE item = ? AND annotator = ?", item, annotator):
                     record(store, action, f"i{item}", "x", annotator, now, uuid=str(step))
                     done.append((str(step), annotator))
-        store.close()
 
 
 def check_given(lease, begun, fresh, skipped, ranking, own, annotator, by_rank):

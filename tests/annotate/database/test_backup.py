@@ -14,6 +14,12 @@ from tests.annotate.sessions import CLASSES, TEXTS
 
 
 @pytest.fixture
+def database(tmp_path):
+    """Return a file: this is about what SQLite keeps in it, and beside it."""
+    return tmp_path / "labels.db"
+
+
+@pytest.fixture
 def session(tmp_path):
     with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", random_state=0) as session:
         yield session

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -26,8 +25,8 @@ CLASSES = ["spam", "ham", "eggs"]
 
 
 @pytest.fixture
-def session(tmp_path):
-    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", random_state=0) as session:
+def session(database):
+    with LabelingSession(TEXTS, CLASSES, database, random_state=0) as session:
         yield session
 
 
@@ -121,12 +120,12 @@ def test_changes_are_never_changed(session):
         rename_class(session.store, "spam", "rubbish")
     for sql in ("UPDATE class_change SET name = 'y'", "DELETE FROM class_change"):
         match = "changes of classes are never"
-        with pytest.raises(sqlite3.IntegrityError, match=match), session.store.transaction() as db:
+        with pytest.raises(session.store.engine.errors, match=match), session.store.transaction() as db:
             db.execute(sql)
 
 
-def test_a_session_that_is_opened_again(tmp_path):
-    path = tmp_path / "labels.db"
+def test_a_session_that_is_opened_again(database):
+    path = database
     with LabelingSession(TEXTS, CLASSES, path) as session:
         session.label("0", "spam", "ann")
     with changing(path) as store:
@@ -185,12 +184,12 @@ def test_a_suggestion_has_the_present_name(session):
 # ---- the command
 
 
-def test_the_command(tmp_path, monkeypatch, capsys):
+def test_the_command(tmp_path, database, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with LabelingSession(TEXTS, CLASSES, "labels.db") as session:
+    with LabelingSession(TEXTS, CLASSES, database) as session:
         session.label("0", "spam", "ann")
     for words in ("add rest more", "rename spam junk", "merge ham Eggs INTO food", "merge ham eggs INTO food"):
-        arguments = ["classes", "labels.db", *words.split()]
+        arguments = ["classes", str(database), *words.split()]
         if "Eggs" in words:
             with pytest.raises(SystemExit, match="alkit: there is no class 'Eggs'"):
                 cli.main(arguments)
@@ -202,8 +201,8 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     changes = [line.partition("  ")[2] for line in printed[-5:]]
     assert changes[1:3] == ["added more", "spam is now junk"]
     assert changes[3:] == ["ham was merged into food", "eggs was merged into food"]
-    with reading(tmp_path / "labels.db") as store:
-        cli.main(["classes", "labels.db"])
+    with reading(database) as store:
+        cli.main(["classes", str(database)])
         assert capsys.readouterr().out == listing(store) + "\n"
 
 
@@ -236,7 +235,7 @@ def change(folder, *words):
 
 
 @pytest.mark.slow
-def test_under_a_server_at_work(tmp_path):
+def test_under_a_server_at_work(tmp_path, database):
     """Four people label while classes are renamed, and one of the changes is killed: nothing acknowledged is lost."""
     (tmp_path / "posts.csv").write_text("body\n" + "".join(f"offer number {k}{'!' * (k % 9)}\n" for k in range(3000)))
     names = ["ann", "bob", "cat", "dan"]
@@ -250,7 +249,7 @@ def test_under_a_server_at_work(tmp_path):
             time.sleep(rng.uniform(0.0, 2.0))
             process.send_signal(signal.SIGKILL)
             process.wait()
-            with reading(tmp_path / "labels.db") as store:
+            with reading(database) as store:
                 done = f"junk {number}" in store.meta("classes")
             if not done:
                 process = change(tmp_path, "rename", f"junk {number - 1}", f"junk {number}")
@@ -260,7 +259,7 @@ def test_under_a_server_at_work(tmp_path):
         assert time.monotonic() < until
         time.sleep(0.2)
     server.kill(threads)
-    with reading(tmp_path / "labels.db") as store:
+    with reading(database) as store:
         assert store.meta("classes") == ["junk 9", "ham", "eggs"]
         kept = {row["uuid"]: row["value"] for row in store.query("SELECT uuid, value FROM event")}
         assert {sent for sent, _ in acknowledged} <= set(kept)

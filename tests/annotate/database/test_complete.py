@@ -17,6 +17,13 @@ from alkit.annotate.database.lock import is_locked
 from alkit.annotate.database.store import LabelStore
 from tests.annotate.database.stores import fill, record
 
+
+@pytest.fixture
+def database(tmp_path):
+    """Return a file: this is about what SQLite keeps in it, and beside it."""
+    return tmp_path / "labels.db"
+
+
 FILES = ("labels.db", "labels.db-wal", "labels.db-shm")
 
 

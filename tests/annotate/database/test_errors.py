@@ -12,6 +12,13 @@ import pytest
 from alkit.annotate import LabelingSession, cli
 from alkit.annotate.database import database as database_module
 
+
+@pytest.fixture
+def database(tmp_path):
+    """Return a file: this is about what SQLite keeps in it, and beside it."""
+    return tmp_path / "labels.db"
+
+
 TEXTS = [f"text {number} {'word ' * 40}" for number in range(300)]
 CLASSES = ["a", "b"]
 

@@ -21,11 +21,12 @@ from alkit.annotate.formats.export import export
 from alkit.annotate.items import compare
 from alkit.annotate.quality.report import report
 from tests.annotate.database.stores import next_item, record
+from tests.annotate.databases import slow_on_postgres
 from tests.annotate.sessions import CLASSES, TEXTS, rank
 
 
-def test_a_project_grows_and_changes_its_order(tmp_path):
-    path = tmp_path / "labels.db"
+def test_a_project_grows_and_changes_its_order(database):
+    path = database
     keys = [f"k{number}" for number in range(20)]
     with LabelingSession(Items(keys, TEXTS), CLASSES, path, random_state=0) as session:
         rank(session, keys)
@@ -58,6 +59,7 @@ def take_in(store, contents, rng):
     take_over(store, contents, compare(stored, contents), "grown", rng)
 
 
+@slow_on_postgres
 def test_new_items_are_drawn_as_often_as_old_ones(filled):
     drawn = np.zeros(12)
     store = filled(n=6)
@@ -80,8 +82,8 @@ def answers_of(session):
     return {(answer["annotator"], answer["item"]): answer for answer in session.export()}
 
 
-def test_labels_of_changed_items_are_marked(tmp_path):
-    path = tmp_path / "labels.db"
+def test_labels_of_changed_items_are_marked(tmp_path, database):
+    path = database
     with LabelingSession(["one", "two", "three"], CLASSES, path, overlap=2, random_state=0) as session:
         for item in "012":
             session.label(item, "spam", "ann")
@@ -111,8 +113,8 @@ def test_labels_of_changed_items_are_marked(tmp_path):
     assert cells["ann", "1"] == ""
 
 
-def test_a_label_of_a_page_that_shows_the_earlier_text(tmp_path):
-    path = tmp_path / "labels.db"
+def test_a_label_of_a_page_that_shows_the_earlier_text(database):
+    path = database
     with LabelingSession(["one", "two"], CLASSES, path, random_state=0) as session:
         shown = session.next("ann")
     texts = ["ONE", "TWO"]
@@ -124,8 +126,8 @@ def test_a_label_of_a_page_that_shows_the_earlier_text(tmp_path):
         assert answer["earlier"]["text"] == shown["text"]
 
 
-def test_items_that_are_gone_keep_their_labels_and_are_not_asked(tmp_path):
-    path = tmp_path / "labels.db"
+def test_items_that_are_gone_keep_their_labels_and_are_not_asked(database):
+    path = database
     keys = [f"k{number}" for number in range(6)]
     with LabelingSession(Items(keys, TEXTS[:6]), CLASSES, path, random_state=0) as session:
         session.label("k0", "spam", "ann")
@@ -161,8 +163,8 @@ def test_items_that_are_gone_keep_their_labels_and_are_not_asked(tmp_path):
         assert session.next("ann") is None
 
 
-def test_data_of_something_else_is_refused_in_any_case(tmp_path):
-    path = tmp_path / "labels.db"
+def test_data_of_something_else_is_refused_in_any_case(database):
+    path = database
     LabelingSession(Items(["a", "b"], ["one", "two"]), CLASSES, path).close()
     with pytest.raises(ValueError, match="none of them is left, so it is no later state of the same data"):
         LabelingSession(Items(["x", "y"], ["one", "two"]), CLASSES, path, accept_changes=True)
@@ -196,8 +198,8 @@ def take_changes(path, texts, begun):
 
 
 @pytest.mark.slow
-def test_who_is_killed_while_changes_are_taken_leaves_the_old_state_or_the_new(tmp_path):
-    path, rng, context = tmp_path / "labels.db", random.Random(0), multiprocessing.get_context("spawn")
+def test_who_is_killed_while_changes_are_taken_leaves_the_old_state_or_the_new(database):
+    path, rng, context = database, random.Random(0), multiprocessing.get_context("spawn")
     old = [f"text {number}" for number in range(20_000)]
     with LabelingSession(old, CLASSES, path, random_state=0) as session:
         session.label("7", "spam", "ann")

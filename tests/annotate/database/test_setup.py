@@ -8,11 +8,12 @@ import pytest
 
 from alkit.annotate import Items, LabelingSession
 from alkit.annotate.items import read_items
+from tests.annotate.databases import only_sqlite
 from tests.annotate.sessions import CLASSES, TEXTS
 
 
-def test_a_session_goes_on_where_it_ended(tmp_path):
-    path = tmp_path / "labels.db"
+def test_a_session_goes_on_where_it_ended(database):
+    path = database
     with LabelingSession(TEXTS, CLASSES, path, random_state=0) as session:
         held = session.next("ann")
         session.label(held["item"], "ham", "ann")
@@ -25,8 +26,9 @@ def test_a_session_goes_on_where_it_ended(tmp_path):
         LabelingSession(TEXTS, CLASSES, path)
 
 
-def test_other_items_are_refused_and_the_difference_named(tmp_path):
-    path = tmp_path / "labels.db"
+@only_sqlite
+def test_other_items_are_refused_and_the_difference_named(database):
+    path = database
     LabelingSession(TEXTS, CLASSES, path).close()
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"made for other items: text of item '4' was 'text 4' and is now 'changed'"):
@@ -64,10 +66,10 @@ def items_of(folder, text):
     return read_items(path, id="id")
 
 
-def test_a_database_that_holds_cells_as_numbers_goes_on(tmp_path):
+def test_a_database_that_holds_cells_as_numbers_goes_on(tmp_path, database):
     items = items_of(tmp_path, "id,code,size,sold,note\n1,01,1.50,True,\n2,7,3,False,x\n")
     as_parsed = pd.DataFrame({"code": [1, 7], "size": [1.5, 3.0], "sold": [True, False], "note": [None, "x"]})
-    path = tmp_path / "labels.db"
+    path = database
     with LabelingSession(Items(["1", "2"], rows=as_parsed), CLASSES, path, random_state=0) as session:
         session.label("1", CLASSES[0], "ann")
     with LabelingSession(items, CLASSES, path, random_state=0) as session:
@@ -77,8 +79,8 @@ def test_a_database_that_holds_cells_as_numbers_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize("row", ["1,02,x", "1,one,x", "1,1,", "1,1,y"])
-def test_other_numbers_are_other_items(tmp_path, row):
-    path = tmp_path / "labels.db"
+def test_other_numbers_are_other_items(tmp_path, database, row):
+    path = database
     items = Items(["1"], rows=pd.DataFrame({"code": [1], "note": ["x"]}))
     LabelingSession(items, CLASSES, path).close()
     with pytest.raises(ValueError, match="made for other items"):

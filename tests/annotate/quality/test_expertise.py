@@ -64,8 +64,8 @@ def test_who_errs_most_comes_first_and_errors_are_named():
     assert all(label["item"] % 4 == 1 for label in told["suspicious"])
 
 
-def test_the_report_names_people_and_labels(tmp_path):
-    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=3, random_state=0) as session:
+def test_the_report_names_people_and_labels(database):
+    with LabelingSession(TEXTS, CLASSES, database, overlap=3, random_state=0) as session:
         for name in ("ann", "bob", "cat"):
             for k in range(20):
                 value = "spam" if k % 2 or (name == "cat" and k < 8) else "ham"

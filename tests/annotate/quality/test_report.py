@@ -9,8 +9,8 @@ from alkit.annotate.quality.report import aggregate, report
 from tests.annotate.sessions import CLASSES, TEXTS
 
 
-def test_report(tmp_path):
-    with LabelingSession(TEXTS[:4], CLASSES, tmp_path / "labels.db", overlap=2, random_state=0) as session:
+def test_report(database):
+    with LabelingSession(TEXTS[:4], CLASSES, database, overlap=2, random_state=0) as session:
         for name, value in (("ann", "spam"), ("bob", "ham")):
             for _ in range(2):
                 session.label(session.next(name)["item"], value, name, seconds=2.0)
@@ -26,8 +26,8 @@ def test_report(tmp_path):
     assert re.search(r"ann, bob +2 +0 +0", text)
 
 
-def test_before_there_is_anything_to_report(tmp_path):
-    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=2) as session:
+def test_before_there_is_anything_to_report(database):
+    with LabelingSession(TEXTS, CLASSES, database, overlap=2) as session:
         assert report(session.store) == "20 items, no labels yet"
         with pytest.raises(ValueError, match="holds no labels yet; there is nothing to aggregate"):
             aggregate(session.store)
@@ -36,9 +36,9 @@ def test_before_there_is_anything_to_report(tmp_path):
         assert report(session.store).endswith("no item has two labels yet, so agreement is not known")
 
 
-def test_annotators_with_any_name(tmp_path):
+def test_annotators_with_any_name(database):
     """Names of columns elsewhere are names of people here."""
-    with LabelingSession(TEXTS[:4], CLASSES, tmp_path / "labels.db", overlap=3, random_state=0) as session:
+    with LabelingSession(TEXTS[:4], CLASSES, database, overlap=3, random_state=0) as session:
         for name in ("item", "annotator", "label"):
             while (item := session.next(name)) is not None:
                 session.label(item["item"], "spam" if item["item"] == "0" else "ham", name)

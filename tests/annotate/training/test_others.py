@@ -17,10 +17,10 @@ from alkit.annotate.training.rounds import Training
 TEXTS = [f"{('free prize', 'lunch meeting')[k % 2]} number {k}" for k in range(40)]
 
 
-def test_all_items_are_predicted_in_the_end(tmp_path, monkeypatch):
+def test_all_items_are_predicted_in_the_end(database, monkeypatch):
     monkeypatch.setattr(rounds, "_N_PREDICTED", 5)
     monkeypatch.setattr(others, "_AT_ONCE", 7)
-    with LabelingSession(TEXTS, ["spam", "ham"], tmp_path / "labels.db", random_state=0) as session:
+    with LabelingSession(TEXTS, ["spam", "ham"], database, random_state=0) as session:
         for k in range(4):
             session.label(str(k), ("spam", "ham")[k % 2], "ann")
         job = Job(TEXTS, LogisticRegression(), "margin", session.classes, embed=CountVectorizer(), n_ranked=3)
@@ -38,9 +38,9 @@ def test_all_items_are_predicted_in_the_end(tmp_path, monkeypatch):
         assert ranked[0]["n"] == 3
 
 
-def test_a_part_is_predicted_at_once_and_new_labels_come_first(tmp_path, monkeypatch):
+def test_a_part_is_predicted_at_once_and_new_labels_come_first(database, monkeypatch):
     monkeypatch.setattr(others, "_AT_ONCE", 7)
-    with LabelingSession(TEXTS, ["spam", "ham"], tmp_path / "labels.db", random_state=0) as session:
+    with LabelingSession(TEXTS, ["spam", "ham"], database, random_state=0) as session:
         asked = []
 
         def predict(rows):
@@ -63,8 +63,8 @@ def test_a_part_is_predicted_at_once_and_new_labels_come_first(tmp_path, monkeyp
         assert session.store.count("SELECT COUNT(*) FROM ranking") == 10
 
 
-def test_a_model_that_fails_keeps_nobody_from_going_on(tmp_path, capsys):
-    with LabelingSession(TEXTS, ["spam", "ham"], tmp_path / "labels.db", random_state=0) as session:
+def test_a_model_that_fails_keeps_nobody_from_going_on(database, capsys):
+    with LabelingSession(TEXTS, ["spam", "ham"], database, random_state=0) as session:
 
         def predict(rows):
             raise RuntimeError("out of memory")

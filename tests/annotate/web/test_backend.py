@@ -63,8 +63,8 @@ def changed(request, **annotation):
 
 
 @pytest.fixture
-def session(tmp_path):
-    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", random_state=0) as session:
+def session(database):
+    with LabelingSession(TEXTS, CLASSES, database, random_state=0) as session:
         yield session
 
 
@@ -201,10 +201,10 @@ def test_configurations():
 
 
 @pytest.mark.slow
-def test_a_real_backend_within_its_time_outs(tmp_path):
+def test_a_real_backend_within_its_time_outs(database):
     """Webhooks until the model has learnt; every answer in time while it trains."""
     session = LabelingSession(
-        TEXTS, CLASSES, tmp_path / "labels.db", learner=words(), n_ranked=len(TEXTS), random_share=0.0, random_state=0
+        TEXTS, CLASSES, database, learner=words(), n_ranked=len(TEXTS), random_share=0.0, random_state=0
     )
     addresses = []
     serving = threading.Thread(

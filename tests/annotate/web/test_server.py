@@ -18,12 +18,12 @@ CLASSES = ["spam", "ham"]
 
 
 @pytest.fixture
-def session(tmp_path):
+def session(tmp_path, database):
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(PNG + name.encode())
     (tmp_path / "secret.png").write_bytes(PNG + b"secret")
     items = Items(["a/1", "b"], ["<script>alert(1)</script>", "ok"], [tmp_path / "a.png", tmp_path / "b.png"])
-    with LabelingSession(items, CLASSES, tmp_path / "labels.db", title="posts.csv", random_state=0) as session:
+    with LabelingSession(items, CLASSES, database, title="posts.csv", random_state=0) as session:
         yield session
 
 
@@ -156,10 +156,10 @@ def test_a_full_disk(client, session):
     assert session.store.count("SELECT COUNT(*) FROM event") == 200 - len(refused)
 
 
-def test_a_lock_of_another_program(client, session, tmp_path, monkeypatch):
+def test_a_lock_of_another_program(client, session, database, monkeypatch):
     monkeypatch.setattr(session.store, "_seconds", 0.1)
     session.store._db.execute("PRAGMA busy_timeout = 100")
-    with closing(sqlite3.connect(tmp_path / "labels.db", isolation_level=None)) as other:
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for answer in (client.get("/api/next"), client.post("/api/events", json=event("b"))):
             assert answer.status_code == 503
