@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import uuid
+from itertools import count
 from pathlib import Path
 from resource import RLIMIT_NOFILE, setrlimit
 from typing import ClassVar
@@ -21,9 +22,10 @@ class Server:
     """``alkit label`` at work; killed when its test ends, however that ends."""
 
     running: ClassVar = []
+    numbers: ClassVar = count()
 
     def __init__(self, folder, annotators, *arguments, port=0, wait=300, n_files=None):
-        self.log = Path(folder) / "server.log"
+        self.log = Path(folder) / f"server{next(self.numbers)}.log"
         limit = None if n_files is None else lambda: setrlimit(RLIMIT_NOFILE, (n_files, n_files))
         command = [sys.executable, "-m", "alkit", "label", *arguments, "--annotators", ",".join(annotators)]
         with self.log.open("w") as log:

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -19,7 +21,9 @@ from alkit.annotate import LabelingSession
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.backup import backup
 from alkit.annotate.database.complete import reading
+from alkit.annotate.database.store import LabelStore
 from tests.annotate.clients import Server, in_threads, label_all
+from tests.annotate.databases import only_postgres
 
 pytestmark = pytest.mark.slow
 
@@ -33,31 +37,57 @@ def data(folder, n):
     return ["posts.csv", "--text", "body", "--classes", "spam,ham"]
 
 
-def rows_of(folder, sql):
-    with closing(sqlite3.connect(folder / "labels.db")) as db:
-        return db.execute(sql).fetchall()
+def rows_of(database, sql):
+    with closing(LabelStore(database, read_only=True)) as store:
+        return [tuple(row) for row in store.query(sql)]
 
 
-def test_sigkill_of_the_group_loses_no_acknowledged_label(tmp_path):
-    """Fifty times under load; the trainer has work, too, for both classes get labels."""
-    arguments = data(tmp_path, 20_000)
+ONE = [["ann", "bob", "cat", "dan"]]
+TWO = [["ann", "bob"], ["cat", "dan"]]
+
+
+@pytest.mark.parametrize(
+    ("database", "teams", "n_kills"),
+    [("sqlite", ONE, N_KILLS), ("postgres", ONE, 20), ("postgres", TWO, 20)],
+    indirect=["database"],
+)
+def test_sigkill_of_the_group_loses_no_acknowledged_label(tmp_path, database, teams, n_kills):
+    """Again and again under load; the trainer has work, too, for both classes get labels; one server each for a team."""
+    arguments = [*data(tmp_path, 20_000), "--db", str(database)]
     rng, acknowledged = random.Random(0), []
-    for _ in range(N_KILLS):
-        server = Server(tmp_path, ["ann", "bob", "cat", "dan"], *arguments)
-        people = [server.person(name) for name in server.addresses]
-        threads = in_threads(
-            label_all, [(who, acknowledged, value) for who, value in zip(people, ["spam", "ham"] * 2, strict=True)]
-        )
+    at_work = []
+    for number in range(n_kills):
+        while len(at_work) < len(teams):
+            at_work.append(
+                server_with_people(tmp_path, teams[(number + len(at_work)) % len(teams)], acknowledged, *arguments)
+            )
         wait_for_labels(acknowledged, len(acknowledged) + rng.randrange(1, 61))
         time.sleep(rng.uniform(0.0, 0.1))
+        server, threads = at_work.pop(0)
         server.kill(threads)
-        assert rows_of(tmp_path, "PRAGMA integrity_check") == [("ok",)]
-        kept = {uuid for (uuid,) in rows_of(tmp_path, "SELECT uuid FROM event")}
-        assert {uuid for uuid, _ in acknowledged} <= kept
-    assert len(acknowledged) > 20 * N_KILLS
-    twice = rows_of(tmp_path, "SELECT item FROM event GROUP BY item HAVING COUNT(*) > 1")
-    assert not twice
-    print(f"{N_KILLS} kills, {len(acknowledged)} labels acknowledged, all kept")
+        sent = {uuid for uuid, _ in list(acknowledged)}  # others go on
+        if not is_shared(database):
+            assert rows_of(database, "PRAGMA integrity_check") == [("ok",)]
+        assert sent <= {uuid for (uuid,) in rows_of(database, "SELECT uuid FROM event")}
+    for server, threads in at_work:
+        server.kill(threads)
+    assert {uuid for uuid, _ in acknowledged} <= {uuid for (uuid,) in rows_of(database, "SELECT uuid FROM event")}
+    assert len(acknowledged) > 20 * n_kills
+    assert not rows_of(database, "SELECT item FROM event GROUP BY item HAVING COUNT(*) > 1")
+    print(f"{n_kills} kills, {len(acknowledged)} labels acknowledged, all kept")
+
+
+def server_with_people(folder, names, acknowledged, *arguments):
+    """Return a server, and the threads of those who label through it."""
+    server = Server(folder, names, *arguments)
+    people = [server.person(name) for name in names]
+    return server, in_threads(
+        label_all, [(who, acknowledged, ["spam", "ham"][number % 2]) for number, who in enumerate(people)]
+    )
+
+
+def is_shared(database):
+    return not isinstance(database, Path)
 
 
 def wait_for_labels(acknowledged, n):
@@ -128,19 +158,46 @@ def is_complete(folder, acknowledged):
 
 
 @pytest.mark.parametrize("overlap", [1, 3])
-def test_eight_clients_two_thousand_items(tmp_path, overlap):
+def test_eight_clients_two_thousand_items(tmp_path, database, overlap):
+    """Through one server, and through two on PostgreSQL."""
     names = [f"a{k}" for k in range(8)]
-    server = Server(tmp_path, names, *data(tmp_path, 2000), "--overlap", str(overlap))
+    teams = [names[::2], names[1::2]] if is_shared(database) else [names]
+    arguments = [*data(tmp_path, 2000), "--overlap", str(overlap), "--db", str(database)]
+    servers = [Server(tmp_path, team, *arguments) for team in teams]
     acknowledged = []
+    people = [(server.person(name), name) for server in servers for name in server.addresses]
     for thread in in_threads(
-        label_all, [(server.person(name), acknowledged, "spam" if name < "a4" else "ham") for name in names]
+        label_all, [(person, acknowledged, "spam" if name < "a4" else "ham") for person, name in people]
     ):
         thread.join()
-    assert server.stop() == 0
+    assert [server.stop() for server in servers] == [0] * len(servers)
     assert len(acknowledged) == 2000 * overlap
-    by_item = rows_of(tmp_path, "SELECT item, COUNT(DISTINCT annotator), COUNT(*) FROM answer GROUP BY item")
+    by_item = rows_of(database, "SELECT item, COUNT(DISTINCT annotator), COUNT(*) FROM answer GROUP BY item")
     assert Counter(row[1:] for row in by_item) == {(overlap, overlap): 2000}
-    assert rows_of(tmp_path, "SELECT n_labels FROM model ORDER BY version DESC LIMIT 1") == [(2000 * overlap,)]
+    assert rows_of(database, "SELECT n_labels FROM model ORDER BY version DESC LIMIT 1") == [(2000 * overlap,)]
+
+
+@only_postgres
+def test_a_database_server_that_crashes_and_starts_again(tmp_path, database, cluster):
+    """Labels go on once it is back, through the same server of alkit; what was acknowledged is there."""
+    arguments = [*data(tmp_path, 20_000), "--db", str(database)]
+    acknowledged = []
+    server = Server(tmp_path, ["ann", "bob"], *arguments)
+    for how in (signal.SIGQUIT, signal.SIGINT, signal.SIGQUIT):
+        threads = in_threads(
+            label_all, [(server.person(name), acknowledged, value) for name, value in (("ann", "spam"), ("bob", "ham"))]
+        )
+        wait_for_labels(acknowledged, len(acknowledged) + 20)
+        cluster.stop(how)
+        for thread in threads:
+            thread.join()
+        answer = server.person("ann").get("/api/next")
+        assert answer.status_code >= 500
+        cluster.start()
+        assert {uuid for uuid, _ in acknowledged} <= {uuid for (uuid,) in rows_of(database, "SELECT uuid FROM event")}
+    assert server.person("ann").get("/api/next").status_code == 200
+    assert not rows_of(database, "SELECT item FROM event GROUP BY item HAVING COUNT(*) > 1")
+    server.kill()
 
 
 def test_a_crowd_is_asked_by_expertise_until_labels_are_sure(tmp_path):
@@ -169,11 +226,11 @@ def test_a_crowd_is_asked_by_expertise_until_labels_are_sure(tmp_path):
             assert time.monotonic() < until, server.log.read_text()
             time.sleep(0.1)
     assert server.stop() == 0
-    n_labels = [n for (n,) in rows_of(tmp_path, "SELECT n_labels FROM queue WHERE n_labels > 0")]
+    n_labels = [n for (n,) in rows_of(tmp_path / "labels.db", "SELECT n_labels FROM queue WHERE n_labels > 0")]
     assert set(n_labels) <= {1, 2, 3}
     assert len(n_labels) > 60
     assert max(n_labels) > 1
-    assert rows_of(tmp_path, "SELECT COUNT(*) FROM assignment")[0][0] > 0
+    assert rows_of(tmp_path / "labels.db", "SELECT COUNT(*) FROM assignment")[0][0] > 0
     report = subprocess.run(
         [sys.executable, "-m", "alkit", "report"], cwd=tmp_path, capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": os.getcwd()},
@@ -183,8 +240,9 @@ def test_a_crowd_is_asked_by_expertise_until_labels_are_sure(tmp_path):
     assert "labels that look wrong, the worst first" in people
 
 
-def test_retries_and_double_presses_are_one_label(tmp_path):
-    server = Server(tmp_path, ["ann"], *data(tmp_path, 50))
+def test_retries_and_double_presses_are_one_label(tmp_path, database):
+    arguments = [*data(tmp_path, 50), "--db", str(database)]
+    server = Server(tmp_path, ["ann"], *arguments)
     item = server.person("ann").get("/api/next").json()["item"]
     sent = {"uuid": str(uuid.uuid4()), "item": item, "kind": "label", "value": "spam"}
     answers = []
@@ -195,11 +253,11 @@ def test_retries_and_double_presses_are_one_label(tmp_path):
     for thread in in_threads(press, [()] * 16):
         thread.join()
     server.kill()
-    server = Server(tmp_path, ["ann"], *data(tmp_path, 50))
+    server = Server(tmp_path, ["ann"], *arguments)
     answers.append(server.person("ann").post("/api/events", json=sent).json())
     server.kill()
     assert answers == [{"uuid": sent["uuid"], "item": item, "kind": "label", "late": False}] * 17
-    assert rows_of(tmp_path, "SELECT uuid FROM event") == [(sent["uuid"],)]
+    assert rows_of(database, "SELECT uuid FROM event") == [(sent["uuid"],)]
 
 
 def test_a_client_that_left_with_leases(tmp_path):
@@ -314,6 +372,8 @@ for k in range(300):
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert "nothing was saved" in done.stderr
-    kept = {k for (k,) in rows_of(tmp_path, "SELECT i.position FROM event e JOIN item i ON i.id = e.item")}
+    kept = {
+        k for (k,) in rows_of(tmp_path / "labels.db", "SELECT i.position FROM event e JOIN item i ON i.id = e.item")
+    }
     assert kept == set(map(int, done.stdout.split()))
     assert 0 < len(kept) < 300
