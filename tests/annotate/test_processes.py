@@ -52,15 +52,14 @@ TWO = [["ann", "bob"], ["cat", "dan"]]
     indirect=["database"],
 )
 def test_sigkill_of_the_group_loses_no_acknowledged_label(tmp_path, database, teams, n_kills):
-    """Again and again under load; the trainer has work, too, for both classes get labels; one server each for a team."""
+    """Again and again under load; the trainer has work, too, for both classes get labels; each team has a server."""
     arguments = [*data(tmp_path, 20_000), "--db", str(database)]
     rng, acknowledged = random.Random(0), []
     at_work = []
     for number in range(n_kills):
         while len(at_work) < len(teams):
-            at_work.append(
-                server_with_people(tmp_path, teams[(number + len(at_work)) % len(teams)], acknowledged, *arguments)
-            )
+            team = teams[(number + len(at_work)) % len(teams)]
+            at_work.append(server_with_people(tmp_path, team, acknowledged, *arguments))
         wait_for_labels(acknowledged, len(acknowledged) + rng.randrange(1, 61))
         time.sleep(rng.uniform(0.0, 0.1))
         server, threads = at_work.pop(0)

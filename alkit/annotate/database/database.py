@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from alkit._optional import needs_extra
 from alkit.annotate.database.engine import Engine, Kind, Lock
 from alkit.annotate.database.errors import locked
 from alkit.annotate.database.places import Place, as_place
@@ -197,7 +198,7 @@ class Database:
 
 def _open(place: Place, seconds: float, *, read_only: bool, durable: bool) -> Engine:
     if isinstance(place, PostgresUrl):
-        from alkit.annotate.database.postgres.engine import Postgres  # needs the extra "postgres"
-
+        with needs_extra("postgres", "a database at postgresql://"):
+            from alkit.annotate.database.postgres.engine import Postgres
         return Postgres(place, seconds, read_only=read_only, durable=durable)
     return Sqlite(place, seconds, read_only=read_only, durable=durable)

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
-from alkit._optional import needs_extra
-from alkit.annotate.database.postgres.url import PostgresUrl
+import psycopg
+from psycopg.adapt import Buffer, Dumper
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8Dumper
 
-with needs_extra("postgres", "a database at postgresql://"):
-    import psycopg
-    from psycopg.adapt import Buffer, Dumper
-    from psycopg.pq import TransactionStatus
-    from psycopg.types.numeric import Int8Dumper
+from alkit.annotate.database.postgres.url import PostgresUrl
 
 _CONNECT_SECONDS = 5
 _UNANSWERED_SECONDS = 10  # after which a server is lost that does not acknowledge what is sent
