@@ -32,6 +32,9 @@ class Engine(Protocol):
     skip_locked: str
     """What a statement that finds an item ends with, to pass over those that others are just being given."""
 
+    n_fresh: str
+    """The statement that counts the items which need a label and have none."""
+
     is_first: bool
     """Whether no session was at work on it when this one was opened."""
 

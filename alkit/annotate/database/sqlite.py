@@ -34,6 +34,7 @@ class Sqlite:
 
     is_shared = False
     is_first = True
+    n_fresh = "SELECT COUNT(*) FROM queue WHERE wanted > 0 AND n_labels = 0"
     skip_locked = ""  # a transaction is alone
     errors = sqlite3.DatabaseError
 

@@ -20,6 +20,7 @@ _SKIPPED = """
     )
 """
 
+# {n_fresh}: how many items need a label and have none, whoever holds them.
 # {skip_locked}: items that others are just being given are passed over where several servers share a database. Which
 # parts run matters then: each that finds an item locks it until the transaction ends.
 PICK = f"""
@@ -52,7 +53,7 @@ PICK = f"""
         WHERE a.annotator = :annotator AND a.kind = 'skip' AND {_SKIPPED} ORDER BY a.event LIMIT 1 {{skip_locked}}
     ),
     n_open AS (
-        SELECT (SELECT COUNT(*) FROM queue WHERE wanted > 0 AND n_labels = 0)
+        SELECT ({{n_fresh}})
         - (SELECT COUNT(*) FROM answer a JOIN queue q ON q.item = a.item
            WHERE a.annotator = :annotator AND a.kind = 'skip' AND q.wanted > 0 AND q.n_labels = 0)
         - (SELECT COUNT(*) FROM queue q

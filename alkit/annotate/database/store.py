@@ -180,7 +180,9 @@ class LabelStore(Database):
     def _hand_out(self, kind: Kind, skip_locked: str, parameters: dict[str, Any]) -> tuple[bool, sqlite3.Row | None]:
         """Return whether there was an item to be given, and the lease, unless others were faster."""
         with self.transaction(kind) as db:
-            picked = db.execute(PICK.format(skip_locked=skip_locked), parameters).fetchone()
+            picked = db.execute(
+                PICK.format(skip_locked=skip_locked, n_fresh=self.engine.n_fresh), parameters
+            ).fetchone()
             if picked is None:
                 return False, None
             chosen = {name: picked[name] for name in ("item", "source", "probability")}

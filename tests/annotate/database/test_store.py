@@ -15,6 +15,7 @@ from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.leases import held_items
 from alkit.annotate.database.ranking import Ranked, put_ranking
+from alkit.annotate.database.sqlite import Sqlite
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.database.tokens import new_token
 from tests.annotate.database.stores import LEASE, fill, next_item, record
@@ -99,6 +100,7 @@ def check_what_is_handed_out(place, overlap, actions):
                 if not store.query("SELECT 1 FROM answer WHERE item = ? AND annotator = ?", item, annotator):
                     record(store, action, f"i{item}", "x", annotator, now, uuid=str(step))
                     done.append((str(step), annotator))
+        assert store.count(store.engine.n_fresh) == store.count(Sqlite.n_fresh)
         in_time = store.query(
             "SELECT COUNT(*) FROM answer a JOIN event e ON e.seq = a.event "
             "WHERE a.kind = 'label' AND e.late = 0 GROUP BY a.item"

@@ -47,6 +47,32 @@ _OWN = """
 VERSION_KEY = "schema_version"
 """The setting that SQLite's files have in their header."""
 
+# how many items need a label and have none
+_COUNTED = """
+    CREATE TABLE fresh (n BIGINT NOT NULL);
+    INSERT INTO fresh VALUES (0);
+    CREATE FUNCTION count_fresh() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE change BIGINT := 0;
+        BEGIN
+            IF TG_OP <> 'DELETE' THEN
+                change := change + (SELECT COUNT(*) FROM after WHERE wanted > 0 AND n_labels = 0);
+            END IF;
+            IF TG_OP <> 'INSERT' THEN
+                change := change - (SELECT COUNT(*) FROM before WHERE wanted > 0 AND n_labels = 0);
+            END IF;
+            IF change <> 0 THEN
+                UPDATE fresh SET n = n + change;
+            END IF;
+            RETURN NULL;
+        END
+    $$;
+    CREATE TRIGGER queue_inserted AFTER INSERT ON queue
+        REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_fresh();
+    CREATE TRIGGER queue_updated AFTER UPDATE ON queue
+        REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION count_fresh();
+    CREATE TRIGGER queue_deleted AFTER DELETE ON queue
+        REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION count_fresh();
+"""
 _VERSION = f"SELECT value FROM meta WHERE key = '{VERSION_KEY}'"
 _PUT_VERSION = f"INSERT INTO meta VALUES ('{VERSION_KEY}', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
@@ -144,5 +170,7 @@ def upgrade(db: sqlite3.Connection, url: PostgresUrl) -> bool:
     for script in schema.MIGRATIONS[version or 0 :]:
         for statement in translated(script):
             db.execute(statement)
+    if not version:
+        db.execute(_COUNTED)
     db.execute(_PUT_VERSION, (str(len(schema.MIGRATIONS)),))
     return True
