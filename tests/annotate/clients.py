@@ -71,11 +71,13 @@ class Server:
 
 
 def label_all(person, acknowledged, value="spam", pause=0.0):
-    """Label until nothing is left, or the server is gone; note what was acknowledged."""
+    """Label until nothing is left, or the server or its database is gone; note what was acknowledged."""
     while True:
         try:
             answer = person.get("/api/next")
             if answer.status_code == 204:
+                return
+            if answer.status_code >= 500:
                 return
             sent = {"uuid": str(uuid.uuid4()), "item": answer.json()["item"], "kind": "label", "value": value}
             if person.post("/api/events", json=sent).status_code == 200:
