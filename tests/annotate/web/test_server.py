@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from alkit.annotate import Items, LabelingSession
 from alkit.annotate.database.ranking import Ranked, put_ranking
 from alkit.annotate.web import server
+from tests.annotate.databases import only_sqlite
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 CLASSES = ["spam", "ham"]
@@ -142,7 +143,8 @@ def test_bodies_that_are_no_events(client, body, status):
     assert client.post("/api/events", content=body).status_code == status
 
 
-def test_a_full_disk(client, session):
+@only_sqlite
+def test_a_full_disk(client, session, database):
     item = client.get("/api/next").json()["item"]
     session.store._db.execute(f"PRAGMA max_page_count = {session.store.count('PRAGMA page_count')}")
     refused = [
@@ -156,6 +158,7 @@ def test_a_full_disk(client, session):
     assert session.store.count("SELECT COUNT(*) FROM event") == 200 - len(refused)
 
 
+@only_sqlite
 def test_a_lock_of_another_program(client, session, database, monkeypatch):
     monkeypatch.setattr(session.store, "_seconds", 0.1)
     session.store._db.execute("PRAGMA busy_timeout = 100")
