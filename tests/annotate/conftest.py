@@ -17,7 +17,7 @@ def no_server_left():
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A PostgreSQL server, started by the first test that needs one; nothing on it has to survive a crash."""
+    """A PostgreSQL server, started by the first test that needs one; fast, and careless unless told otherwise."""
     postgres = pytest.importorskip("tests.annotate.postgres", reason="psycopg is not installed", exc_type=ImportError)
     if reason := postgres.reason_to_skip():
         pytest.skip(reason)

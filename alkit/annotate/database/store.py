@@ -207,7 +207,7 @@ class LabelStore(Database):
             known = self._acknowledged(event["uuid"], annotator)
             if known:
                 return known
-            first_in_log = self.meta("settled") is not None
+            first_in_log = not self.engine.is_shared and self.meta("settled") is not None
             if first_in_log:
                 self._put_meta("settled", None)
             if event["kind"] == "note":

@@ -18,6 +18,10 @@ from alkit.annotate.database.postgres.url import PostgresUrl
 _CONNECT_SECONDS = 5
 _UNANSWERED_SECONDS = 10  # after which a server is lost that does not acknowledge what is sent
 _IDLE_SECONDS = 60  # after which the server ends a transaction of a machine that was cut off: others wait for it
+# A server may not wait for its disk by default; one that waits for standby servers, too, goes on doing so.
+_WAITING = """
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
 _PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|\?|:([a-z_]+)|%")
 
 
@@ -182,6 +186,5 @@ def _settings(url: PostgresUrl, seconds: float, *, read_only: bool, durable: boo
         "client_min_messages": "warning",
         "jit": "off",  # it takes longer to compile the statements than to run them
     }
-    if not durable:
-        settings["synchronous_commit"] = "off"
-    return "; ".join(f"SET {name} = {value}" for name, value in settings.items())
+    commands = [f"SET {name} = {value}" for name, value in settings.items()]
+    return "; ".join([*commands, _WAITING if durable else "SET synchronous_commit = off"])
