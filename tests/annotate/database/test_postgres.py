@@ -150,6 +150,13 @@ def test_an_upgrade_keeps_every_event_or_changes_nothing(filled, database, monke
 
 
 @only_postgres
+@pytest.mark.parametrize(("durable", "setting"), [(True, "on"), (False, "off")])
+def test_labels_wait_for_the_disk_of_a_server_that_waits_for_none(database, durable, setting):
+    with closing(LabelStore(database, durable=durable)) as store, store.transaction():
+        assert store.query("SELECT current_setting('synchronous_commit')")[0][0] == setting
+
+
+@only_postgres
 def test_what_postgresql_cannot_keep_is_refused(session):
     for event in ({"item": "3", "value": "a\0b", "kind": "flag"}, {"item": "\0", "value": None, "kind": "skip"}):
         with pytest.raises(ValueError, match="the character NUL"):
