@@ -92,18 +92,28 @@ ANSWER = """
     ORDER BY seq DESC LIMIT 1
 """
 
+# nobody is asked about an item that the owner has decided about; one that is open again is asked about once more, and
+# flags of before put it aside no longer
 WANTED = """
     WITH counted AS (
-        SELECT COALESCE(SUM(kind = 'label'), 0) AS labels, COALESCE(SUM(kind = 'flag'), 0) AS flags
+        SELECT COALESCE(SUM(kind = 'label'), 0) AS labels,
+            COALESCE(SUM(kind = 'flag' AND event > COALESCE(
+                (SELECT last_event FROM decided WHERE item = queue.item AND kind = 'reopen'), 0
+            )), 0) AS flags
         FROM answer WHERE item = queue.item
     )
-    SELECT labels, CASE WHEN flags THEN 0 ELSE MAX(0, COALESCE(queue.asked, :overlap) - labels) END FROM counted
+    SELECT labels, CASE
+        WHEN flags OR EXISTS (SELECT 1 FROM decided WHERE item = queue.item AND kind <> 'reopen') THEN 0
+        ELSE MAX(0, COALESCE(
+            (SELECT asked FROM decided WHERE item = queue.item), queue.asked, :overlap
+        ) - labels) END
+    FROM counted
 """
 
 # after an undo the annotator holds the item again, unless enough others hold it by now
 LEASE_ANEW = """
     UPDATE lease SET expires = CASE
-        WHEN (SELECT wanted FROM queue WHERE item = :item) >
+        WHEN source = 'gold' OR (SELECT wanted FROM queue WHERE item = :item) >
             (SELECT COUNT(*) FROM lease l WHERE l.item = :item AND l.expires > :now)
         THEN :now + :seconds ELSE :now END
     WHERE item = :item AND annotator = :annotator
