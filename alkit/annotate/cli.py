@@ -22,7 +22,9 @@ from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
 from alkit.annotate.formats.export import export
 from alkit.annotate.formats.foreign import IMPORTED, Asked
+from alkit.annotate.formats.gold import take_gold
 from alkit.annotate.formats.importing import IMPORTER, import_labels
+from alkit.annotate.guidelines import read_guidelines
 from alkit.annotate.items import Items, printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
@@ -33,6 +35,7 @@ _EXAMPLES = """examples:
   alkit label photos --classes cat,dog
   alkit label photos.csv --image file --classes cat,dog --annotators ann,bob --overlap 2
   alkit label posts.csv --text body --classes spam,ham --annotators ann,bob,cat --assign expertise --overlap 1-3
+  alkit label posts.csv --text body --classes spam,ham --annotators ann,bob --guidelines guide.md --gold known.csv
   alkit label excel.csv --text body --classes spam,ham --encoding cp1252 --separator semicolon
   alkit label posts.jsonl --text body --classes spam,ham --estimator mymodels:classifier --strategy bald
   alkit label posts.csv --text body --classes sport,politics,weather --multi
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (label, backend):
         _add_items_arguments(command)
     _add_label_arguments(label)
+    _add_team_arguments(label)
     for command in (label, backend):
         _add_server_arguments(command)
     _add_import_arguments(import_)
@@ -134,6 +138,15 @@ def _add_label_arguments(label: argparse.ArgumentParser) -> None:
                        "this time without a key or a movement, and time away does not count (default: 60)")  # fmt: skip
     label.add_argument("--annotators", type=_names, default=["me"], metavar="ANN,BOB", help="who labels (default: me); "
                        "addresses of others stop working, their labels stay")  # fmt: skip
+
+
+def _add_team_arguments(label: argparse.ArgumentParser) -> None:
+    label.add_argument("--guidelines", type=Path, metavar="FILE.md", help="what the classes mean: shown beside the "
+                       "item; kept until another file is given")  # fmt: skip
+    label.add_argument("--gold", type=Path, metavar="FILE", help="items whose answer is known (id, text or picture; "
+                       "label), by which people are tested; kept until another file is given")  # fmt: skip
+    label.add_argument("--gold-share", type=float, default=0.1, help="share of everybody's items that test them "
+                       "(default: 0.1)")  # fmt: skip
 
 
 def _add_server_arguments(label: argparse.ArgumentParser) -> None:
@@ -219,17 +232,28 @@ def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
 
 
 def _label(chosen: argparse.Namespace) -> None:
+    guidelines = None if chosen.guidelines is None else read_guidelines(chosen.guidelines)
     items, embed, learner = _read(chosen)
     classes = chosen.classes or _known_classes(chosen.db)
     session = LabelingSession(
         items, classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
-        accept_changes=chosen.accept_changes, multi=chosen.multi,
+        gold_share=chosen.gold_share, guidelines=guidelines, accept_changes=chosen.accept_changes,
+        multi=chosen.multi,
     )  # fmt: skip
     if session.changes is not None:
         print(f"{printable(chosen.data.name)}, since the last time: {session.changes}", file=sys.stderr)
-    _until_interrupted(session, lambda: _serve(session, chosen))
+    _until_interrupted(session, lambda: _serve_team(session, chosen))
+
+
+def _serve_team(session: LabelingSession, chosen: argparse.Namespace) -> None:
+    """Make items gold whose answer is known, then serve."""
+    if chosen.gold is not None:
+        columns = {"item": chosen.id, "text": chosen.text, "image": chosen.image}
+        for line in take_gold(session.store, chosen.gold, columns):
+            print(_shown(line), file=sys.stderr)
+    _serve(session, chosen)
 
 
 def _until_interrupted(session: LabelingSession, serve: Callable[[], None]) -> None:
@@ -286,6 +310,7 @@ def _serve(session: LabelingSession, chosen: argparse.Namespace) -> None:
     def ready(url: str) -> None:
         for name, token in tokens.items():
             print(f"{name}: {url}/?token={token}")
+        print(f"owner's review: {url}/review?token={owner}")
         print(f"all labels: {url}/api/export?token={owner}")
         print("Ctrl-C ends it; labels are safe at any time", flush=True)
 

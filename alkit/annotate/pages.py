@@ -12,6 +12,7 @@ import numpy as np
 
 from alkit.annotate.database.answers import suggestion
 from alkit.annotate.database.contents import as_shown
+from alkit.annotate.database.gold import has_gold, next_gold
 from alkit.annotate.database.leases import extend, held_items, numbers_of
 from alkit.annotate.database.store import LabelStore
 
@@ -48,6 +49,7 @@ class Pages:
         resume: bool,
         lease_seconds: float,
         random_share: float,
+        gold_share: float = 0.0,
     ) -> dict[str, Any] | None:
         """Return an item that the page holds and does not have, else draw another one.
 
@@ -64,6 +66,8 @@ class Pages:
             How long it is held.
         random_share : float
             Share of items drawn at random.
+        gold_share : float
+            Share of items whose answer is known, as long as there are some left for the annotator.
 
         Returns
         -------
@@ -82,14 +86,20 @@ class Pages:
                 leases = extend(self._store, annotator, waiting[:1], now=now, lease_seconds=lease_seconds)
                 lease = leases[0] if leases else None
             else:
-                lease = None if is_full else self._draw(annotator, now, lease_seconds, random_share)
+                lease = None if is_full else self._draw(annotator, now, lease_seconds, random_share, gold_share)
             if lease is None:
                 return None
             self._owners[annotator, lease["item"]] = page
         return _shown(self._store, lease)
 
-    def _draw(self, annotator: str, now: float, lease_seconds: float, random_share: float) -> sqlite3.Row | None:
-        """Hold one more item for an annotator: the best one, or now and then a random one."""
+    def _draw(
+        self, annotator: str, now: float, lease_seconds: float, random_share: float, gold_share: float
+    ) -> sqlite3.Row | None:
+        """Hold one more item for an annotator: the best one, or now and then a random one, or one that tests them."""
+        if gold_share and has_gold(self._store) and self._rng.random() < gold_share:
+            lease = next_gold(self._store, annotator, now=now, lease_seconds=lease_seconds)
+            if lease is not None:
+                return lease
         return self._store.next(
             annotator,
             now=now,

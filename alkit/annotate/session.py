@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -13,6 +13,7 @@ import pandas as pd
 from alkit._random import RandomState, generator
 from alkit.annotate.database.answers import read_answers
 from alkit.annotate.database.events import EventRecorder, UnknownItem, checked_event
+from alkit.annotate.database.gold import put_gold
 from alkit.annotate.database.look_back import own_answers
 from alkit.annotate.database.model_state import model_state, patience, starting, wait_for_start
 from alkit.annotate.database.opening import open_to_label
@@ -21,9 +22,12 @@ from alkit.annotate.database.progress import count_progress
 from alkit.annotate.database.setup import as_range, check_asking, check_settings
 from alkit.annotate.database.tokens import new_token
 from alkit.annotate.files import check_regular
+from alkit.annotate.guidelines import put_guidelines, shown_guidelines
 from alkit.annotate.items import Items
 from alkit.annotate.pages import Pages
 from alkit.annotate.quality.curve import live_curve
+from alkit.annotate.quality.team import Overviews
+from alkit.annotate.reviewing import Reviewing
 from alkit.annotate.training.job import Job, checked_job
 from alkit.annotate.training.model_file import read_model
 from alkit.annotate.training.trainer import Trainer
@@ -34,7 +38,7 @@ _LONGEST = 10  # times `idle_after`: the time an annotator can take for one item
 _open_sessions: WeakValueDictionary[Place, LabelingSession] = WeakValueDictionary()  # of this process, by database
 
 
-class LabelingSession(EventRecorder):
+class LabelingSession(EventRecorder, Reviewing):
     """Items, the people who label them, and a model that learns meanwhile.
 
     A label is on disk when it is acknowledged. Each item is given to `overlap` different annotators and held for each
@@ -83,6 +87,13 @@ class LabelingSession(EventRecorder):
         Number of items in a ranking.
     title : str, optional
         Shown on the page.
+    gold : mapping of str to str, optional
+        Known answers by the item's id, by which people are tested; kept with the labels until others are given. They
+        take the place of people's answers to the same items, and are no labels before anybody has given one.
+    gold_share : float in [0, 1], default=0.1
+        Share of the items given to each person that are gold, as long as there are some that they have not answered.
+    guidelines : str, optional
+        Markdown that the page shows beside the item; kept with the labels until others are given, or an empty text.
     accept_changes : bool, default=False
         Whether items of an earlier session may have changed, and may be gone. Labels of changed items are kept and
         marked as given to the earlier text; items that are gone keep their labels and are asked about no more. New
@@ -137,6 +148,9 @@ class LabelingSession(EventRecorder):
         idle_after: float = 60.0,
         n_ranked: int = 2000,
         title: str | None = None,
+        gold: Mapping[str, str] | None = None,
+        gold_share: float = 0.1,
+        guidelines: str | None = None,
         accept_changes: bool = False,
         multi: bool = False,
         random_state: RandomState = None,
@@ -145,12 +159,16 @@ class LabelingSession(EventRecorder):
         self._last_classes = list(classes)  # as of the end, once it is closed
         self.overlap, self.random_share = overlap, random_share
         self.lease_seconds, self.idle_after = lease_seconds, idle_after
-        self.multi = multi
+        self.multi, self.gold_share = multi, gold_share
         # the name of a file need not be UTF-8
         self.title = None if title is None else title.encode(errors="replace").decode()
         self.successor: LabelingSession | None = None  # opened on the same database by running a cell again
         self._in_block, self._is_closed = False, False
-        check_settings(classes, random_share=random_share, lease_seconds=lease_seconds, idle_after=idle_after)
+        check_settings(
+            classes,
+            shares={"random_share": random_share, "gold_share": gold_share},
+            seconds={"lease_seconds": lease_seconds, "idle_after": idle_after},
+        )
         least_most = as_range(overlap)
         check_asking(assign, least_most, has_learner=learner is not None, multi=multi)
         self._rng = generator(random_state)
@@ -176,9 +194,14 @@ class LabelingSession(EventRecorder):
             self.store.put_meta(title=self.title)
             if self.store.engine.is_first:  # else the trainer of another server tells what it does
                 self.store.put_meta(trainer={} if job is None else starting())
+            if gold is not None:
+                put_gold(self.store, gold)
+            if guidelines is not None:
+                put_guidelines(self.store, guidelines)
             self.trainer = None if job is None else Trainer(path, job._replace(classes=self.classes))
             self._opened = opened.pop_all()
         self._pages = Pages(self.store, self._rng)
+        self._overviews = Overviews(self.store)
         self._pictures = dict(zip(self.items.ids, self.items.image or (), strict=False))  # none, or all of them
         _open_sessions[path] = self
 
@@ -265,6 +288,7 @@ class LabelingSession(EventRecorder):
             resume=resume or page is not None,
             lease_seconds=self.lease_seconds,
             random_share=self.random_share,
+            gold_share=self.gold_share,
         )
 
     def renew(self, annotator: str, have: Collection[str], *, page: str | None = None) -> list[str]:
@@ -339,7 +363,8 @@ class LabelingSession(EventRecorder):
             as it was given, ``curve`` (see `live_curve`), and ``model``: its ``version``, the ``n_labels`` it was
             fitted on, whether it is ``training``, the last ``error``, sentences on what it is ``waiting`` for and why
             it is ``slow`` (or None), and the items it learns without because they are ``unreadable``;
-            ``lease_seconds`` and ``idle_after``, as the page needs them.
+            ``lease_seconds`` and ``idle_after``, as the page needs them; ``guidelines``, the version of those that
+            `guidelines` returns.
         """
         crash = self.trainer.error() if self.trainer else None
         classes = self.classes
@@ -357,7 +382,20 @@ class LabelingSession(EventRecorder):
             "unlabelled": [name for name in classes if not counted["counts"][name]],
             "curve": live_curve(self.store),
             "model": model_state(self.store, counted["counts"], crash, n_labels=counted["n_labels"]),
+            "guidelines": self.store.meta("guidelines_version"),
         }
+
+    def guidelines(self) -> dict[str, Any]:
+        """Return what people are told about the classes, as a page shows it.
+
+        Returns
+        -------
+        dict
+            ``version`` (None: there are no guidelines); ``nodes``, the tree of their elements (``tag``, ``children``:
+            nodes and texts, and ``href`` of a link); ``classes``, the first paragraph below the heading that is the
+            name of a class, by the class.
+        """
+        return shown_guidelines(self.store)
 
     def answers(
         self,

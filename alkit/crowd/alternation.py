@@ -33,7 +33,14 @@ class Alternation(NamedTuple):
 
 
 def alternate(
-    estimator: Any, X: Rows, answers: Answers, start_N_C: np.ndarray, folds_N: np.ndarray, max_iter: int, tol: float
+    estimator: Any,
+    X: Rows,
+    answers: Answers,
+    start_N_C: np.ndarray,
+    folds_N: np.ndarray,
+    max_iter: int,
+    tol: float,
+    possible_N_C: np.ndarray | None = None,
 ) -> Alternation:
     """Fit an estimator on probable labels, and estimate labels and people with what it predicts, in turn.
 
@@ -56,12 +63,17 @@ def alternate(
         Rounds at most.
     tol : float
         Stop once a round moves less than this share of all labels' probability.
+    possible_N_C : bool array (N, C), optional
+        As for `estimate_truth`.
 
     Returns
     -------
     Alternation
     """
-    found = estimate_truth(answers, start_N_C, max_iter=INNER_ITERATIONS)
+    known: dict[str, Any] = {"max_iter": INNER_ITERATIONS}
+    if possible_N_C is not None:
+        known["possible_N_C"] = possible_N_C
+    found = estimate_truth(answers, start_N_C, **known)
     rounds: list[Alternation] = []
     moved = np.inf
     # to the end in any case: answers may become less probable for some rounds before they become more so
@@ -69,7 +81,7 @@ def alternate(
         predicted_N_C = out_of_fold_proba(estimator, X, found.proba, answers.classes, folds_N)
         log_prior_N_C = trusted(predicted_N_C, answers, found.confusion)
         before = found.proba
-        found = estimate_truth(answers, before, log_prior_N_C, max_iter=INNER_ITERATIONS)
+        found = estimate_truth(answers, before, log_prior_N_C, **known)
         moved = np.abs(found.proba - before).sum(1).mean() / 2
         rounds.append(Alternation(found, predicted_N_C, len(rounds) + 1))
     least = max(one.estimate.log_likelihood for one in rounds) - _ALIKE * len(answers.label)

@@ -15,6 +15,8 @@ from alkit.crowd.confusion import Strengths, choose_strengths, expected_counts, 
 from alkit.crowd.maximisation import maximise
 
 _SHARPNESS = 2.0 ** np.arange(-1, 2.75, 0.5)  # powers of an estimator's probabilities that are tried
+_LOG_IMPOSSIBLE = -1000.0  # of classes that an item is known not to have
+_LEAST_START = 1e-9  # where nobody gave the label that is known, it is certain all the same
 _LEAST_LOG_PROBA = -12.0  # no label is ruled out by what an estimator predicts
 
 
@@ -49,6 +51,7 @@ def estimate_truth(
     shared: bool = True,
     max_iter: int = 1000,
     tol: float = 1e-7,
+    possible_N_C: np.ndarray | None = None,
 ) -> Estimate:
     """Estimate true classes and confusion matrices together.
 
@@ -67,6 +70,8 @@ def estimate_truth(
     max_iter : int
     tol : float
         Stop when the log-likelihood changes by less than this, in nats per answer.
+    possible_N_C : bool array (N, C), optional
+        Which true classes each item may have; by default any. Of an item whose class is known, only that one.
 
     Returns
     -------
@@ -76,6 +81,9 @@ def estimate_truth(
     def expect(counted: _Counts) -> tuple[np.ndarray, float]:
         log_answer_M_C = _log_proba_of_answers(answers, counted.counts, counted.own)
         log_prior = _safe_log(counted.prior) if log_prior_N_C is None else log_prior_N_C
+        if possible_N_C is not None:
+            # a small probability in place of none: where nobody can have erred so, there would be no posterior at all
+            log_prior = np.where(possible_N_C, log_prior, _LOG_IMPOSSIBLE)
         return posterior(answers, log_prior, log_answer_M_C)
 
     def update(proba_N_C: np.ndarray, before: _Counts | None, n_iter: int) -> _Counts:
@@ -89,6 +97,8 @@ def estimate_truth(
         counts_A_C_C = counts_A_C_C + pseudo_counts(counts_A_C_C, strengths)
         return _Counts(counts_A_C_C, prior_C, proba_N_C[answers.item], strengths)
 
+    if possible_N_C is not None:
+        start_N_C = rates(possible_N_C * (start_N_C + _LEAST_START))
     found = maximise(update(start_N_C, None, 0), expect, update, len(answers.label), max_iter, tol)
     confusion_A_C_C = rates(found.parameters.counts)
     return Estimate(

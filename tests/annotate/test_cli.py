@@ -313,3 +313,50 @@ def test_the_core_imports_without_the_extras():
         "alkit.annotate.LabelingSession\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- teams
+
+
+@pytest.fixture
+def serve_team(folder, monkeypatch, capsys):
+    """Serve the database of the folder with further arguments, for no time; return what is printed."""
+    monkeypatch.setattr("alkit.annotate.web.server.serve", lambda session, *, ready, **_: ready("http://here"))
+
+    def serve_team(*arguments):
+        chosen = cli._parser().parse_args(["label", "data.csv", "--text", "body", *arguments])
+        with LabelingSession(TEXTS, ["spam", "ham"], "labels.db") as session:
+            cli._serve_team(session, chosen)
+        return capsys.readouterr()
+
+    return serve_team
+
+
+def test_the_owner_is_given_an_address(serve_team):
+    printed = serve_team("--annotators", "ann,bob").out.splitlines()
+    assert [line.partition(": ")[0] for line in printed[:4]] == ["ann", "bob", "owner's review", "all labels"]
+    assert re.match(r"owner's review: http://here/review\?token=\S{40,}$", printed[2])
+    assert printed[2].partition("token=")[2] == printed[3].partition("token=")[2]
+
+
+def test_known_answers_are_taken_and_the_others_told(serve_team, folder):
+    (folder / "known.csv").write_text("body,label\nthird,spam\nfourth,eggs\nfifth,ham\n", encoding="utf-8")
+    told = serve_team("--gold", "known.csv").err.splitlines()
+    assert told[0] == "known.csv: the answer to 1 items is known, of 3 records"
+    assert "1 are of 1 classes that the project lacks, and are left out: 'eggs' (1)" in told[1]
+    assert "1 are of items that the project does not have" in told[2]
+    with closing(LabelStore("labels.db", read_only=True)) as store:
+        assert [tuple(row) for row in store.query("SELECT * FROM gold")] == [("2", "spam")]
+    (folder / "known.csv").write_text("body,label\nfifth,ham\n")
+    with pytest.raises(ValueError, match=r"known\.csv holds no known answer for this project"):
+        serve_team("--gold", "known.csv")
+    with pytest.raises(ValueError, match=r"none\.csv"):
+        serve_team("--gold", "none.csv")
+
+
+def test_guidelines_that_cannot_be_shown_start_nothing(folder):
+    (folder / "guide.md").write_bytes(b"\xff\xfe")
+    for name, message in (("guide.md", "are no UTF-8 in line 1"), ("none.md", "cannot be read: No such file")):
+        with pytest.raises(SystemExit, match=message):
+            cli.main(["label", "data.csv", "--classes", "a,b", "--db", "new.db", "--guidelines", name])
+    assert not (folder / "new.db").exists()

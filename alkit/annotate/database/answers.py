@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from alkit.annotate.database.class_names import ClassChange, present_name
+from alkit.annotate.database.decisions import read_decisions
 from alkit.annotate.database.errors import damaged
+from alkit.annotate.database.gold import SOURCE
 from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.store import LabelStore
 
@@ -49,17 +51,25 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
     dict
         ``item``, ``text``, ``image`` (file name), ``row``; ``annotator``, ``kind`` ("label", "skip" or "flag"),
         ``value`` (of several labels per item, a list), ``seconds``, ``late``, ``time`` (Unix time), ``uuid``;
-        ``source`` ("strategy", "random", or
+        ``source`` ("strategy", "random", "gold", or
         "unasked"), selection ``probability``, ``model_version``, and ``suggestion`` as it was shown; ``earlier``: of an
         answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None; ``clicked``:
-        of a label whose class has another name since, the earlier one, else None; ``note`` on the answer, or None.
+        of a label whose class has another name since, the earlier one, else None; ``note`` on the answer, or None;
+        ``decision``, the label that the owner decided the item has, or None. One annotator is told neither of decisions
+        nor of which items were gold.
     """
     changes, kind = store.class_changes(), store.kind
+    decided = {} if annotator is not None else read_decisions(store)
     last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
     for start in range(0, last, _CHUNK):
         rows = store.query(_ANSWERS, start=start, end=start + _CHUNK, last=last, annotator=annotator)
         for row in rows:
-            yield _answer(row, store, kind, changes)
+            decision = decided.get(row["item"])
+            answer = _answer(row, store, kind, changes)
+            answer["decision"] = None if decision is None else kind.read(decision)
+            if annotator is not None and row["source"] == SOURCE:
+                answer["source"] = "random"
+            yield answer
 
 
 def _answer(row: sqlite3.Row, store: LabelStore, kind: LabelKind, changes: Sequence[ClassChange]) -> dict[str, Any]:

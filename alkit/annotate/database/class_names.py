@@ -43,7 +43,7 @@ def present_name(changes: Sequence[ClassChange], name: str, event: int) -> str:
     >>> present_name(changes, "spam", 7), present_name(changes, "spam", 8)
     ('junk', 'spam')
     """
-    return _followed([change for change in changes if change.last_event >= event], name)
+    return followed([change for change in changes if change.last_event >= event], name)
 
 
 def present_name_of_old(changes: Sequence[ClassChange], name: str) -> str:
@@ -61,10 +61,21 @@ def present_name_of_old(changes: Sequence[ClassChange], name: str) -> str:
         The same, where no class ever had it.
     """
     places = [place for place, change in enumerate(changes) if change.name == name]
-    return _followed(changes[places[-1] :], name) if places else name
+    return followed(changes[places[-1] :], name) if places else name
 
 
-def _followed(changes: Sequence[ClassChange], name: str) -> str:
+def followed(changes: Sequence[ClassChange], name: str) -> str:
+    """Return what became of a name by changes that came after it was given.
+
+    Parameters
+    ----------
+    changes : sequence of ClassChange
+    name : str
+
+    Returns
+    -------
+    str
+    """
     for change in changes:
         if change.name == name:
             name = change.present

@@ -62,11 +62,11 @@ def checked_event(
     if kind in ("label", "undo"):
         needed.add("value")
     if kind == "label" and several:
-        event = {**event, "value": _checked_labels(event.get("value"), earlier_names, classes)}
+        event = {**event, "value": checked_labels(event.get("value"), earlier_names, classes)}
     if kind == "note" and event.get("value") is None:
         raise ValueError("value of event 'note' is None; it must be a text, empty to take the note back")
     for name in ("uuid", "item", "value"):
-        _check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
+        check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
     _check_version(event.get("version"))
     if kind == "label" and not several and event["value"] not in {*classes, *earlier_names}:
@@ -74,8 +74,24 @@ def checked_event(
     return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds", "version")}
 
 
-def _checked_labels(value: Any, earlier_names: Collection[str], classes: Sequence[str]) -> str:
-    """Return a list of classes as the database keeps it, or refuse it."""
+def checked_labels(value: Any, earlier_names: Collection[str], classes: Sequence[str]) -> str:
+    """Return a list of classes as the database keeps it, or refuse it.
+
+    Parameters
+    ----------
+    value : object
+        Should be a list of names.
+    earlier_names, classes : collections of str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If it is no such list; a `Conflict` if one of them is no class.
+    """
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise ValueError(
             f"value of event 'label' is {value!r}; the project takes any number of classes per item, so it must be a "
@@ -101,10 +117,24 @@ def check_name(annotator: Any) -> None:
     ------
     ValueError
     """
-    _check_text(annotator, "annotator", needed=True)
+    check_text(annotator, "annotator", needed=True)
 
 
-def _check_text(value: Any, what: str, *, needed: bool) -> None:
+def check_text(value: Any, what: str, *, needed: bool) -> None:
+    """Refuse what is no text that the database could keep.
+
+    Parameters
+    ----------
+    value : object
+    what : str
+        What it is, as the message begins.
+    needed : bool
+        Whether None and an empty text are refused, too.
+
+    Raises
+    ------
+    ValueError
+    """
     if value is None and not needed:
         return
     if not isinstance(value, str) or (needed and not value):

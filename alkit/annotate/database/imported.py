@@ -92,10 +92,7 @@ def add_imported(
     OSError
         If it cannot be written.
     """
-    with store.transaction() as db:
-        first_in_log = store.meta("settled") is not None
-        if first_in_log:
-            db.execute("UPDATE meta SET value = 'null' WHERE key = 'settled'")
+    with store.recording() as db:
         added, new = _sort(db, answers, replace=replace)
         last = store.count("SELECT COALESCE(MAX(seq), 0) FROM event")
         now = time.time()
@@ -104,9 +101,6 @@ def add_imported(
         db.execute(_QUEUE, {"last": last, "overlap": store.meta("overlap")})
         db.execute(_LEASES, (last,))
         _put_predictions(db, predictions, now)
-    store.last_recorded = time.monotonic()
-    if first_in_log:
-        store.tell_copies()
     return added
 
 

@@ -9,7 +9,8 @@ from alkit.annotate.database.store import LabelStore
 
 _HELD = """
     SELECT l.item, i.key FROM lease l JOIN item i ON i.id = l.item JOIN queue q ON q.item = l.item
-    WHERE l.annotator = ? AND l.expires > ? AND q.wanted > 0 ORDER BY l.granted, l.item
+    WHERE l.annotator = ? AND l.expires > ? AND (q.wanted > 0 OR l.source = 'gold')
+    ORDER BY l.granted, l.item
 """
 
 # A lease that has run out goes on as well, unless the item was answered, or enough others hold it by now.

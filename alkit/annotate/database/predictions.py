@@ -17,7 +17,8 @@ _UNLABELLED = """
     SELECT i.id, i.key, i.content, r.prediction, r.confidence, r.model_version FROM item i
     JOIN queue q ON q.item = i.id
     LEFT JOIN ranking r ON r.item = i.id AND r.model_version = (SELECT MAX(version) FROM model)
-    WHERE i.id >= ? AND i.id < ? AND q.n_labels = 0 ORDER BY i.id
+    WHERE i.id >= ? AND i.id < ? AND q.n_labels = 0
+    AND NOT EXISTS (SELECT 1 FROM decided d WHERE d.item = i.id AND d.kind <> 'reopen') ORDER BY i.id
 """
 
 _RANKED = """
@@ -29,7 +30,7 @@ _RANKED = """
 
 
 def read_unlabelled(store: LabelStore) -> Iterator[dict[str, Any]]:
-    """Return the items that have no label, with what the model predicts of them.
+    """Return the items that have neither a label nor a decision of the owner, with what the model predicts of them.
 
     Parameters
     ----------

@@ -8,6 +8,12 @@ from typing import Any
 from alkit.annotate.database.answers import count_classes
 from alkit.annotate.database.store import LabelStore
 
+# not those that are gone from the data, which are not in the queue, nor those that the owner has decided about since
+_FLAGGED = """
+    SELECT COUNT(DISTINCT q.item) FROM answer a JOIN queue q ON q.item = a.item LEFT JOIN decided d ON d.item = a.item
+    WHERE a.kind = 'flag' AND (d.item IS NULL OR (d.kind = 'reopen' AND a.event > d.last_event))
+"""
+
 
 def count_progress(store: LabelStore, classes: Sequence[str], annotator: str | None) -> dict[str, Any]:
     """Return how much is labelled.
@@ -26,10 +32,7 @@ def count_progress(store: LabelStore, classes: Sequence[str], annotator: str | N
         ``mine``, and ``counts`` by class.
     """
     counts = dict.fromkeys(classes, 0) | count_classes(store)
-    # not those that are gone from the data, which are not in the queue
-    n_flagged = store.count(
-        "SELECT COUNT(DISTINCT q.item) FROM answer a JOIN queue q ON q.item = a.item WHERE a.kind = 'flag'"
-    )
+    n_flagged = store.count(_FLAGGED)
     n_closed = store.count("SELECT COUNT(*) FROM queue WHERE wanted = 0")  # flagged items are closed as well
     return {
         "n_done": n_closed - n_flagged,

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from alkit.annotate.database.decisions import count_decisions, read_decided
 from alkit.annotate.database.label_kinds import write_labels
 from alkit.annotate.database.renaming import rename_predictions
 from alkit.annotate.database.store import LabelStore
@@ -21,6 +22,11 @@ _MAJORITY = """
     ) counted WHERE place = 1 ORDER BY item
 """
 
+_FRESH = """
+    SELECT q.item FROM queue q WHERE q.wanted > 0 AND q.n_labels = 0
+    AND NOT EXISTS (SELECT 1 FROM gold g JOIN item i ON i.key = g.key WHERE i.id = q.item) ORDER BY q.item
+"""
+
 
 class Labels(NamedTuple):
     """What a model is trained on, and the items it may rank."""
@@ -28,21 +34,27 @@ class Labels(NamedTuple):
     items: list[int]
     """Items with a label."""
     values: list[str]
-    """Their labels; where annotators differ, the most frequent one, of equally frequent ones the first. Of several
-    labels, as the database keeps them: each by itself, by the same rule."""
+    """Their labels: what the owner decided or knew beforehand, else what annotators said; where these differ, the most
+    frequent one, of equally frequent ones the first. Of several labels, as the database keeps them: each by itself, by
+    the same rule."""
     answers: list[tuple[int, str, str]]
     """All labels of all annotators, as item, annotator and label; empty where one annotator gave them all, and of
-    several labels per item."""
+    several labels per item. Items that the owner left out are not among them."""
     n_labels: int
     """Number of labels, of all annotators, that the values come from."""
     fresh: list[int]
-    """Items that are open and have no label yet; only these are ranked, so that no ranking reveals a label."""
+    """Items that are open and have no label yet; only these are ranked, so that no ranking reveals a label. Gold items
+    are not among them, so that no suggestion helps whom they test."""
     last_event: int
     """Number of the last event that they take into account."""
     classes: list[str]
     """The labels to choose from."""
     n_changes: int
     """Number of changes of the classes that they take into account."""
+    decided: dict[int, str]
+    """Labels that the owner decided, or knew beforehand."""
+    n_decisions: int
+    """Number of decisions of the owner that they take into account."""
 
 
 class Assigned(NamedTuple):
@@ -77,18 +89,23 @@ def read_labels(store: LabelStore) -> Labels:
     Labels
     """
     with store.transaction("DEFERRED"):
-        several = store.kind.several
-        labelled = _majority_of_each(store) if several else [tuple(row) for row in store.query(_MAJORITY)]
-        fresh = store.query("SELECT item FROM queue WHERE wanted > 0 AND n_labels = 0 ORDER BY item")
+        several, decided = store.kind.several, read_decided(store)
+        majority = _majority_of_each(store) if several else [tuple(row) for row in store.query(_MAJORITY)]
+        labelled = dict(majority) | decided.labels
+        items = sorted(labelled.keys() - decided.excluded)
+        answers = [] if several else _several_peoples(store)
+        fresh = store.query(_FRESH)
         return Labels(
-            items=[item for item, _ in labelled],
-            values=[value for _, value in labelled],
-            answers=[] if several else _several_peoples(store),
+            items=items,
+            values=[labelled[item] for item in items],
+            answers=[answer for answer in answers if answer[0] not in decided.excluded],
             n_labels=store.count("SELECT COUNT(*) FROM answer WHERE kind = 'label'"),
             fresh=[row["item"] for row in fresh],
             last_event=last_event(store),
             classes=store.meta("classes", []),
             n_changes=len(store.class_changes()),
+            decided=decided.labels,
+            n_decisions=count_decisions(store),
         )
 
 

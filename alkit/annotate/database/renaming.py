@@ -7,11 +7,12 @@ import sqlite3
 from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.statements import RENAMED_PREDICTIONS
 
+_LABELS = {"answer": "kind = 'label'", "decided": "kind = 'label'", "gold": "1 = 1"}
 _KEYS = {"ranking": ("model_version", "item"), "lease": ("item", "annotator")}
 
 
 def rename_answers(db: sqlite3.Connection, kind: LabelKind, old: str, new: str) -> None:
-    """Give the labels of a class its other name.
+    """Give the labels of a class its other name: those of people, those that were decided, and known answers.
 
     Parameters
     ----------
@@ -20,12 +21,13 @@ def rename_answers(db: sqlite3.Connection, kind: LabelKind, old: str, new: str) 
     kind : LabelKind
     old, new : str
     """
-    given = [row["value"] for row in db.execute("SELECT DISTINCT value FROM answer WHERE kind = 'label'")]
-    changed = [(kind.renamed(value, lambda name: new if name == old else name), value) for value in given]
-    db.executemany(
-        "UPDATE answer SET value = ? WHERE kind = 'label' AND value = ?",
-        [(after, before) for after, before in changed if after != before],
-    )
+    for table, which in _LABELS.items():
+        given = [row["value"] for row in db.execute(f"SELECT DISTINCT value FROM {table} WHERE {which}")]
+        changed = [(kind.renamed(value, lambda name: new if name == old else name), value) for value in given]
+        db.executemany(
+            f"UPDATE {table} SET value = ? WHERE {which} AND value = ?",
+            [(after, before) for after, before in changed if after != before],
+        )
 
 
 def rename_predictions(db: sqlite3.Connection, kind: LabelKind, table: str, old: str, new: str) -> None:

@@ -156,6 +156,42 @@ MIGRATIONS = (
     -- where the picture of an item is, for exports; by its key, because the id of an item may change
     CREATE TABLE picture (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    -- every decision of the owner about an item; the last one that was not undone counts. version: of the item;
+    -- last_event: the last event on it that the owner had seen; asked: labels that it is to have from then on;
+    -- n_changes: how often classes had changed, which says what the value is called now
+    CREATE TABLE decision (
+        seq INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        item INTEGER NOT NULL REFERENCES item,
+        kind TEXT NOT NULL CHECK (kind IN ('label', 'exclude', 'reopen', 'undo')),
+        value TEXT,
+        note TEXT,
+        version INTEGER NOT NULL,
+        last_event INTEGER NOT NULL,
+        asked INTEGER,
+        n_changes INTEGER NOT NULL,
+        recorded REAL NOT NULL
+    );
+    CREATE INDEX decision_item ON decision (item);
+    CREATE TRIGGER decision_kept BEFORE DELETE ON decision
+    BEGIN SELECT RAISE(ABORT, 'decisions are never deleted'); END;
+    CREATE TRIGGER decision_fixed BEFORE UPDATE ON decision
+    BEGIN SELECT RAISE(ABORT, 'decisions are never changed'); END;
+
+    -- the decision about an item that counts
+    CREATE TABLE decided (
+        item INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        value TEXT,
+        last_event INTEGER NOT NULL,
+        asked INTEGER,
+        decision INTEGER NOT NULL REFERENCES decision
+    );
+
+    -- items whose answer is known, by which people are tested; by key, because the id of an item may change
+    CREATE TABLE gold (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,24 +22,26 @@ _READ_AS_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null"
 _ITEMS_OF_DATA = "SELECT key, content FROM item WHERE position >= 0 ORDER BY position"
 
 
-def check_settings(classes: Sequence[str], *, random_share: float, lease_seconds: float, idle_after: float) -> None:
+def check_settings(classes: Sequence[str], *, shares: Mapping[str, float], seconds: Mapping[str, float]) -> None:
     """Refuse settings that make no session; they are those of `LabelingSession`.
 
     Parameters
     ----------
     classes : sequence of str
-    random_share, lease_seconds, idle_after : float
+    shares, seconds : mapping of str to float
+        By the parameter's name.
 
     Raises
     ------
     ValueError
     """
     check_names(classes)
-    if not 0 <= random_share <= 1:
-        raise ValueError(f"random_share={random_share}; it must be between 0 and 1")
-    for name, seconds in (("lease_seconds", lease_seconds), ("idle_after", idle_after)):
-        if not 0 < seconds < float("inf"):
-            raise ValueError(f"{name}={seconds}; it must be a positive number of seconds")
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}={share}; it must be between 0 and 1")
+    for name, duration in seconds.items():
+        if not 0 < duration < float("inf"):
+            raise ValueError(f"{name}={duration}; it must be a positive number of seconds")
 
 
 def check_names(classes: Sequence[str]) -> None:

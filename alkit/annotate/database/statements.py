@@ -115,20 +115,27 @@ ANSWER = """
     ORDER BY seq DESC LIMIT 1
 """
 
+# nobody is asked about an item that the owner has decided about; one that is open again is asked about once more, and
+# flags of before put it aside no longer
 WANTED = """
     WITH counted AS (
-        SELECT COUNT(CASE WHEN kind = 'label' THEN 1 END) AS labels, COUNT(CASE WHEN kind = 'flag' THEN 1 END) AS flags
+        SELECT COUNT(CASE WHEN kind = 'label' THEN 1 END) AS labels,
+            COUNT(CASE WHEN kind = 'flag' AND event > COALESCE(
+                (SELECT last_event FROM decided WHERE item = queue.item AND kind = 'reopen'), 0
+            ) THEN 1 END) AS flags,
+            COALESCE((SELECT asked FROM decided WHERE item = queue.item), queue.asked, :overlap) AS asked
         FROM answer WHERE item = queue.item
     )
-    SELECT labels, CASE WHEN flags > 0 OR labels > COALESCE(queue.asked, :overlap) THEN 0
-        ELSE COALESCE(queue.asked, :overlap) - labels END
+    SELECT labels, CASE
+        WHEN flags > 0 OR EXISTS (SELECT 1 FROM decided WHERE item = queue.item AND kind <> 'reopen') THEN 0
+        WHEN labels > asked THEN 0 ELSE asked - labels END
     FROM counted
 """
 
 # after an undo the annotator holds the item again, unless enough others hold it by now
 LEASE_ANEW = """
     UPDATE lease SET expires = CASE
-        WHEN (SELECT wanted FROM queue WHERE item = :item) >
+        WHEN source = 'gold' OR (SELECT wanted FROM queue WHERE item = :item) >
             (SELECT COUNT(*) FROM lease l WHERE l.item = :item AND l.expires > :now)
         THEN :now + :seconds ELSE :now END
     WHERE item = :item AND annotator = :annotator

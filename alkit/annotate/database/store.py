@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -203,22 +203,16 @@ class LabelStore(Database):
         dict
             ``uuid``, ``item``, ``kind``, ``late``; those of the recorded event, if there is one with this uuid.
         """
-        with self.transaction():
+        with self.recording():
             known = self._acknowledged(event["uuid"], annotator)
             if known:
                 return known
-            first_in_log = not self.engine.is_shared and self.meta("settled") is not None
-            if first_in_log:
-                self._put_meta("settled", None)
             if event["kind"] == "note":
                 key, late = self._append_note(event, annotator, now), False
             elif event["kind"] == "undo":
                 key, late = self._undo(event, annotator, now, lease_seconds), False
             else:
                 key, late = self._answer(event, annotator, now)
-        self.last_recorded = time.monotonic()
-        if first_in_log:
-            self.tell_copies()
         return {"uuid": event["uuid"], "item": key, "kind": event["kind"], "late": late}
 
     def _answer(self, event: dict[str, Any], annotator: str, now: float) -> tuple[str, bool]:
@@ -264,6 +258,23 @@ class LabelStore(Database):
         sql = "SELECT * FROM lease WHERE item = ? AND annotator = ?"
         lease: sqlite3.Row | None = self._db.execute(sql, (item, annotator)).fetchone()
         return lease
+
+    @contextmanager
+    def recording(self) -> Iterator[sqlite3.Connection]:
+        """Run statements in a transaction that adds what people say; it is on disk once the block is left.
+
+        Yields
+        ------
+        Connection
+        """
+        with self.transaction() as db:
+            first_in_log = not self.engine.is_shared and self.meta("settled") is not None
+            if first_in_log:
+                self._put_meta("settled", None)
+            yield db
+        self.last_recorded = time.monotonic()
+        if first_in_log:
+            self.tell_copies()
 
     def tell_copies(self) -> None:
         """Have the database's own file say, before a label is acknowledged, that from now on it is not all there is."""

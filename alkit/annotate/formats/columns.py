@@ -55,6 +55,26 @@ def read_columns(
     return [_as_record(row, columns, f"{path}, {place}", place) for row, place in zip(rows, places, strict=True)]
 
 
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a table.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_columns`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read.
+    """
+    return _read(path, None, None)[0]
+
+
 def _read(path: Path, encoding: str | None, separator: str | None) -> tuple[list[str], list[Record], list[str]]:
     """Return the names of the columns, the rows, and where these stand."""
     if path.suffix.lower() == ".parquet":

@@ -98,6 +98,21 @@ class Imported:
             f"{self.n_records} records: {kinds['label']} labels, {kinds['skip']} skips and {kinds['flag']} flags of "
             f"{people} people, {len(self.predictions)} predictions; {self.added.n_added} answers are new"
         ]
+        return lines + self.lines_of_left_out("import the file again")
+
+    def lines_of_left_out(self, again: str) -> list[str]:
+        """Return what is to be said of what was not taken.
+
+        Parameters
+        ----------
+        again : str
+            What to do once the project has what it lacks.
+
+        Returns
+        -------
+        list of str
+        """
+        lines = []
         counted = {
             "are in the database already, or were once": self.added.n_known,
             "were given again by the same person, later in the file": self.n_earlier,
@@ -115,14 +130,15 @@ class Imported:
             named = ", ".join(f"{name!r} ({n})" for name, n in self.unknown_classes.most_common(10))
             lines.append(
                 f"{self.n_unknown} are of {len(self.unknown_classes)} classes that the project lacks, "
-                f"and are left out: {named}; add these to --classes of 'alkit label', and import the file again"
+                f"and are left out: {named}; add these to --classes of 'alkit label', and {again}"
             )
-        lines += [f"{len(places)} {reason}: {_listed(places)}" for reason, places in self.left_out.items()]
+        for reason, places in self.left_out.items():
+            lines.append(f"{len(places)} {reason.format(again=again)}: {_listed(places)}")
         return lines
 
 
 _REASONS = {
-    "unknown": "are of items that the project does not have; add these to its data, and import the file again",
+    "unknown": "are of items that the project does not have; add these to its data, and {again}",
     "ambiguous": "have a text or picture that several items have; name the column of ids (--id)",
     "other text": "name an item that has another text in the project, as if rows had been numbered anew; drop the ids "
     "from the file, so that the texts tell the items",

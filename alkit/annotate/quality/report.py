@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from alkit.annotate.database.answers import read_answers
+from alkit.annotate.database.decisions import read_decided
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.quality.agreement import cohen_kappa, krippendorff_alpha
 from alkit.annotate.quality.expertise import describe
+from alkit.annotate.quality.known import known_answers, possible_classes, read_with_known
 from alkit.annotate.quality.several_labels import (
     aggregate_labels,
     agreement_by_label,
@@ -19,7 +21,6 @@ from alkit.annotate.quality.several_labels import (
     read_label_sets,
 )
 from alkit.crowd.aggregation import dawid_skene, majority_vote
-from alkit.crowd.answers import read_answers as read_long
 from alkit.crowd.estimate import estimate_truth
 
 _N_FLAGGED = 50  # flags that the report lists
@@ -57,7 +58,9 @@ def _in_wide_form(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def aggregate(store: LabelStore, method: str = "dawid-skene") -> pd.DataFrame:
-    """Return one label per item, estimated from those of all annotators.
+    """Return one label per item: the one that the owner decided or knew, else estimated from those of all annotators.
+
+    Items that the owner left out are not among them.
 
     Parameters
     ----------
@@ -69,26 +72,35 @@ def aggregate(store: LabelStore, method: str = "dawid-skene") -> pd.DataFrame:
     DataFrame
         ``item``, ``text``, ``image``, ``row``, ``label`` (of several per item, a list), ``confidence``, ``n_labels``.
     """
-    answers = list(read_answers(store))
+    answers, decided = list(read_answers(store)), read_decided(store)
     labels = _labels_of(pd.DataFrame(answers))
-    if not len(labels):
+    found = _estimated(store, labels, method) if len(labels) else {}
+    found |= {item: (store.kind.read(label), 1.0) for item, label in decided.labels_by_key.items()}
+    items = {answer["item"]: answer for answer in answers}
+    kept = [item for item in found if item in items and item not in decided.excluded_keys]
+    if not kept:
         raise ValueError(f"{store.path} holds no labels yet; there is nothing to aggregate")
+    n_labels = labels["item"].value_counts()
+    return pd.DataFrame(
+        {
+            "item": kept,
+            **{name: [items[item][name] for item in kept] for name in ("text", "image", "row")},
+            "label": [found[item][0] for item in kept],
+            "confidence": [found[item][1] for item in kept],
+            "n_labels": [int(n_labels.get(item, 0)) for item in kept],
+        }
+    )
+
+
+def _estimated(store: LabelStore, labels: pd.DataFrame, method: str) -> dict[str, tuple[Any, float]]:
+    """Return the label of each item that people's labels say together, and how sure it is."""
     if store.kind.several:
         found = aggregate_labels(labels, store.meta("classes"), method)
+        told = zip(found["item"], found["label"], found["confidence"], strict=True)
     else:
-        found = _aggregate(labels, method)
-    items = {answer["item"]: answer for answer in answers}
-    for place, name in enumerate(("text", "image", "row"), 1):
-        found.insert(place, name, [items[item][name] for item in found["item"]])
-    found["n_labels"] = labels["item"].value_counts().loc[found["item"]].to_numpy()
-    return found
-
-
-def _aggregate(labels: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Return one class per item, with its probability."""
-    estimate: Any = majority_vote(labels, random_state=0) if method == "majority" else dawid_skene(labels)
-    columns = {"item": estimate.items, "label": estimate.labels, "confidence": estimate.proba.max(1)}
-    return pd.DataFrame(columns)
+        estimate: Any = majority_vote(labels, random_state=0) if method == "majority" else dawid_skene(labels)
+        told = zip(estimate.items, estimate.labels, estimate.proba.max(1).tolist(), strict=True)
+    return {item: (label, confidence) for item, label, confidence in told}
 
 
 def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
@@ -123,10 +135,33 @@ def report(store: LabelStore, cost_per_hour: float | None = None) -> str:
     chosen = (store.meta("trainer") or {}).get("chosen")
     if chosen and chosen["scores"]:
         parts.append(_choice(chosen))
+    parts += [*_decisions(store), *_gold(store, answers)]
     given = _labels_of(answers)
     if given["annotator"].nunique() > 1:
         parts += [_agreement_of_sets(given, store)] if several else [_agreement(given), *_expertise(store, given)]
     return "\n\n".join([*parts, *_flagged(answers)])
+
+
+def _decisions(store: LabelStore) -> list[str]:
+    """Return what the owner decided."""
+    kinds = {row["kind"]: row["n"] for row in store.query("SELECT kind, COUNT(*) AS n FROM decided GROUP BY kind")}
+    if not kinds:
+        return []
+    told = {"label": "have the label that the owner decided", "exclude": "are left out", "reopen": "are asked again"}
+    return ["decisions: " + ", ".join(f"{kinds[kind]} items {what}" for kind, what in told.items() if kind in kinds)]
+
+
+def _gold(store: LabelStore, answers: pd.DataFrame) -> list[str]:
+    """Return how often each person was right about items whose answer is known."""
+    gold = {item: store.kind.read(label) for item, label in known_answers(store).items()}
+    labels = answers[(answers["kind"] == "label") & answers["item"].isin(gold)]
+    if not len(labels):
+        return []
+    same = [given == gold[item] for item, given in zip(labels["item"], labels["value"], strict=True)]
+    right = pd.Series(same, labels.index)
+    table = right.groupby(labels["annotator"]).agg(["size", "sum", "mean"]).reset_index()
+    table.columns = pd.Index(["annotator", "gold items", "right", "accuracy"])
+    return [f"{len(gold)} gold items, whose answer is known\n\n{_table(table)}"]
 
 
 def _flagged(answers: pd.DataFrame) -> list[str]:
@@ -217,8 +252,10 @@ def _expertise(store: LabelStore, labels: pd.DataFrame) -> list[str]:
     if told is None:
         if labels["item"].is_unique:
             return []  # neither a model nor another person said anything of any label
-        answers = read_long(labels)
-        estimate = estimate_truth(answers, answers.vote_shares())
+        known = read_decided(store).labels_by_key
+        answers = read_with_known(labels, known)
+        possible = possible_classes(answers, known)
+        estimate = estimate_truth(answers, answers.vote_shares(), possible_N_C=possible)
         told, source = describe(answers, estimate.proba, estimate.confusion), "people's labels alone"
     parts = [
         f"expertise, from {source}, as of {told['n_labels']} labels: the share of each person's labels that is right, "

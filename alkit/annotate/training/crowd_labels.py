@@ -7,7 +7,7 @@ tenth. So a round takes little longer than a fit on plain labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -18,9 +18,10 @@ from sklearn.base import clone
 from alkit._inner import tell_classes
 from alkit._random import seed_estimator
 from alkit._weights import weights_parameter
+from alkit.annotate.quality.known import possible_classes, read_with_known
 from alkit.annotate.training.choosing import BestCandidate
 from alkit.crowd.alternation import INNER_ITERATIONS, alternate
-from alkit.crowd.answers import Answers, read_answers
+from alkit.crowd.answers import Answers
 from alkit.crowd.confusion import rates
 from alkit.crowd.estimate import estimate_truth, trusted
 from alkit.crowd.soft_labels import draw_folds, proba_of, weighted_labels
@@ -147,7 +148,14 @@ class CrowdLabels:
         self.predicted = np.full((self.n_items, len(classes)), np.nan)  # by models that did not see the item's labels
         self.proba = np.full((self.n_items, len(classes)), np.nan)
 
-    def weigh(self, labels: Sequence[tuple[int, str, str]], X: Rows, rows: np.ndarray, learner: Any) -> Truth:
+    def weigh(
+        self,
+        labels: Sequence[tuple[int, str, str]],
+        X: Rows,
+        rows: np.ndarray,
+        learner: Any,
+        decided: Mapping[int, str] | None = None,
+    ) -> Truth:
         """Return the probable labels of all labelled items.
 
         Parameters
@@ -158,30 +166,34 @@ class CrowdLabels:
             Which row of X is which item; -1 for items that cannot be read.
         learner : estimator, ActiveLearner or Committee
             As of the last round, fitted without the items that are new in this one; or not fitted.
+        decided : mapping of int to str, optional
+            Labels that are known, by the item's number: of these items, people's labels say how the people err.
 
         Returns
         -------
         Truth
         """
-        answers = read_answers(pd.DataFrame(labels, columns=["item", "annotator", "label"]))
-        answers = answers._replace(classes=answers.classes.astype(str))
+        answers = read_with_known(pd.DataFrame(labels, columns=["item", "annotator", "label"]), decided or {})
+        possible = possible_classes(answers, decided or {})
         if not np.array_equal(answers.classes, self.classes):
             self._begin(answers.classes)
-        found = estimate_truth(answers, answers.vote_shares(), max_iter=INNER_ITERATIONS)
+        known: dict[str, Any] = {"max_iter": INNER_ITERATIONS, "possible_N_C": possible}
+        found = estimate_truth(answers, answers.vote_shares(), **known)
         before = self.proba[answers.items]
         self.proba[answers.items] = np.where(np.isnan(before), found.proba, before)
-        self._predict(answers, X, rows, learner)
+        self._predict(answers, possible, X, rows, learner)
         predicted = self.predicted[answers.items]
         if not np.isnan(predicted).all():
             predicted = np.where(np.isnan(predicted), found.prior, predicted)
             log_prior = trusted(predicted, answers, found.confusion)
-            found = estimate_truth(answers, self.proba[answers.items], log_prior, max_iter=INNER_ITERATIONS)
+            found = estimate_truth(answers, self.proba[answers.items], log_prior, **known)
         self.proba[answers.items] = found.proba
         return Truth(answers, found.proba, found.confusion)
 
-    def _predict(self, answers: Answers, X: Rows, rows: np.ndarray, learner: Any) -> None:
+    def _predict(self, answers: Answers, possible: np.ndarray | None, X: Rows, rows: np.ndarray, learner: Any) -> None:
         """Predict items by models that were not fitted on them: all once they have grown by a tenth, else new ones."""
-        answers = answers.of_items(rows[answers.items] >= 0)
+        readable = rows[answers.items] >= 0
+        answers, possible = answers.of_items(readable), None if possible is None else possible[readable]
         items = answers.items
         if self.estimator is None or len(items) < 2:
             return
@@ -189,18 +201,18 @@ class CrowdLabels:
             self.n_predicted = len(items)
             # an estimator may refuse a part of the labels that takes all of them: people's labels then say it alone
             with suppress(ValueError):
-                self._alternate(answers, take(X, rows[items]), learner)
+                self._alternate(answers, possible, take(X, rows[items]), learner)
             return
         new = items[np.isnan(self.predicted[items, 0])]
         if new.size and set(self.classes.tolist()) <= set(np.asarray(getattr(learner, "classes_", ())).tolist()):
             self.predicted[new] = proba_of(self.classes, learner, take(X, rows[new]))
 
-    def _alternate(self, answers: Answers, X: Rows, learner: Any) -> None:
+    def _alternate(self, answers: Answers, possible: np.ndarray | None, X: Rows, learner: Any) -> None:
         """Take labels and the models' predictions from each other in turn."""
         estimator = tell_classes(_unfitted(self.estimator, learner), self.classes)
         seed_estimator(estimator, self.rng)
         folds = draw_folds(len(answers.items), _FOLDS, self.rng)
-        found = alternate(estimator, X, answers, self.proba[answers.items], folds, _MAX_ITER, _TOL)
+        found = alternate(estimator, X, answers, self.proba[answers.items], folds, _MAX_ITER, _TOL, possible)
         self.predicted[answers.items], self.proba[answers.items] = found.predicted, found.estimate.proba
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from alkit._inner import tell_classes
 from alkit._random import draw_seed, generator
 from alkit.annotate.database.asking import ask_again
+from alkit.annotate.database.decisions import count_decisions
 from alkit.annotate.database.ranking import Assigned, Labels, Ranked, last_event, put_ranking, read_labels
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.quality.expertise import describe
@@ -176,7 +177,7 @@ class Training:
         seen, error = None, None
         while True:
             last_round = stopping.is_set()  # asked before labels are read, so that the last round misses none
-            if (last_event(self.store), self.store.meta("classes")) == seen:
+            if (last_event(self.store), count_decisions(self.store), self.store.meta("classes")) == seen:
                 if last_round:
                     self.others.predict_until(time.monotonic() + _REST_SECONDS)
                     return error is None
@@ -187,7 +188,7 @@ class Training:
             self.tell(doing="fitting", since=time.time())  # the last error is shown until this fit ends
             self._take_classes(labels)
             error = self._learn(labels)
-            seen = (labels.last_event, labels.classes)
+            seen = (labels.last_event, labels.n_decisions, labels.classes)
             self.tell(doing=None, since=None, error=error, seen=labels.last_event)
 
     def _take_classes(self, labels: Labels) -> None:
@@ -246,8 +247,9 @@ class Training:
             return
         truth, weights = None, dict[str, Any]()
         if labels.answers:
-            truth = self.crowd.weigh(labels.answers, self.X, self.rows, self.learner)
+            truth = self.crowd.weigh(labels.answers, self.X, self.rows, self.learner, labels.decided)
             rows, values, weights = truth.to_fit(self.rows, or_else=(rows, values), weighted=self.takes_weights)
+            rows, values, weights = self._with_decided(labels.decided, truth, rows, values, weights)
             known = set(values.tolist())
         if not self._can_go_on(known):
             self.learner = self._fresh_learner()
@@ -271,6 +273,17 @@ class Training:
     def _known(self, y: np.ndarray) -> set[str]:
         """Return the classes that labels tell from others."""
         return set(y.tolist())
+
+    def _with_decided(
+        self, decided: Mapping[int, str], truth: Truth, rows: np.ndarray, values: np.ndarray, weights: dict[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        """Add the items that the owner decided about and nobody labelled: people skipped them, or put them aside."""
+        unlabelled = sorted(decided.keys() - set(truth.answers.items.tolist()))
+        added = [item for item in unlabelled if self.rows[item] >= 0 and self.rows[item] not in rows]
+        rows = np.concatenate([rows, self.rows[added].astype(rows.dtype)])
+        values = np.concatenate([values, [decided[item] for item in added]]) if added else values
+        weights = {name: np.concatenate([given, np.ones(len(added))]) for name, given in weights.items()}
+        return rows, values, weights
 
     def _can_go_on(self, known: set[str]) -> bool:
         """Return whether a fit on labels of some classes may start from the learner's weights."""

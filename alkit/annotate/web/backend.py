@@ -21,8 +21,9 @@ from alkit.annotate.formats.label_studio import choice, from_annotation
 from alkit.annotate.formats.matching import Matcher
 from alkit.annotate.formats.objects import dicts_in
 from alkit.annotate.session import LabelingSession
+from alkit.annotate.web.caller import read_body
 from alkit.annotate.web.label_config import LabelConfig, read_label_config
-from alkit.annotate.web.server import read_body, run, web_app
+from alkit.annotate.web.server import run, web_app
 
 with needs_extra("annotate", "the backend for Label Studio"):
     from starlette.applications import Starlette

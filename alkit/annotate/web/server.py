@@ -15,10 +15,11 @@ from typing import Any
 
 from alkit._optional import needs_extra
 from alkit.annotate.database.events import Conflict, UnknownItem
-from alkit.annotate.database.tokens import holder
 from alkit.annotate.items import picture_type
 from alkit.annotate.session import LabelingSession
+from alkit.annotate.web.caller import Caller, as_json, read_body, wanted_page
 from alkit.annotate.web.connections import Server
+from alkit.annotate.web.review import ROUTES
 
 with needs_extra("annotate", "the labelling page"):
     from starlette.applications import Starlette
@@ -65,14 +66,17 @@ def make_app(session: LabelingSession, hosts: Sequence[str] = ()) -> Starlette:
     """
     routes = [
         Route("/", _index),
+        Route("/review", _index),  # the same page, as its owner sees it
         Route("/health", _health),
         Route("/api/next", _next),
         Route("/api/renew", _renew, methods=["POST"]),
         Route("/api/events", _events, methods=["POST"]),
         Route("/api/answers", _answers),
         Route("/api/progress", _progress),
+        Route("/api/guidelines", _guidelines),
         Route("/api/export", _export),
         Route("/api/image/{item:path}", _image),
+        *ROUTES,
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
     ]
     return web_app(routes, session, hosts)
@@ -140,26 +144,6 @@ def _disk(request: Request, error: Exception) -> JSONResponse:
     return _refusal(507 if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 500, error)
 
 
-class _Caller:
-    """Who sends a request: an annotator by name, or the owner."""
-
-    def __init__(self, request: Request):
-        """Look a token up, or refuse the request."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            token = request.query_params.get("token", "")
-        self.session: LabelingSession = request.app.state.session
-        row = holder(self.session.store, token)
-        if row is None:
-            raise HTTPException(401, "no valid token; open the address you were given")
-        self.name: str | None = row["name"]
-
-    def annotator(self) -> str:
-        if self.name is None:
-            raise HTTPException(403, "the owner's token is for reading; label with an annotator's")
-        return self.name
-
-
 def _index(request: Request) -> Response:
     return FileResponse(STATIC / "index.html")
 
@@ -169,7 +153,7 @@ def _health(request: Request) -> Response:
 
 
 def _next(request: Request) -> Response:
-    caller = _Caller(request)
+    caller = Caller(request)
     resume = request.query_params.get("resume", "0") not in ("", "0")
     page, have = _in_hand(request)
     item = caller.session.next(caller.annotator(), resume=resume, page=page, have=have)
@@ -179,7 +163,7 @@ def _next(request: Request) -> Response:
 
 
 def _renew(request: Request) -> Response:
-    caller = _Caller(request)
+    caller = Caller(request)
     page, have = _in_hand(request)
     return JSONResponse({"held": caller.session.renew(caller.annotator(), have, page=page)})
 
@@ -196,65 +180,30 @@ async def _events(request: Request) -> Response:
     return await run_in_threadpool(_record, request, await read_body(request, _MAX_BODY))
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Return the body of a request, or refuse one that is too long.
-
-    Parameters
-    ----------
-    request : Request
-    limit : int
-        Bytes that it may have.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    HTTPException
-        If it has more.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise HTTPException(413, f"the body may have {limit} bytes")
-    return bytes(body)
-
-
 def _record(request: Request, body: bytes) -> Response:
-    caller = _Caller(request)
+    caller = Caller(request)
     annotator = caller.annotator()
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, f"the body is not JSON: {error}") from error
-    return JSONResponse(caller.session.record(event, annotator))
+    return JSONResponse(caller.session.record(as_json(body), annotator))
 
 
 def _answers(request: Request) -> Response:
     """Send an annotator's own answers, the latest first."""
-    caller = _Caller(request)
-    given = request.query_params
-    whole = {name: _whole(name, given[name]) for name in ("before", "limit") if given.get(name)}
-    text = {name: given[name] for name in ("search", "only", "value") if given.get(name)}
-    return JSONResponse(caller.session.answers(caller.annotator(), **whole, **text))  # type: ignore[arg-type]
-
-
-def _whole(name: str, given: str) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 19):
-        raise HTTPException(400, f"{name} is {given[:50]!r}; it must be a whole number")
-    return int(given)
+    caller = Caller(request)
+    return JSONResponse(caller.session.answers(caller.annotator(), **wanted_page(request)))
 
 
 def _progress(request: Request) -> Response:
-    caller = _Caller(request)
+    caller = Caller(request)
     return JSONResponse(caller.session.progress(caller.name))
+
+
+def _guidelines(request: Request) -> Response:
+    return JSONResponse(Caller(request).session.guidelines())
 
 
 def _export(request: Request) -> Response:
     """Send labels: an annotator's own, or all of them to the owner."""
-    caller = _Caller(request)
+    caller = Caller(request)
     return StreamingResponse(_lines(caller.session.export(caller.name)), media_type="application/jsonl")
 
 
@@ -272,7 +221,7 @@ def _lines(answers: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def _image(request: Request) -> Response:
     """Send the picture of an item, which is named by its id: no request or response holds a path."""
-    caller = _Caller(request)
+    caller = Caller(request)
     try:
         picture = caller.session.picture(request.path_params["item"])
     except OSError as error:  # its message would hold the path

@@ -71,6 +71,8 @@ class LabelingWidget(anywidget.AnyWidget):
                 return self.session.answers(self.annotator, **wanted), []
             case "progress", []:
                 return self.session.progress(self.annotator), []
+            case "guidelines", []:
+                return self.session.guidelines(), []
             case "image", [item]:
                 picture = self.session.picture(item)
                 return {"type": picture_type(picture)}, [picture]

@@ -289,3 +289,55 @@ def test_no_label_is_told_by_a_ranking(session):
     labelled = set(read_labels(session.store).items)
     ranked = {row["item"] for row in session.store.query("SELECT item FROM ranking")}
     assert not labelled & ranked
+
+
+# ---- labels that are known
+
+
+def test_a_decision_is_the_label_and_says_who_errs(session):
+    for key in range(60):
+        session.label(str(key), TRUE[key], "ann")
+        session.label(str(key), CLASSES[(Y[key] + 1) % 3], "bob")  # always wrong, and as sure as ann
+    before = training_of(session)
+    work(before)
+    for key in range(20):
+        session.adjudicate(str(key), TRUE[key])
+    session.flag("70", "ann")
+    session.adjudicate("70", TRUE[70])  # which nobody labelled
+    session.exclude("59")
+    labels = read_labels(session.store)
+    training = training_of(session)
+    truth = training.crowd.weigh(labels.answers, X, training.rows, training.learner, labels.decided)
+    found = dict(zip(truth.answers.items.tolist(), truth.answers.classes[truth.proba.argmax(1)], strict=True))
+    keys = {row["id"]: int(row["key"]) for row in session.store.query("SELECT id, key FROM item")}
+    assert {keys[item]: label for item, label in found.items()} == {key: TRUE[key] for key in range(59)}
+    decided = np.isin(truth.answers.items, list(labels.decided))
+    np.testing.assert_array_equal(truth.proba[decided].max(1), 1.0)
+    accuracy = dict(zip(truth.answers.annotators, np.diagonal(truth.confusion, axis1=1, axis2=2).mean(1), strict=True))
+    assert accuracy["ann"] > 0.8 > 0.4 > accuracy["bob"]
+    work(training)
+    people = {person["annotator"]: person["accuracy"] for person in session.store.meta("people")["people"]}
+    assert people["ann"] > 0.9 > 0.1 > people["bob"]
+
+
+def test_a_decision_has_the_model_fitted_anew_with_its_label(session):
+    fitted = []
+
+    class Noted(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            fitted.append(list(y))
+            return super().fit(X, y, sample_weight)
+
+    for key in range(4):
+        session.label(str(key), TRUE[key], "ann")
+    training = training_of(session, Noted())
+    work(training)
+    wrong = next(name for name in CLASSES if name != TRUE[3])
+    session.adjudicate("3", wrong)
+    session.flag("5", "ann")
+    session.adjudicate("5", "c")
+    work(training)
+    assert sorted(fitted[-1]) == sorted([*TRUE[:3], wrong, "c"])
+    session.exclude("3")
+    work(training)
+    assert sorted(fitted[-1]) == sorted([*TRUE[:3], "c"])

@@ -15,7 +15,7 @@ globalThis.sessionStorage = {
   setItem: (key, value) => storage.set(key, value),
 };
 
-export const { Failure, LookBack, Outbox, UndoHistory, httpTransport } = await import(
+export const { Failure, LookBack, Outbox, Review, UndoHistory, httpTransport } = await import(
   pathToFileURL(process.env.LABEL_JS)
 );
 

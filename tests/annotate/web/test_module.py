@@ -1,4 +1,4 @@
-"""Parts of the page's module by themselves: the outbox, undo, looking back."""
+"""Parts of the page's module by themselves: the outbox, undo, looking back, the owner's review."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ NODE = shutil.which("node")
 
 
 @pytest.mark.skipif(NODE is None, reason="no node; Debian's package nodejs will do")
-@pytest.mark.parametrize("part", ["outbox", "look_back"])
+@pytest.mark.parametrize("part", ["outbox", "look_back", "review"])
 def test_module(tmp_path, part):
     module = tmp_path / "label.mjs"  # node takes a lone .js for CommonJS
     module.write_bytes((resources.files("alkit.annotate.web") / "static" / "label.js").read_bytes())

@@ -5,8 +5,10 @@
 //   Outbox         answers on their way
 //   Labelling      what happens when: UndoHistory, Items, Heartbeat, Stage, Attention, ProgressWatch, LookBack and
 //                  Keyboard
-//   View           what is on the screen, and nothing else: Header, ItemPanel, PictureFrame, AnswerPanel, ClassPicker,
-//                  PastPanel, SidePanel, Notices, Speaker
+//   Reviewing      the same of the owner's page: Review, ReviewKeyboard
+//   View           what is on the screen, and nothing else: Screen, Header, ItemPanel, PictureFrame, AnswerPanel,
+//                  ClassPicker, PastPanel, SidePanel, Help, Notices, Speaker; of the owner, ReviewView: ReviewPanel,
+//                  TeamPanel
 //
 // Where items may have several labels, a label is a list of classes in place of one: each class is on or off, and all of
 // them are saved together.
@@ -18,6 +20,10 @@
 //   transport.answers(wanted) -> one's own answers, the latest first, by page and filter
 //   transport.progress()      -> counts, learning curve, model
 //   transport.image(itemId)   -> URL of its picture
+//   transport.guidelines()    -> what people are told about the classes
+// mountReview(root, transport) draws the owner's page. Its transport sends decisions, its answers are items with
+// everybody's answers, and it has one request more:
+//   transport.team()          -> how people label, and how much is left to decide
 // They reject with a Failure. A permanent one is shown, any other is tried again.
 // A transport may keep unsaved answers through a reload: loadUnsaved() -> events, keepUnsaved(events).
 
@@ -36,6 +42,38 @@ const PAST_FILTERS = {
   flag: "Flagged",
   note: "With a note",
   changed: "Changed since",
+};
+const REVIEW_FILTERS = {
+  // which items, as the server names them
+  disputed: "People disagree",
+  flag: "Flagged",
+  decided: "Decided",
+  since: "Answered since",
+  gold: "Gold, got wrong",
+  all: "All answered",
+};
+const KEYS = {
+  "1 to 9": "label by the class with this number",
+  Space: "accept the suggestion",
+  X: "skip: others get the item, and you at the end",
+  F: "flag: put the item aside for review",
+  Backspace: "take the last answer back",
+  B: "look back at your answers, and change them",
+  "/": "find a class by its name, where there are more than nine",
+  "Z, +, -": "see more of a picture",
+  "?": "guidelines and keys",
+};
+const REVIEW_KEYS = {
+  "Up, Down": "go through the items",
+  "1 to 9": "decide that the item has this class",
+  X: "leave the item out",
+  R: "have it asked again",
+  N: "write a note",
+  Backspace: "take the last decision back",
+  P: "the people, and back",
+  "/": "search",
+  "Z, +, -": "see more of a picture",
+  "?": "guidelines and keys",
 };
 const ARROWS = ["ArrowUp", "ArrowDown"];
 const DIGIT_KEYS = 9; // more classes than that have no key each: a filter finds them
@@ -62,7 +100,10 @@ export class Failure extends Error {
 
 // ---- transports
 
-export function httpTransport(token) {
+export function httpTransport(token, { owner = false } = {}) {
+  const paths = owner
+    ? { send: "api/review/decisions", answers: "api/review/items" }
+    : { send: "api/events", answers: "api/answers" };
   const authorization = token ? { Authorization: `Bearer ${token}` } : {};
   const unsaved = `alkit-unsaved-${token}`;
   let tab = null; // its name
@@ -85,13 +126,15 @@ export function httpTransport(token) {
     next: (have) => json(`api/next?${inHand(have)}`),
     renew: async (have) => (await json(`api/renew?${inHand(have)}`, { method: "POST" })).held,
     send: (event) =>
-      json("api/events", {
+      json(paths.send, {
         method: "POST",
         body: JSON.stringify(event),
         headers: { "Content-Type": "application/json" },
       }),
-    answers: (wanted) => json(`api/answers?${new URLSearchParams(wanted)}`),
+    answers: (wanted) => json(`${paths.answers}?${new URLSearchParams(wanted)}`),
     progress: () => json("api/progress"),
+    guidelines: () => json("api/guidelines"),
+    team: () => json("api/review/team"),
     image: async (item) => {
       const response = await ask(`api/image/${encodeURIComponent(item)}`);
       return URL.createObjectURL(await response.blob());
@@ -159,6 +202,7 @@ export function widgetTransport(model) {
     send: async (event) => (await call("send", event)).result,
     answers: async (wanted) => (await call("answers", wanted)).result,
     progress: async () => (await call("progress")).result,
+    guidelines: async () => (await call("guidelines")).result,
     image: async (item) => {
       const { result, buffers } = await call("image", item);
       return URL.createObjectURL(new Blob(buffers, { type: result.type }));
@@ -197,7 +241,7 @@ class NumberedView {
 export class Outbox {
   constructor(transport, { saved, refused, changed, signal }) {
     this.transport = transport;
-    this.saved = saved; // called with the answer
+    this.saved = saved; // called with the answer, and what the server says of it
     this.refused = refused; // called with the answer and the Failure
     this.changed = changed; // called when events or failure changed
     this.signal = signal; // ends the sending; what is unsaved stays with the transport
@@ -226,9 +270,9 @@ export class Outbox {
     while (this.events.length && !this.signal.aborted) {
       const event = this.events[0];
       try {
-        await this.transport.send(event);
+        const told = await this.transport.send(event);
         this.remove(event);
-        this.saved(event);
+        this.saved(event, told);
         failures = 0;
       } catch (failure) {
         if (failure.permanent) {
@@ -288,7 +332,8 @@ class Labelling {
     this.signal = signal;
     const actions = this.actions();
     this.view = new View(root, actions, this.inPage);
-    this.progress = new ProgressWatch(transport, this.view, signal);
+    this.guidelines = new GuidelinesWatch(transport, this.view);
+    this.progress = new ProgressWatch(transport, this.view, signal, (found) => this.guidelines.follow(found));
     this.attention = new Attention(() => this.progress.latest?.idle_after ?? Infinity);
     this.stage = new Stage(root, this.view, transport, this.attention, this.inPage);
     this.history = new UndoHistory();
@@ -326,6 +371,7 @@ class Labelling {
       closeUp: () => this.view.closeUp(),
       zoom: (step) => this.view.zoom(step),
       lookBack: () => this.lookBack.toggle(),
+      help: () => this.view.help.toggle(),
       past: {
         choose: (name) => this.lookBack.choose(name),
         skip: () => this.lookBack.change("skip"),
@@ -809,10 +855,11 @@ function now() {
 // The latest progress, asked for by one request at a time. What a request under way brings may be older than the label
 // that asked for a refresh meanwhile, so one more request follows it.
 class ProgressWatch {
-  constructor(transport, view, signal) {
+  constructor(transport, view, signal, shown = () => {}) {
     this.transport = transport;
     this.view = view;
     this.signal = signal;
+    this.shown = shown; // called with what is shown
     this.latest = null;
     this.refreshing = null; // the promise of the requests under way
     this.outdated = false;
@@ -835,7 +882,29 @@ class ProgressWatch {
 
   show(found) {
     this.latest = found;
-    if (!this.signal.aborted) this.view.showProgress(found);
+    if (this.signal.aborted) return;
+    this.view.showProgress(found);
+    this.shown(found);
+  }
+}
+
+// What people are told about the classes, asked for when it, or a class, is new.
+class GuidelinesWatch {
+  constructor(transport, view) {
+    this.transport = transport;
+    this.view = view;
+    this.known = null; // what the last ones were asked for by
+  }
+
+  async follow({ guidelines: version = null, classes }) {
+    const wanted = JSON.stringify([version, classes]);
+    if (wanted === this.known || (version === null && this.known === null)) return;
+    this.known = wanted;
+    try {
+      this.view.showGuidelines(await this.transport.guidelines());
+    } catch {
+      this.known = ""; // asked for again with the next progress
+    }
   }
 }
 
@@ -1016,16 +1085,21 @@ class Keyboard {
 
   pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const action = this.actionOf(event);
+    const action = this.view.help.isOpen() ? this.actionInHelp(event) : this.actionOf(event);
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
     if (!event.repeat || ARROWS.includes(event.key)) action();
   }
 
+  actionInHelp({ key }) {
+    return key === "?" ? this.actions.help : null; // the browser does the rest
+  }
+
   actionOf(event) {
     if (this.lookBack.isOpen) return this.actionInPast(event);
     if (event.target === this.view.filter) return this.actionInFilter(event.key);
+    if (event.key === "?") return this.actions.help; // before digits, whose place it has on some keyboards
     if (pressesButton(event)) {
       return event.repeat ? () => {} : null; // the browser clicks the button itself, again and again while it is held
     }
@@ -1066,6 +1140,7 @@ class Keyboard {
     const { past } = this.view;
     if (target === past.picker.filter) return this.actionInFilter(key, past.picker);
     if (past.isTyping(target)) return this.actionInPastField(event);
+    if (key === "?") return this.actions.help;
     if (pressesButton(event)) return event.repeat ? () => {} : null;
     const toggle = this.toggleOf(event, past.picker);
     if (toggle) return toggle;
@@ -1148,21 +1223,63 @@ function letterOf({ key, code }) {
 
 // ---- what is on the screen
 
-// The whole of it: it is told what to show, and tells what a person chose.
-class View {
-  constructor(root, actions, inPage) {
-    this.inPage = inPage;
-    this.header = new Header();
+// What the labelling page and the owner's have alike: a header, what went wrong, columns, help, and a picture to zoom.
+class Screen {
+  constructor(header, keys) {
+    this.header = header;
+    this.help = new Help(keys);
     this.notices = new Notices();
+    this.speaker = new Speaker();
+    this.columns = h("div", { class: "alkit-columns" });
+  }
+
+  drawInto(root) {
+    root.classList.add("alkit");
+    const parts = [this.header, this.notices, { element: this.columns }, this.speaker, this.help];
+    root.replaceChildren(...parts.map((part) => part.element));
+  }
+
+  closeUp() {
+    if (!this.seen.frame) return;
+    this.seen.frame.toggle();
+    this.focusPicture();
+  }
+
+  zoom(step) {
+    if (!this.seen.frame) return;
+    this.seen.frame.step(step);
+    this.focusPicture();
+  }
+
+  focusPicture() {
+    const { frame, element } = this.seen;
+    const scrolling = frame.isZoomed() ? frame.element : element; // arrow keys move what has the focus
+    scrolling.focus({ preventScroll: true });
+  }
+
+  notice(key, text) {
+    this.notices.tell(key, text);
+  }
+
+  showSaving(waiting, failure) {
+    this.header.showSaving(waiting, failure);
+    const trouble = failure && `Not saved yet: ${sentence(failure.message)} Trying again; leave this page open.`;
+    this.notice("saving", waiting ? trouble : null);
+  }
+}
+
+// The whole of it: it is told what to show, and tells what a person chose.
+class View extends Screen {
+  constructor(root, actions, inPage) {
+    super(new Header(actions.help), KEYS);
+    this.inPage = inPage;
     this.item = new ItemPanel();
     this.answers = new AnswerPanel(actions);
     this.past = new PastPanel(actions);
     this.side = new SidePanel();
-    this.speaker = new Speaker();
     this.work = h("div", { class: "alkit-work" }, this.item.element, this.answers.element);
-    this.columns = h("div", { class: "alkit-columns" }, this.work, this.side.element);
-    root.classList.add("alkit");
-    root.replaceChildren(this.header.element, this.notices.element, this.columns, this.speaker.element);
+    this.columns.replaceChildren(this.work, this.side.element);
+    this.drawInto(root);
   }
 
   get picker() {
@@ -1185,30 +1302,8 @@ class View {
     else this.focusItem();
   }
 
-  closeUp() {
-    if (!this.seen.frame) return;
-    this.seen.frame.toggle();
-    this.focusPicture();
-  }
-
-  zoom(step) {
-    if (!this.seen.frame) return;
-    this.seen.frame.step(step);
-    this.focusPicture();
-  }
-
-  focusPicture() {
-    const { frame, element } = this.seen;
-    const scrolling = frame.isZoomed() ? frame.element : element; // arrow keys move what has the focus
-    scrolling.focus({ preventScroll: true });
-  }
-
   focusItem(options) {
     this.item.element.focus(options);
-  }
-
-  notice(key, text) {
-    this.notices.tell(key, text);
   }
 
   answered(what) {
@@ -1253,12 +1348,6 @@ class View {
     this.speaker.say(`${heading}. ${line}`);
   }
 
-  showSaving(waiting, failure) {
-    this.header.showSaving(waiting, failure);
-    const trouble = failure && `Not saved yet: ${sentence(failure.message)} Trying again; leave this page open.`;
-    this.notice("saving", waiting ? trouble : null);
-  }
-
   showProgress(progress) {
     this.header.showProgress(progress);
     if (this.inPage) document.title = `${progress.n_done}/${progress.n_items} · ${this.header.title.textContent}`;
@@ -1268,16 +1357,24 @@ class View {
     this.answers.picker.setNames(progress.classes, progress.multi);
     this.past.setNames(progress.classes, progress.multi);
   }
+
+  showGuidelines(guidelines) {
+    this.side.showGuidelines(guidelines);
+    this.help.showGuidelines(guidelines);
+    for (const picker of [this.picker, this.past.picker]) picker.describe(guidelines.classes);
+  }
 }
 
 // The line on top: what is labelled, how much of it is done, and whether all of it is saved.
 class Header {
-  constructor() {
+  constructor(help) {
     this.title = h("h1", { class: "alkit-title", dir: "auto" }, "alkit");
     this.counted = h("p", { class: "alkit-counted" });
     this.saving = h("p", { class: "alkit-saving" });
     this.bar = h("progress", { class: "alkit-progress", "aria-label": "Items done", value: 0, max: 1 });
-    const line = h("div", { class: "alkit-line" }, this.title, this.counted, this.saving);
+    this.help = tool("Help", "?", "?", help);
+    this.help.title = "Guidelines and keys";
+    const line = h("div", { class: "alkit-line" }, this.title, this.counted, this.saving, this.help);
     this.element = h("header", { class: "alkit-head" }, line, this.bar);
   }
 
@@ -1428,6 +1525,7 @@ class PictureFrame {
     this.level = level;
     this.picture.style.setProperty("--zoom", level);
     this.element.classList.toggle("is-zoomed", this.isZoomed());
+    this.element.tabIndex = this.isZoomed() ? 0 : -1; // what scrolls is reached by the tabulator
     const after = this.picture.getBoundingClientRect();
     const grown = after.width / before.width;
     this.element.scrollBy(after.left - x + (x - before.left) * grown, after.top - y + (y - before.top) * grown);
@@ -1520,6 +1618,7 @@ class ClassPicker {
     this.shares = {}; // the model's probability of each
     this.suggested = null;
     this.chosen = null; // what an item was answered by, where it was
+    this.described = {}; // what guidelines say of classes
     this.place = null; // of the highlighted class among those shown
     this.prefix = `alkit-class-${uuid()}`; // of ids, which are of the whole document
     this.filter = classFilter();
@@ -1534,6 +1633,11 @@ class ClassPicker {
     this.on.forEach((name) => names.includes(name) || this.on.delete(name)); // what is saved is what is seen
     this.classes.classList.toggle("is-many", this.areMany());
     this.filter.hidden = !this.areMany();
+    this.search();
+  }
+
+  describe(described) {
+    this.described = described;
     this.search();
   }
 
@@ -1646,6 +1750,10 @@ class ClassPicker {
     button.classList.toggle("is-suggested", isSuggested);
     button.classList.toggle("is-chosen", name === this.chosen);
     if (name === this.chosen) button.setAttribute("aria-pressed", "true");
+    if (Object.hasOwn(this.described, name)) {
+      button.title = this.described[name];
+      button.setAttribute("aria-description", this.described[name]);
+    }
     button.addEventListener("click", () => this.choose(name));
     return button;
   }
@@ -1727,30 +1835,59 @@ function cellText(value) {
 class PastPanel {
   constructor({ past, lookBack, undo }) {
     this.prefix = `alkit-past-${uuid()}`; // of ids, which are of the whole document
-    this.search = h("input", { class: "alkit-filter", type: "search", "aria-label": "Search your answers" });
+    const { words } = this;
+    this.search = h("input", { class: "alkit-filter", type: "search", "aria-label": words.search });
     this.search.placeholder = "Search ( / )";
     this.search.addEventListener("input", past.find);
-    this.filter = h("select", { class: "alkit-filter", "aria-label": "Which answers" });
+    this.filter = h("select", { class: "alkit-filter", "aria-label": words.which });
     this.filter.addEventListener("change", past.find);
     this.names = [];
     this.picker = new ClassPicker(past.choose);
     this.setFilter();
-    const label = "Your answers, the latest first";
-    this.list = h("div", { class: "alkit-list", role: "listbox", tabindex: 0, "aria-label": label });
+    this.list = h("div", { class: "alkit-list", role: "listbox", tabindex: 0, "aria-label": words.list });
     this.list.addEventListener("click", (event) => this.clicked(event, past.select));
     this.state = h("p", { class: "alkit-quiet", role: "status" });
     this.more = h("button", { type: "button", class: "alkit-tool" });
     this.more.addEventListener("click", past.more);
-    this.item = new ItemPanel("Item you answered");
+    this.item = new ItemPanel(words.item);
     this.about = h("div", { class: "alkit-about-past" });
-    this.noteField = h("textarea", { class: "alkit-filter", rows: 1, "aria-label": "Note on this answer" });
+    this.noteField = h("textarea", { class: "alkit-filter", rows: 1, "aria-label": words.note });
     this.noteField.placeholder = "Note ( N )";
     this.noteField.addEventListener("change", () => past.note(this.noteField.value));
-    this.passing = [tool("Flag", "F", "f", past.flag), tool("Skip", "X", "x", past.skip)];
+    this.passing = this.passingTools(past);
+    this.element = h("section", { class: "alkit-past", "aria-label": words.all });
+    this.element.append(this.finder(), this.detail(this.leavingTools({ undo, lookBack })));
+  }
+
+  get words() {
+    return {
+      search: "Search your answers",
+      which: "Which answers",
+      list: "Your answers, the latest first",
+      item: "Item you answered",
+      note: "Note on this answer",
+      all: "Your answers",
+      unfiltered: "All answers",
+      empty: ["Your answers", "Those you give are listed here, the latest first."],
+    };
+  }
+
+  get kinds() {
+    return PAST_FILTERS;
+  }
+
+  get kindsOfSeveral() {
+    return { none: "Without a label" };
+  }
+
+  passingTools({ flag, skip }) {
+    return [tool("Flag", "F", "f", flag), tool("Skip", "X", "x", skip)];
+  }
+
+  leavingTools({ undo, lookBack }) {
     const close = tool("Back", "Esc", "Escape", lookBack);
-    close.setAttribute("aria-label", "Back to labelling");
-    this.element = h("section", { class: "alkit-past", "aria-label": "Your answers" });
-    this.element.append(this.finder(), this.detail([tool("Undo", "⌫", "Backspace", undo), close]));
+    close.title = "Back to labelling";
+    return [tool("Undo", "⌫", "Backspace", undo), close];
   }
 
   finder() {
@@ -1777,10 +1914,10 @@ class PastPanel {
 
   setFilter() {
     const chosen = this.filter.value;
-    const filters = this.picker.isSeveral ? { ...PAST_FILTERS, none: "Without a label" } : PAST_FILTERS;
+    const filters = this.picker.isSeveral ? { ...this.kinds, ...this.kindsOfSeveral } : this.kinds;
     const kinds = Object.entries(filters).map(([only, name]) => h("option", { value: `only ${only}` }, name));
     const classes = this.names.map((name) => h("option", { value: `value ${name}` }, name));
-    const all = h("option", { value: "" }, "All answers");
+    const all = h("option", { value: "" }, this.words.unfiltered);
     this.filter.replaceChildren(all, ...kinds, h("optgroup", { label: "Labelled" }, ...classes));
     this.filter.value = chosen;
     if (this.filter.selectedIndex < 0) this.filter.value = ""; // its class has another name now
@@ -1812,9 +1949,13 @@ class PastPanel {
   }
 
   line(answer, place) {
-    const line = pastLine(answer);
+    const line = this.lineOf(answer);
     line.id = `${this.prefix}-${place}`;
     return line;
+  }
+
+  lineOf(answer) {
+    return pastLine(answer);
   }
 
   showState(text, button = null) {
@@ -1834,7 +1975,7 @@ class PastPanel {
     for (const line of this.list.querySelectorAll("[aria-selected=true]")) line.setAttribute("aria-selected", "false");
     this.answer.hidden = !answer;
     for (const part of this.passing) part.hidden = !answer;
-    if (!answer) return this.item.showEmpty("Your answers", "Those you give are listed here, the latest first.");
+    if (!answer) return this.item.showEmpty(...this.words.empty);
     const line = this.list.children[place];
     line.setAttribute("aria-selected", "true");
     line.scrollIntoView({ block: "nearest" });
@@ -1909,12 +2050,9 @@ function isSameLabel(one, other) {
 }
 
 function aboutPast(answer) {
-  const when = new Date(answer.time * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const lines = [h("p", {}, "Your answer: ", h("b", { dir: "auto" }, answerName(answer)), ` · ${when}`)];
+  const lines = [h("p", {}, "Your answer: ", named(answerName(answer)), ` · ${when(answer.time)}`)];
   if (answer.expected) {
-    const { value, confidence } = answer.expected;
-    const sure = confidence === null || Array.isArray(value) ? "" : ` ${percent(confidence)}`;
-    lines.push(h("p", {}, "The model expected ", h("b", { dir: "auto" }, labelText(value)), sure));
+    lines.push(h("p", {}, "The model expected ", named(labelText(answer.expected.value)), sureness(answer.expected)));
   }
   if (answer.earlier) {
     const before = answer.earlier.text ?? Object.values(answer.earlier.row ?? {}).map(cellText).join(" · ");
@@ -1930,10 +2068,18 @@ class SidePanel {
     this.model = h("p", { class: "alkit-model" });
     this.trouble = h("div", { class: "alkit-model" });
     this.counts = h("ul", { class: "alkit-counts" });
+    this.guide = h("div", { class: "alkit-guide", role: "region", tabindex: 0, "aria-label": "Guidelines" });
+    this.guided = h("div", { class: "alkit-guided", hidden: "" }, h("h2", {}, "Guidelines"), this.guide);
     const learning = [h("h2", {}, "Learning curve"), this.curve, this.model, this.trouble];
     const labels = [h("h2", {}, "Labels"), this.counts];
     // the focus lets keys scroll it, where there are many classes
-    this.element = h("aside", { class: "alkit-side", "aria-label": "Progress", tabindex: 0 }, ...learning, ...labels);
+    const attributes = { class: "alkit-side", "aria-label": "Progress", tabindex: 0 };
+    this.element = h("aside", attributes, this.guided, ...learning, ...labels);
+  }
+
+  showGuidelines({ nodes }) {
+    this.guided.hidden = !nodes.length;
+    this.guide.replaceChildren(...nodes.map(markdown));
   }
 
   show({ curve, model, classes, counts, multi }) {
@@ -2015,6 +2161,531 @@ function learningCurve(points, isSeveral) {
   return [h("figcaption", {}, h("b", {}, percent(last.score)), caption), drawing];
 }
 
+// Guidelines and keys, above everything else until somebody closes them.
+class Help {
+  constructor(keys) {
+    this.guide = h("div", { class: "alkit-guide" });
+    const close = h("button", { type: "button", class: "alkit-tool" }, "Close", key("Esc"));
+    close.addEventListener("click", () => this.element.close());
+    const scrolled = { class: "alkit-help-body", tabindex: 0, role: "region", "aria-label": "Guidelines and keys" };
+    const body = h("div", scrolled, this.guide, h("h2", {}, "Keys"), table(keys));
+    this.element = h("dialog", { class: "alkit-help", "aria-label": "Guidelines and keys" }, body, close);
+  }
+
+  isOpen() {
+    return this.element.open;
+  }
+
+  toggle() {
+    if (this.isOpen()) this.element.close();
+    else this.element.showModal();
+  }
+
+  showGuidelines({ nodes }) {
+    this.guide.replaceChildren(...nodes.map(markdown));
+  }
+}
+
+// An element of the tree that the server makes of Markdown; what is text there is text here.
+function markdown(node) {
+  if (typeof node === "string") return node;
+  const { tag, href, children } = node;
+  const attributes = href ? { href, target: "_blank", rel: "noopener noreferrer" } : {};
+  return h(tag.replace(/^h[1-6]$/, belowTitle), attributes, ...children.map(markdown));
+}
+
+function belowTitle(heading) {
+  return `h${Math.min(Number(heading[1]) + 1, 6)}`; // the page has a first heading already
+}
+
+// ---- the owner's page
+
+export function mountReview(root, transport) {
+  const reviewing = new Reviewing(root, transport);
+  reviewing.start();
+  return { destroy: () => reviewing.destroy() };
+}
+
+// What happens when: items that people disagree on, or put aside, are decided about one after the other.
+class Reviewing {
+  constructor(root, transport) {
+    this.root = root;
+    this.controller = new AbortController();
+    const { signal } = this.controller;
+    this.signal = signal;
+    const actions = this.actions();
+    this.view = new ReviewView(root, actions);
+    this.guidelines = new GuidelinesWatch(transport, this.view);
+    this.progress = new ProgressWatch(transport, this.view, signal, (found) => this.guidelines.follow(found));
+    const overview = { progress: () => transport.team() };
+    const team = { showProgress: (found) => this.view.showTeam(found) };
+    const shown = (found) => this.review.knowsOfOpen(found.review.open);
+    this.team = new ProgressWatch(overview, team, signal, shown);
+    this.outbox = new Outbox(transport, {
+      saved: (event, told) => this.saved(event, told),
+      refused: (event, failure) => this.refused(event, failure),
+      changed: () => this.showSaving(),
+      signal,
+    });
+    this.review = new Review(this.view, transport, this.outbox, { signal });
+    this.keyboard = new ReviewKeyboard(this.view, actions, this.review);
+  }
+
+  // What the owner can do, by a button or by a key.
+  actions() {
+    return {
+      undo: () => this.review.undo(),
+      closeUp: () => this.view.closeUp(),
+      zoom: (step) => this.view.zoom(step),
+      people: () => this.view.toggleTeam(),
+      help: () => this.view.help.toggle(),
+      past: {
+        choose: (name) => this.review.choose(name),
+        exclude: () => this.review.change("exclude"),
+        reopen: () => this.review.change("reopen"),
+        note: (text) => this.review.note(text),
+        select: (place) => this.review.select(place),
+        find: () => this.review.find(),
+        more: () => this.review.more(),
+      },
+    };
+  }
+
+  start() {
+    const { signal } = this;
+    document.addEventListener("keydown", (event) => this.keyboard.pressed(event), { signal });
+    const askBeforeLeaving = (event) => this.outbox.events.length && event.preventDefault();
+    window.addEventListener("beforeunload", askBeforeLeaving, { signal });
+    this.outbox.send(); // what was unsaved before a reload
+    this.review.open();
+    this.poll();
+  }
+
+  async poll() {
+    while (!this.signal.aborted) {
+      if (!document.hidden) this.refresh();
+      await pause(POLL_MS, this.signal);
+    }
+  }
+
+  refresh() {
+    this.progress.refresh();
+    this.team.refresh();
+  }
+
+  saved({ item }, { newer }) {
+    const who = newer.join(", ");
+    const told = `${who} answered item ${item} meanwhile. Your decision counts; see "${REVIEW_FILTERS.since}".`;
+    this.view.notice("newer", newer.length ? told : null);
+    this.view.notice("refused", null);
+    this.refresh();
+  }
+
+  refused(event, failure) {
+    this.view.notice("refused", `Not saved: ${sentence(failure.message)}`);
+    this.review.forget(event);
+    this.review.load(event.item);
+    this.refresh();
+  }
+
+  showSaving() {
+    const { events, failure } = this.outbox;
+    this.view.showSaving(events.length, failure);
+  }
+
+  destroy() {
+    this.controller.abort();
+    this.root.replaceChildren();
+  }
+}
+
+// Items with everybody's answers: found as one's own answers are, and decided about.
+export class Review extends LookBack {
+  constructor(view, transport, outbox, { signal }) {
+    const attention = { restart: () => {} }; // decisions are not timed
+    super(view, transport, outbox, { changed: () => {}, closed: () => {}, attention, signal });
+    this.made = []; // decisions of this page, the latest last: the item, the UUID, and what was decided before
+    this.seen = new Map(); // UUIDs of this page's last decisions, by the item
+  }
+
+  close() {} // there is nothing to go back to
+
+  async load(item = null) {
+    await super.load();
+    const place = this.answers.findIndex((other) => other.item === item);
+    if (place > 0) this.select(place);
+  }
+
+  // Loads what is to be decided by now, once all that was found is decided.
+  knowsOfOpen(open) {
+    const isDone = this.answers.every((item) => item.decision) && this.before === null;
+    if (open && isDone && !this.panel.isFiltered() && !this.outbox.events.length && !this.loading) this.load();
+  }
+
+  async fetch() {
+    this.loading = true;
+    await super.fetch();
+    this.loading = false;
+  }
+
+  show(found) {
+    for (const { item } of found.answers) this.seen.delete(item); // what the server says takes them into account
+    super.show(found);
+  }
+
+  summary() {
+    if (this.answers.length) {
+      return this.before === null ? count(this.answers.length, "item") : `The latest ${this.answers.length} items`;
+    }
+    return this.panel.isFiltered() ? "Nothing found" : "Nothing to decide";
+  }
+
+  change(kind, value = null) {
+    const item = this.selected();
+    const { decision } = item ?? {};
+    if (!item || (decision?.kind === kind && isSameLabel(decision.value, value))) return;
+    this.decide(item, kind, value, this.panel.noteField.value.trim() || null);
+    if (!Array.isArray(value)) this.move(1); // of several labels, another one may follow
+  }
+
+  note(text) {
+    const item = this.selected();
+    const note = text.trim() || null;
+    if (!item) return;
+    const { decision } = item;
+    if (!decision) item.draft = note; // kept with the decision, once there is one
+    else if (note !== decision.note) this.decide(item, decision.kind, decision.value, note);
+  }
+
+  decide(item, kind, value, note) {
+    const event = this.event(item, { kind, value, note });
+    this.made.push({ item, uuid: event.uuid, before: item.decision });
+    const { uuid: id } = event;
+    this.push(item, event, { uuid: id, kind, value, note, time: now(), earlier: false });
+    this.view.speaker.say(`Decided: ${decisionName(item.decision)}`);
+  }
+
+  undo() {
+    const last = this.made.pop();
+    if (!last) return;
+    const item = this.answers.find((other) => other.item === last.item.item) ?? last.item;
+    this.push(item, this.event(item, { kind: "undo", value: last.uuid, note: null }), last.before);
+    this.view.speaker.say("Taken back");
+    const place = this.answers.indexOf(item);
+    if (place < 0) this.load(item.item);
+    else this.select(place);
+  }
+
+  // a decision that the server refused
+  forget({ uuid: id, item }) {
+    this.made = this.made.filter((one) => one.uuid !== id);
+    this.seen.delete(item);
+  }
+
+  event(item, what) {
+    const seen = this.seen.has(item.item) ? this.seen.get(item.item) : item.seen;
+    return { uuid: uuid(), item: item.item, ...what, seen, last_event: item.last_event };
+  }
+
+  push(item, event, decision) {
+    this.seen.set(item.item, event.uuid);
+    Object.assign(item, { decision, since: false, draft: null });
+    const place = this.answers.indexOf(item);
+    if (place >= 0) this.panel.renewLine(place, item);
+    if (place === this.place) this.panel.showAnswer(item);
+    this.outbox.push(event);
+  }
+}
+
+class ReviewKeyboard extends Keyboard {
+  actionOf(event) {
+    if (this.view.isTeamShown()) return this.actionInTeam(event);
+    return this.actionInPast(event);
+  }
+
+  // with more than twenty classes, two of several labels have no key here
+  toggleOf(event, picker) {
+    return ["p", "r"].includes(letterOf(event)) ? null : super.toggleOf(event, picker);
+  }
+
+  actionInTeam(event) {
+    const { people, help } = this.actions;
+    return { p: people, Escape: people, "?": help }[letterOf(event)];
+  }
+
+  actionOfLetterInPast(letter) {
+    const { past, undo, closeUp, zoom, people } = this.actions;
+    const panel = this.view.past;
+    const decides = { x: past.exclude, r: past.reopen, n: () => panel.focusNote(), Backspace: undo };
+    const looks = { z: closeUp, "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1) };
+    return { ...decides, ...looks, "/": () => panel.focusSearch(), p: people }[letter];
+  }
+}
+
+// What is on the owner's screen: the items, or the people.
+class ReviewView extends Screen {
+  constructor(root, actions) {
+    super(new ReviewHeader(actions), REVIEW_KEYS);
+    this.past = new ReviewPanel(actions);
+    this.team = new TeamPanel();
+    this.columns.replaceChildren(this.past.element);
+    this.drawInto(root);
+  }
+
+  get seen() {
+    return this.past.item;
+  }
+
+  isTeamShown() {
+    return this.team.element.isConnected;
+  }
+
+  toggleTeam() {
+    const shown = this.isTeamShown() ? this.past : this.team;
+    this.columns.replaceChildren(shown.element);
+    this.header.mark(shown === this.team);
+    shown.focusList();
+  }
+
+  showPast() {
+    this.past.focusList();
+  }
+
+  showProgress(progress) {
+    this.header.showProgress(progress);
+    this.past.setNames(progress.classes, progress.multi);
+    document.title = `Review · ${this.header.title.textContent}`;
+  }
+
+  showTeam(overview) {
+    this.header.showReview(overview.review);
+    this.team.show(overview);
+  }
+
+  showGuidelines(guidelines) {
+    this.help.showGuidelines(guidelines);
+    this.past.picker.describe(guidelines.classes);
+  }
+}
+
+class ReviewHeader extends Header {
+  constructor({ help, people }) {
+    super(help);
+    this.left = h("p", { class: "alkit-counted" });
+    this.people = tool("People", "P", "p", people);
+    this.people.setAttribute("aria-pressed", "false");
+    this.counted.after(this.left);
+    this.help.before(this.people);
+  }
+
+  showProgress({ title, n_items: total, n_done: done }) {
+    super.showProgress({ title, mine: 0, n_items: total, n_done: done });
+    this.counted.textContent = `${done.toLocaleString()} of ${total.toLocaleString()} done`;
+  }
+
+  showReview({ open, decided, since }) {
+    const parts = [`${open.toLocaleString()} to decide`, `${decided.toLocaleString()} decided`];
+    if (since) parts.push(`${since.toLocaleString()} answered since`);
+    this.left.textContent = parts.join(" · ");
+  }
+
+  mark(isTeamShown) {
+    this.people.setAttribute("aria-pressed", String(isTeamShown));
+  }
+}
+
+// Items as PastPanel has one's own answers: the one that is selected has everybody's answers, and the decision.
+class ReviewPanel extends PastPanel {
+  constructor(actions) {
+    super(actions);
+    this.element.classList.add("alkit-review");
+  }
+
+  get words() {
+    return {
+      search: "Search items, names and notes",
+      which: "Which items",
+      list: "Items, the last answered first",
+      item: "Item to decide about",
+      note: "Note on this decision",
+      all: "Review",
+      unfiltered: "To decide",
+      empty: ["Nothing to decide", "Items that people disagree on, or flag, are listed here."],
+    };
+  }
+
+  get kinds() {
+    return REVIEW_FILTERS;
+  }
+
+  get kindsOfSeveral() {
+    return {};
+  }
+
+  passingTools({ reopen, exclude }) {
+    return [tool("Ask again", "R", "r", reopen), tool("Leave out", "X", "x", exclude)];
+  }
+
+  leavingTools({ undo }) {
+    return [tool("Undo", "⌫", "Backspace", undo)];
+  }
+
+  lineOf(item) {
+    return reviewLine(item);
+  }
+
+  showAnswer(item) {
+    this.about.replaceChildren(...aboutReviewed(item));
+    this.picker.mark(item.decision?.kind === "label" ? item.decision.value : null);
+    this.noteField.value = item.draft ?? item.decision?.note ?? "";
+  }
+
+  renewLine(place, item) {
+    const before = this.list.children[place];
+    const line = this.line(item, place);
+    line.setAttribute("aria-selected", before.getAttribute("aria-selected"));
+    before.replaceWith(line);
+  }
+}
+
+function decisionName({ kind, value }) {
+  return kind === "label" ? labelText(value) : { exclude: "Left out", reopen: "Asked again" }[kind];
+}
+
+function reviewLine({ votes, decision, since, gold, ...item }) {
+  const answer = { kind: "label", value: decision ? decisionName(decision) : votes.map(answerName).join(" / ") };
+  const line = pastLine({ ...item, ...answer, note: null, disagrees: false, earlier: false });
+  const marks = [decision && "decided", since && "answered since", gold !== null && "gold"];
+  const shown = marks.filter(Boolean).map((mark) => h("span", { class: "alkit-mark" }, mark));
+  line.querySelector(".alkit-marks").append(...shown);
+  line.classList.toggle("is-decided", Boolean(decision));
+  return line;
+}
+
+function aboutReviewed({ votes, decision, expected, gold, since }) {
+  const chosen = decision?.kind === "label" ? decision.value : null;
+  const cards = votes.map((vote) => voteCard(vote, chosen));
+  const parts = [h("ul", { class: "alkit-votes", tabindex: 0, "aria-label": "Answers" }, ...cards)];
+  const lines = [];
+  if (decision) lines.push(["Decided: ", named(decisionName(decision)), ` · ${when(decision.time)}`]);
+  if (decision?.earlier) lines.push(["The item has changed since it was decided about."]);
+  if (since) lines.push(["Somebody has answered since."]);
+  if (gold !== null) lines.push(["Known answer: ", named(labelText(gold))]);
+  if (expected) lines.push(["The model expected ", named(labelText(expected.value)), sureness(expected)]);
+  return [...parts, ...lines.map((line) => h("p", {}, ...line))];
+}
+
+function voteCard(vote, chosen) {
+  const { annotator, kind, value, note, time, late, earlier } = vote;
+  const marks = [late && "late", earlier && "earlier text"].filter(Boolean);
+  const card = h(
+    "li",
+    { class: "alkit-vote" },
+    named(answerName({ kind, value })),
+    h("span", { dir: "auto" }, annotator),
+    h("span", { class: "alkit-quiet" }, [when(time), ...marks].join(" · ")),
+  );
+  if (note) card.append(h("q", { dir: "auto" }, note));
+  card.classList.toggle("is-chosen", chosen !== null && kind === "label" && isSameLabel(value, chosen));
+  return card;
+}
+
+function named(name) {
+  return h("b", { dir: "auto" }, name);
+}
+
+function when(time) {
+  return new Date(time * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
+
+function sureness({ value, confidence }) {
+  return confidence === null || Array.isArray(value) ? "" : ` ${percent(confidence)}`;
+}
+
+// The people of a team: what each did, how far they agree, and what they mix up.
+class TeamPanel {
+  constructor() {
+    this.element = h("section", { class: "alkit-team", tabindex: 0, "aria-label": "People" });
+  }
+
+  focusList() {
+    this.element.focus({ preventScroll: true });
+  }
+
+  show({ people, alpha, n_shared: shared, pairs, confusion }) {
+    const parts = [h("h2", {}, "People"), peopleTable(people), h("h2", {}, "Agreement"), agreementLine(alpha, shared)];
+    if (pairs.length) parts.push(pairsTable(pairs));
+    if (confusion.classes.length) parts.push(h("h2", {}, "What is mixed up"), ...confusionParts(confusion));
+    const { scrollTop } = this.element;
+    this.element.replaceChildren(...parts);
+    this.element.scrollTop = scrollTop;
+  }
+}
+
+const PEOPLE_COLUMNS = {
+  Labels: ({ labels }) => labels.toLocaleString(),
+  Skips: ({ skips }) => skips.toLocaleString(),
+  Flags: ({ flags }) => flags.toLocaleString(),
+  Hours: ({ seconds }) => (seconds / 3600).toFixed(2),
+  "Seconds per label": ({ seconds, labels }) => (labels ? (seconds / labels).toFixed(1) : ""),
+  "Right about gold": ({ gold }) => sameShare(gold),
+  "As the owner": ({ owner }) => sameShare(owner),
+  "As others": ({ others }) => sameShare(others),
+  "Last answer": ({ last }) => when(last),
+};
+
+function peopleTable(people) {
+  if (!people.length) return h("p", { class: "alkit-quiet" }, "Nobody has answered yet.");
+  const columns = Object.entries(PEOPLE_COLUMNS);
+  const rows = people.map((person) => [person.annotator, ...columns.map(([, cell]) => cell(person))]);
+  return numbersTable(["Person", ...Object.keys(PEOPLE_COLUMNS)], rows);
+}
+
+function sameShare({ n, same }) {
+  return n ? `${percent(same / n)} of ${n.toLocaleString()}` : "";
+}
+
+function agreementLine(alpha, shared) {
+  const items = count(shared, "item");
+  if (alpha === null) return h("p", { class: "alkit-quiet" }, `Not known: several people labelled ${items}.`);
+  return h("p", {}, "Krippendorff's alpha ", h("b", {}, alpha.toFixed(2)), ` on ${items} that several people labelled`);
+}
+
+function pairsTable(pairs) {
+  const rows = pairs.map(({ first, second, items, same, kappa }) => [
+    `${first}, ${second}`,
+    items.toLocaleString(),
+    percent(same / items),
+    kappa === null ? "" : kappa.toFixed(2),
+  ]);
+  return numbersTable(["Two people", "Items", "Same", "Cohen's kappa"], rows);
+}
+
+function confusionParts({ classes, counts, n_left_out: left }) {
+  const others = left ? ` The ${left} classes that are mixed up least are left out.` : "";
+  const text = `Rows: the label that was decided, known, or given by most. Columns: what people said.${others}`;
+  const table = numbersTable(["", ...classes], counts.map((row, place) => [classes[place], ...row]));
+  for (const [place, row] of [...table.querySelectorAll("tbody tr")].entries()) shade(row, counts[place], place);
+  return [h("p", { class: "alkit-quiet" }, text), table];
+}
+
+function shade(row, counts, diagonal) {
+  const total = Math.max(1, counts.reduce((sum, n) => sum + n, 0));
+  for (const [place, cell] of [...row.querySelectorAll("td")].entries()) {
+    cell.style.setProperty("--share", counts[place] / total);
+    cell.classList.add(place === diagonal ? "is-right" : "is-wrong");
+  }
+}
+
+function numbersTable(names, rows) {
+  const head = h("tr", {}, ...names.map((name) => (name ? h("th", { scope: "col", dir: "auto" }, name) : h("td"))));
+  const lines = rows.map(([name, ...cells]) =>
+    h("tr", {}, h("th", { scope: "row", dir: "auto" }, name), ...cells.map((cell) => h("td", {}, String(cell)))),
+  );
+  const table = h("table", { class: "alkit-numbers" }, h("thead", {}, head), h("tbody", {}, ...lines));
+  return h("div", { class: "alkit-scrolled", tabindex: 0, role: "region", "aria-label": names[0] || "Classes" }, table);
+}
+
 // ---- small things
 
 function h(tag, attributes = {}, ...children) {
@@ -2088,10 +2759,13 @@ export default {
 };
 
 function openPage(root) {
-  const token = new URLSearchParams(location.search).get("token") ?? sessionStorage.getItem("alkit-token");
-  if (token) sessionStorage.setItem("alkit-token", token);
+  const owner = location.pathname.endsWith("/review");
+  const place = owner ? "alkit-owner-token" : "alkit-token";
+  const token = new URLSearchParams(location.search).get("token") ?? sessionStorage.getItem(place);
+  if (token) sessionStorage.setItem(place, token);
   history.replaceState(null, "", location.pathname);
-  mount(root, httpTransport(token));
+  if (owner) mountReview(root, httpTransport(token, { owner }));
+  else mount(root, httpTransport(token));
 }
 
 const page = document.querySelector("[data-alkit-page]");
