@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from alkit.annotate.database.answers import suggestion
-from alkit.annotate.database.contents import as_shown
+from alkit.annotate.database.contents import item_as_shown
 from alkit.annotate.database.gold import has_gold, next_gold
 from alkit.annotate.database.leases import extend, held_items, numbers_of
 from alkit.annotate.database.store import LabelStore
@@ -142,19 +142,11 @@ class Pages:
 
 
 def _shown(store: LabelStore, lease: sqlite3.Row) -> dict[str, Any]:
-    """Return an item as annotators see it; one drawn at random comes without a suggestion.
-
-    What it holds of the content, `alkit.annotate.database.look_back` holds of an item looked back at.
-    """
+    """Return an item as annotators see it; one drawn at random comes without a suggestion."""
     (item,) = store.query("SELECT key, content, version FROM item WHERE id = ?", lease["item"])
-    content = as_shown(item["content"])
     return {
-        "item": item["key"],
-        "text": content["text"],
-        "image": "image" in content,
-        "row": content["row"],
+        **item_as_shown(item),
         "suggestion": suggestion(lease, store.kind),
         "model_version": lease["model_version"],
         "expires": lease["expires"],
-        "version": item["version"],
     }

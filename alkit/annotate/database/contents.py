@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
+
+
+def item_as_shown(item: sqlite3.Row) -> dict[str, Any]:
+    """Return an item as pages are given it, to label, to look back at and to review.
+
+    Parameters
+    ----------
+    item : Row
+        With its ``key``, ``content`` and ``version``.
+
+    Returns
+    -------
+    dict
+        ``item`` (its id), what it holds (``text``, ``row``), whether there is an ``image``, and ``version``.
+    """
+    content = as_shown(item["content"])
+    return {"item": item["key"], **content, "image": "image" in content, "version": item["version"]}
 
 
 def as_shown(content: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from alkit.annotate.database.class_names import ClassChange, present_name
-from alkit.annotate.database.contents import as_shown
+from alkit.annotate.database.contents import as_shown, item_as_shown
 from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.store import LabelStore
 
@@ -148,18 +148,13 @@ def _matching(
 
 def _answer(row: sqlite3.Row, answer: sqlite3.Row, kind: LabelKind, changes: Sequence[ClassChange]) -> dict[str, Any]:
     """Return an answer with its item, as the page shows both."""
-    content = as_shown(row["content"])
     predicted = _expected(row, row["seq"], kind, changes)
     expected = None if predicted is None else kind.prediction(predicted, row["confidence"])
     is_label = answer["kind"] == "label"
     return {
         "uuid": row["uuid"],
         "event": row["seq"],
-        "item": row["key"],
-        "text": content["text"],
-        "image": "image" in content,
-        "row": content["row"],
-        "version": row["version"],
+        **item_as_shown(row),
         "kind": answer["kind"],
         "value": kind.read(answer["value"]) if is_label else answer["value"],
         "note": row["note"] or None,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from alkit.annotate.database.class_names import ClassChange, present_name
-from alkit.annotate.database.contents import as_shown
+from alkit.annotate.database.contents import item_as_shown
 from alkit.annotate.database.gold import read_gold
 from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.store import LabelStore
@@ -146,16 +146,11 @@ def _as_reviewed(
     changes: Sequence[ClassChange],
 ) -> dict[str, Any]:
     """Return an item with its answers, as the page shows them."""
-    content = as_shown(item["content"])
     known = gold.get(item["key"])
     return {
         "event": event,
         "last_event": item["last_event"],
-        "item": item["key"],
-        "text": content["text"],
-        "image": "image" in content,
-        "row": content["row"],
-        "version": item["version"],
+        **item_as_shown(item),
         "votes": [_as_shown_vote(vote, item["version"], kind) for vote in votes],
         "disputed": len({vote["value"] for vote in votes if vote["kind"] == "label"}) > 1,
         "flagged": any(vote["kind"] == "flag" for vote in votes),
