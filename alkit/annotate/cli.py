@@ -20,6 +20,7 @@ from alkit.annotate.database.places import Place, cache_of
 from alkit.annotate.database.setup import ASSIGN
 from alkit.annotate.database.tokens import remove_tokens
 from alkit.annotate.formats import FORMATS
+from alkit.annotate.formats.columns import column_names
 from alkit.annotate.formats.export import export
 from alkit.annotate.formats.foreign import IMPORTED, Asked
 from alkit.annotate.formats.gold import take_gold
@@ -233,6 +234,8 @@ def _read(chosen: argparse.Namespace) -> tuple[Items, Any, Any]:
 
 def _label(chosen: argparse.Namespace) -> None:
     guidelines = None if chosen.guidelines is None else read_guidelines(chosen.guidelines)
+    if chosen.gold is not None:
+        column_names(chosen.gold)  # a file that cannot be read is refused before there is a database
     items, embed, learner = _read(chosen)
     classes = chosen.classes or _known_classes(chosen.db)
     session = LabelingSession(
@@ -244,16 +247,21 @@ def _label(chosen: argparse.Namespace) -> None:
     )  # fmt: skip
     if session.changes is not None:
         print(f"{printable(chosen.data.name)}, since the last time: {session.changes}", file=sys.stderr)
-    _until_interrupted(session, lambda: _serve_team(session, chosen))
-
-
-def _serve_team(session: LabelingSession, chosen: argparse.Namespace) -> None:
-    """Make items gold whose answer is known, then serve."""
     if chosen.gold is not None:
-        columns = {"item": chosen.id, "text": chosen.text, "image": chosen.image}
-        for line in take_gold(session.store, chosen.gold, columns):
-            print(_shown(line), file=sys.stderr)
-    _serve(session, chosen)
+        _take_gold(session, chosen)
+    _until_interrupted(session, lambda: _serve(session, chosen))
+
+
+def _take_gold(session: LabelingSession, chosen: argparse.Namespace) -> None:
+    """Make items gold whose answer is known; a session whose file is refused has nothing to wait for."""
+    columns = {"item": chosen.id, "text": chosen.text, "image": chosen.image}
+    try:
+        lines = take_gold(session.store, chosen.gold, columns)
+    except BaseException:
+        session.close(timeout=0)
+        raise
+    for line in lines:
+        print(_shown(line), file=sys.stderr)
 
 
 def _until_interrupted(session: LabelingSession, serve: Callable[[], None]) -> None:

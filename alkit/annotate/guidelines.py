@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,20 @@ def read_guidelines(path: Path) -> str:
         raw = path.read_bytes() if size <= _MOST_BYTES else b""
     except OSError as error:
         raise ValueError(f"the guidelines {path} cannot be read: {error.strerror}; pass a Markdown file") from error
-    if size > _MOST_BYTES:
-        raise ValueError(
-            f"the guidelines {path} have {size:,} bytes; at most {_MOST_BYTES:,} are shown beside an item: shorten "
-            "them, or link to the long version"
-        )
+    _check_length(f"the guidelines {path}", size)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ValueError(f"the guidelines {path} are no UTF-8 in line {line} ({error.reason}); save them so") from error
+
+
+def _check_length(what: str, size: int) -> None:
+    if size > _MOST_BYTES:
+        raise ValueError(
+            f"{what} have {size:,} bytes; at most {_MOST_BYTES:,} are shown beside an item: shorten them, or link to "
+            "the long version"
+        )
 
 
 def put_guidelines(store: LabelStore, text: str) -> None:
@@ -67,8 +72,18 @@ def put_guidelines(store: LabelStore, text: str) -> None:
     store : LabelStore
     text : str
         Markdown.
+
+    Raises
+    ------
+    ValueError
+        If it is too long to be shown beside an item, or no text that can be sent.
     """
-    version = hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16] if text.strip() else None
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the guidelines hold half of a surrogate pair: {error}") from error
+    _check_length("the guidelines", len(raw))
+    version = hashlib.sha256(raw).hexdigest()[:16] if text.strip() else None
     store.put_meta(guidelines=text, guidelines_version=version)
 
 
@@ -97,6 +112,12 @@ def as_nodes(markdown: str) -> list[Node]:
         from markdown_it.tree import SyntaxTreeNode
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     return _merged(_nodes(SyntaxTreeNode(parser.parse(markdown))))
+
+
+# every page that opens asks for the same text, and odd ones take seconds
+@lru_cache(maxsize=1)
+def _parsed(markdown: str) -> list[Node]:
+    return as_nodes(markdown)
 
 
 def _nodes(parent: Any) -> Iterator[Node | str]:
@@ -152,7 +173,7 @@ def _text(node: Node | str) -> str:
 
 
 def describe_classes(nodes: Sequence[Node], classes: Sequence[str], changes: Sequence[ClassChange]) -> dict[str, str]:
-    """Return the first paragraph below each heading that is the name of a class.
+    """Return the paragraph below each heading that is the name of a class.
 
     Parameters
     ----------
@@ -164,7 +185,7 @@ def describe_classes(nodes: Sequence[Node], classes: Sequence[str], changes: Seq
     Returns
     -------
     dict of str to str
-        By the class; of a class without such a heading, nothing.
+        By the class; nothing of a class without such a heading, or where something else follows it, such as a list.
     """
     found: dict[str, str] = {}
     heading = None
@@ -173,7 +194,7 @@ def describe_classes(nodes: Sequence[Node], classes: Sequence[str], changes: Seq
             heading = " ".join(_text(node).split())
         elif heading is not None:
             name = heading if heading in classes else present_name_of_old(changes, heading)
-            if name in classes:
+            if name in classes and node["tag"] == "p":
                 found.setdefault(name, " ".join(_text(node).split()))
             heading = None
     return found
@@ -194,6 +215,6 @@ def shown_guidelines(store: LabelStore) -> dict[str, Any]:
     version = store.meta("guidelines_version")
     if version is None:
         return {"version": None, "nodes": [], "classes": {}}
-    nodes = as_nodes(store.meta("guidelines", ""))
+    nodes = _parsed(store.meta("guidelines", ""))
     described = describe_classes(nodes, store.meta("classes", []), store.class_changes())
     return {"version": version, "nodes": nodes, "classes": described}

@@ -87,7 +87,7 @@ class LabelingSession(EventRecorder, Reviewing):
         Number of items in a ranking.
     title : str, optional
         Shown on the page.
-    gold : mapping of str to str, optional
+    gold : mapping of str to str or sequence of str, optional
         Known answers by the item's id, by which people are tested; kept with the labels until others are given. They
         take the place of people's answers to the same items, and are no labels before anybody has given one.
     gold_share : float in [0, 1], default=0.1
@@ -148,7 +148,7 @@ class LabelingSession(EventRecorder, Reviewing):
         idle_after: float = 60.0,
         n_ranked: int = 2000,
         title: str | None = None,
-        gold: Mapping[str, str] | None = None,
+        gold: Mapping[str, str | Sequence[str]] | None = None,
         gold_share: float = 0.1,
         guidelines: str | None = None,
         accept_changes: bool = False,

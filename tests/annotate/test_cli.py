@@ -326,7 +326,9 @@ def serve_team(folder, monkeypatch, capsys):
     def serve_team(*arguments):
         chosen = cli._parser().parse_args(["label", "data.csv", "--text", "body", *arguments])
         with LabelingSession(TEXTS, ["spam", "ham"], "labels.db") as session:
-            cli._serve_team(session, chosen)
+            if chosen.gold is not None:
+                cli._take_gold(session, chosen)
+            cli._serve(session, chosen)
         return capsys.readouterr()
 
     return serve_team
@@ -352,6 +354,12 @@ def test_known_answers_are_taken_and_the_others_told(serve_team, folder):
         serve_team("--gold", "known.csv")
     with pytest.raises(ValueError, match=r"none\.csv"):
         serve_team("--gold", "none.csv")
+
+
+def test_known_answers_that_cannot_be_read_start_nothing(folder):
+    with pytest.raises(SystemExit, match=r"missing\.csv"):
+        cli.main(["label", "data.csv", "--classes", "a,b", "--db", "new.db", "--gold", "missing.csv"])
+    assert not (folder / "new.db").exists()
 
 
 def test_guidelines_that_cannot_be_shown_start_nothing(folder):

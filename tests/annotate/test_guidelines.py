@@ -6,7 +6,7 @@ import pytest
 
 from alkit.annotate import LabelingSession
 from alkit.annotate.database.classes import rename_class
-from alkit.annotate.guidelines import as_nodes, read_guidelines
+from alkit.annotate.guidelines import as_nodes, put_guidelines, read_guidelines
 from tests.annotate.sessions import CLASSES, TEXTS
 
 GUIDE = """# What is spam?
@@ -93,6 +93,17 @@ def test_what_it_says_of_classes(tmp_path):
     with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", guidelines="") as session:
         assert session.guidelines() == {"version": None, "nodes": [], "classes": {}}
         assert session.progress("ann")["guidelines"] is None
+
+
+def test_a_list_or_table_below_a_class_is_no_description(tmp_path):
+    guide = "# spam\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nLater.\n\n# ham\n\nNews."
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", guidelines=guide) as session:
+        assert session.guidelines()["classes"] == {"ham": "News."}
+        with pytest.raises(ValueError, match="the guidelines hold half of a surrogate pair"):
+            put_guidelines(session.store, "\ud800")
+        with pytest.raises(ValueError, match="the guidelines have 300,000 bytes; at most 200,000"):
+            put_guidelines(session.store, "x" * 300_000)
+        assert session.guidelines()["classes"] == {"ham": "News."}
 
 
 def test_what_is_no_file_of_guidelines(tmp_path):

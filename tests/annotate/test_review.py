@@ -108,7 +108,9 @@ def test_decisions_are_the_labels_of_training_exports_and_report(team, tmp_path)
     every = [(answer["item"], answer["annotator"], answer["decision"]) for answer in team.export()]
     assert {("2", "ann", "ham"), ("0", "ann", None), ("7", "cat", "spam")} <= set(every)
     assert {answer["decision"] for answer in team.export("ann")} == {None}  # what was decided is the owner's to tell
-    assert "3 items have the label that the owner decided, 1 items are left out" in report(team.store)
+    told = report(team.store)
+    assert "3 items have the label that the owner decided, 1 items are left out" in told
+    assert "as of 12 labels" in told  # of those of item 0, which is left out, nothing is learnt
     assert export(team.store.path, tmp_path / "out.jsonl", method="majority", all_items=True) == 7 + 12
     assert {row["item"] for row in read_jsonl(tmp_path / "out.jsonl")} == {str(k) for k in range(1, 20)}
     progress = team.progress("ann")

@@ -203,7 +203,9 @@ def test_distances_between_rows_with_gaps_are_refused_with_the_remedy():
     model = make_pipeline(SimpleImputer(), GaussianNB())
     for strategy in ("information_density", "typiclust", "ranked_batch"):
         learner = ActiveLearner(model, strategy, X[:40], Y[:40], random_state=0)
-        with pytest.raises(ValueError, match="1 of 90 rows of the pool .* the first is row 7, .* pass embed="):
+        with pytest.raises(
+            ValueError, match="1 of 90 rows of the pool .* the first is row 7, .* give the strategy embed="
+        ):
             learner.query(holes)
         for filled in (get_strategy(strategy, embed=SimpleImputer()), strategy):
             learner.query_strategy, learner.on_transformed = filled, filled is strategy

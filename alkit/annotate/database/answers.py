@@ -56,7 +56,7 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
         answer to an item that has changed since, ``text``, ``image`` and ``row`` as they were, else None; ``clicked``:
         of a label whose class has another name since, the earlier one, else None; ``note`` on the answer, or None;
         ``decision``, the label that the owner decided the item has, or None. One annotator is told neither of decisions
-        nor of which items were gold.
+        nor of which items were gold, and so neither of the probability of random ones.
     """
     changes, kind = store.class_changes(), store.kind
     decided = {} if annotator is not None else read_decisions(store)
@@ -67,9 +67,15 @@ def read_answers(store: LabelStore, annotator: str | None = None) -> Iterator[di
             decision = decided.get(row["item"])
             answer = _answer(row, store, kind, changes)
             answer["decision"] = None if decision is None else kind.read(decision)
-            if annotator is not None and row["source"] == SOURCE:
-                answer["source"] = "random"
+            if annotator is not None:
+                answer = _without_gold(answer)
             yield answer
+
+
+def _without_gold(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer without what tells items that test people from random ones: how likely these were."""
+    is_random = answer["source"] in (SOURCE, "random")
+    return {**answer, "source": "random", "probability": None} if is_random else answer
 
 
 def _answer(row: sqlite3.Row, store: LabelStore, kind: LabelKind, changes: Sequence[ClassChange]) -> dict[str, Any]:

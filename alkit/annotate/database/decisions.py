@@ -85,7 +85,7 @@ def checked_decision(
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
     if kind == "label" and several:
-        given = {**given, "value": checked_labels(given.get("value"), earlier_names, classes)}
+        given = {**given, "value": checked_labels(given.get("value"), earlier_names, classes, "decision 'label'")}
     needed = {"uuid", "item"} | ({"value"} if kind in ("label", "undo") else set())
     for name in ("uuid", "item", "value", "note", "seen"):
         check_text(given.get(name), f"{name} of decision {kind!r}", needed=name in needed)
@@ -140,7 +140,7 @@ def record_decision(store: LabelStore, decision: dict[str, Any], *, now: float) 
 
 
 def _item_of(db: sqlite3.Connection, key: str) -> sqlite3.Row:
-    """Return number and version of an item that somebody has answered, and its last event."""
+    """Return number and version of an item that somebody has ever answered, and its last event."""
     sql = """
         SELECT i.id, i.version, (SELECT MAX(seq) FROM event e WHERE e.item = i.id) AS last_event
         FROM item i WHERE i.key = ?
@@ -161,8 +161,12 @@ def _check_unseen(store: LabelStore, db: sqlite3.Connection, item: sqlite3.Row, 
     last = db.execute(sql, (item["id"],)).fetchone()
     if last is None or last["uuid"] == decision["seen"]:
         return
-    decided = store.kind.read(last["value"]) if last["kind"] == "label" else None
-    what = {"label": f"decided {decided!r}", "exclude": "left it out", "reopen": "had it asked again"}
+    names = store.kind.names(last["value"]) if last["kind"] == "label" else []
+    what = {
+        "label": f"decided {', '.join(map(repr, names)) or 'no label'}",
+        "exclude": "left it out",
+        "reopen": "had it asked again",
+    }
     raise Conflict(
         f"somebody else {what.get(last['kind'], 'took a decision back')} meanwhile, about item {decision['item']!r}; "
         "look at it again, then decide"

@@ -74,7 +74,9 @@ def checked_event(
     return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds", "version")}
 
 
-def checked_labels(value: Any, earlier_names: Collection[str], classes: Sequence[str]) -> str:
+def checked_labels(
+    value: Any, earlier_names: Collection[str], classes: Sequence[str], what: str = "event 'label'"
+) -> str:
     """Return a list of classes as the database keeps it, or refuse it.
 
     Parameters
@@ -82,6 +84,8 @@ def checked_labels(value: Any, earlier_names: Collection[str], classes: Sequence
     value : object
         Should be a list of names.
     earlier_names, classes : collections of str
+    what : str
+        What it is the value of, as messages say.
 
     Returns
     -------
@@ -94,12 +98,12 @@ def checked_labels(value: Any, earlier_names: Collection[str], classes: Sequence
     """
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise ValueError(
-            f"value of event 'label' is {value!r}; the project takes any number of classes per item, so it must be a "
+            f"value of {what} is {value!r}; the project takes any number of classes per item, so it must be a "
             "list of them, [] for none"
         )
     repeated = [name for name in value if value.count(name) > 1]
     if repeated:
-        raise ValueError(f"value of event 'label' names {repeated[0]!r} {value.count(repeated[0])} times; name it once")
+        raise ValueError(f"value of {what} names {repeated[0]!r} {value.count(repeated[0])} times; name it once")
     unknown = [name for name in value if name not in {*classes, *earlier_names}]
     if unknown:
         raise Conflict(f"{unknown} are not among the classes {list(classes)}")
@@ -141,6 +145,8 @@ def check_text(value: Any, what: str, *, needed: bool) -> None:
         raise ValueError(f"{what} is {value!r}; it must be a text")
     if len(value) > _MAX_TEXT:
         raise ValueError(f"{what} has {len(value)} characters; at most {_MAX_TEXT} are kept")
+    if "\0" in value:
+        raise ValueError(f"{what} holds the character NUL (U+0000), which PostgreSQL cannot keep; leave it out")
     try:
         value.encode()
     except UnicodeEncodeError as error:

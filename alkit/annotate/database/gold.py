@@ -13,11 +13,13 @@ SOURCE = "gold"
 
 _N_NAMED = 3
 
+# As for items of the random share, the version of the model is noted: it is shown, and must not tell them apart.
 # The lowest id is a uniform draw, because ids are a random order. How many labels the item needs does not matter:
 # everybody is tested by it.
 _NEXT = f"""
-    INSERT INTO lease (item, annotator, granted, expires, source)
-    SELECT i.id, :annotator, :now, :expires, '{SOURCE}' FROM gold g JOIN item i ON i.key = g.key
+    INSERT INTO lease (item, annotator, granted, expires, source, model_version)
+    SELECT i.id, :annotator, :now, :expires, '{SOURCE}', (SELECT MAX(version) FROM model)
+    FROM gold g JOIN item i ON i.key = g.key
     WHERE i.position >= 0
     AND NOT EXISTS (
         SELECT 1 FROM answer a WHERE a.item = i.id AND (a.annotator = :annotator OR a.kind = 'flag')
@@ -26,7 +28,8 @@ _NEXT = f"""
     AND NOT EXISTS (SELECT 1 FROM decided d WHERE d.item = i.id AND d.kind = 'exclude')
     ORDER BY i.id LIMIT 1
     ON CONFLICT (item, annotator) DO UPDATE SET granted = excluded.granted, expires = excluded.expires,
-        source = excluded.source, probability = NULL, model_version = NULL, prediction = NULL, confidence = NULL
+        source = excluded.source, probability = NULL, model_version = excluded.model_version, prediction = NULL,
+        confidence = NULL
     RETURNING *
 """
 
@@ -43,11 +46,11 @@ def put_gold(store: LabelStore, answers: Mapping[str, str | Sequence[str]]) -> N
     Raises
     ------
     ValueError
-        If there is no such item, or no such class.
+        If there is no such item, or no such class, or, of several labels, an answer is a text.
     """
     classes = store.meta("classes", [])
     known = {row["key"] for row in store.query("SELECT key FROM item")}
-    texts = {key: write_labels(answer) if store.kind.several else str(answer) for key, answer in answers.items()}
+    texts = {key: _as_kept(answer, several=store.kind.several) for key, answer in answers.items()}
     names = [name for text in texts.values() for name in store.kind.names(text)]
     for what, wrong in (
         ("items that the project lacks", [key for key in answers if key not in known]),
@@ -61,6 +64,15 @@ def put_gold(store: LabelStore, answers: Mapping[str, str | Sequence[str]]) -> N
         db.executemany("INSERT INTO gold (key, value) VALUES (?, ?)", list(texts.items()))
         # what a model predicts of them must not be suggested to whom they test
         db.execute("DELETE FROM ranking WHERE item IN (SELECT i.id FROM gold g JOIN item i ON i.key = g.key)")
+
+
+def _as_kept(answer: str | Sequence[str], *, several: bool) -> str:
+    """Return a known answer as the database keeps labels."""
+    if not several:
+        return str(answer)
+    if isinstance(answer, str):
+        raise ValueError(f"gold has the answer {answer!r}; where items have several labels, give a list of them")
+    return write_labels(answer)
 
 
 def read_gold(store: LabelStore) -> dict[str, str]:

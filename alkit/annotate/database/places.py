@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from alkit.annotate.database.connect import beside
-from alkit.annotate.database.postgres.url import PostgresUrl, is_url
+from alkit.annotate.database.postgres.url import HOW, PostgresUrl, is_url
 
 Place = Path | PostgresUrl
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|postgres(ql)?:", re.IGNORECASE)  # one letter is a drive
 
 
 def as_place(given: str | Path | PostgresUrl) -> Place:
@@ -36,8 +39,13 @@ def as_place(given: str | Path | PostgresUrl) -> Place:
     """
     if isinstance(given, PostgresUrl):
         return given
-    # a Path has made one slash of two
-    return PostgresUrl.parse(given) if isinstance(given, str) and is_url(given) else Path(given)
+    if isinstance(given, Path):
+        return given
+    if is_url(given):
+        return PostgresUrl.parse(given)
+    if _ADDRESS.match(given):
+        raise ValueError(f"--db is the address of another kind of database; {HOW}, or the path of a file")
+    return Path(given)
 
 
 def resolved(place: Place) -> Place:

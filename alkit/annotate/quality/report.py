@@ -248,11 +248,13 @@ def _agreement_of_sets(labels: pd.DataFrame, store: LabelStore) -> str:
 
 def _expertise(store: LabelStore, labels: pd.DataFrame) -> list[str]:
     """Return how often each person is right, what they mix up, and the labels that look wrong."""
+    decided = read_decided(store)
+    labels = labels[~labels["item"].isin(decided.excluded_keys)]
     told, source = store.meta("people"), "people's labels and the model's predictions"
     if told is None:
         if labels["item"].is_unique:
             return []  # neither a model nor another person said anything of any label
-        known = read_decided(store).labels_by_key
+        known = decided.labels_by_key
         answers = read_with_known(labels, known)
         possible = possible_classes(answers, known)
         estimate = estimate_truth(answers, answers.vote_shares(), possible_N_C=possible)

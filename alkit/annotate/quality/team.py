@@ -81,8 +81,8 @@ def team_overview(store: LabelStore) -> dict[str, Any]:
         ``second``, ``items``, ``same``, ``kappa`` (Cohen's, or None). ``confusion``: ``classes`` and ``counts``, one
         row per reference (what was decided, or known, or most people said) and one column per label given;
         ``n_left_out`` classes are not among them. ``review``, numbers of items: ``open``, ``disputed``, ``flag``,
-        ``decided``, ``excluded``, ``since``, and ``gold`` items. Of several labels per item, answers are the same where
-        all labels are, and nothing is told of confusion.
+        ``decided``, ``excluded``, ``since``, and ``gold`` items. Where items have ``several`` labels, answers are the
+        same where all labels are, and nothing is told of confusion.
     """
     answers, decided = _read(store), read_decided(store)
     labels = answers[answers["kind"] == "label"]
@@ -99,6 +99,7 @@ def team_overview(store: LabelStore) -> dict[str, Any]:
         "n_shared": int(shared["item"].nunique()),
         "pairs": _pairs(shared),
         "confusion": _confusion(labels, shared, decided) if not store.kind.several else _NO_CONFUSION,
+        "several": store.kind.several,
         "review": _counts(store, answers) | {"gold": len(gold)},
     }
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
@@ -139,6 +140,9 @@ def _refusal(status: int, reason: object) -> JSONResponse:
 
 def _disk(request: Request, error: Exception) -> JSONResponse:
     number = error.errno if isinstance(error, OSError) else None
+    if request.app.state.session.store.engine.is_shared:
+        print(f"alkit: {error}", file=sys.stderr, flush=True)
+        error = OSError("the database cannot be reached; nothing is lost, and the page tries again")
     if number in (errno.EBUSY, errno.ECONNRESET):  # another program locks the database, or its server is away
         return _refusal(503, error)
     return _refusal(507 if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 500, error)

@@ -86,13 +86,40 @@ def test_gold_is_mixed_in_and_not_given_away(tmp_path):
             assert 2 <= len(known.keys() & set(given)) < 8
         everything = list(session.export())
         assert {answer["source"] for answer in everything} == {"strategy", "gold"}
-        assert {answer["source"] for answer in session.export("ann")} == {"strategy", "random"}
+        own = list(session.export("ann"))
+        assert {answer["source"] for answer in own} == {"strategy", "random"}
+        assert {answer["model_version"] for answer in own} == {1}
         truth = aggregate(session.store).set_index("item")["label"]
         assert set(truth) == {"spam"}  # item 0, too, which both got wrong
     with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db") as session:
         assert read_gold(session.store) == known  # kept
     with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", gold={}) as session:
         assert read_gold(session.store) == {}
+
+
+def test_random_items_look_like_gold_to_the_annotator(tmp_path):
+    options = {"random_state": 0, "random_share": 1.0, "gold_share": 0.5}
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", gold={"0": "spam", "1": "ham"}, **options) as session:
+        rank(session, [str(k) for k in range(2, 20)])
+        given = [session.next("ann") for _ in range(5)]
+        for item in given:
+            session.label(item["item"], "spam", "ann")
+        assert {item["item"] for item in given} & {"0", "1"}
+        for told in (given, list(session.export("ann"))):
+            assert len({tuple(name for name, value in one.items() if value is None) for one in told}) == 1
+        sources = {answer["item"]: answer["source"] for answer in session.export()}
+        assert set(sources.values()) == {"gold", "random"}
+
+
+def test_of_several_labels_a_known_answer_is_a_list(tmp_path):
+    options = {"multi": True, "random_state": 0}
+    with LabelingSession(
+        ["x", "y"], ["a", "b", "ab"], tmp_path / "labels.db", gold={"0": ["b", "a"]}, **options
+    ) as one:
+        assert read_gold(one.store) == {"0": '["a", "b"]'}
+        with pytest.raises(ValueError, match="gold has the answer 'ab'; where items have several labels, give a list"):
+            put_gold(one.store, {"0": "ab"})
+        assert read_gold(one.store) == {"0": '["a", "b"]'}
 
 
 def test_a_reload_gives_a_gold_item_back(tmp_path):

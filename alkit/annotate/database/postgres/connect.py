@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -156,7 +157,9 @@ def connect(url: PostgresUrl, seconds: float, *, read_only: bool = False, durabl
     try:
         raw = psycopg.connect(autocommit=True, row_factory=_rows, **options)
     except psycopg.Error as error:
-        raise OSError(_unreachable(url, error)) from None  # the original may name the password
+        unreachable = OSError(_unreachable(url, error))
+        unreachable.errno = errno.ECONNRESET
+        raise unreachable from None  # the original may name the password
     raw.adapters.register_dumper(int, Int8Dumper)
     raw.adapters.register_dumper(bool, _Truth)
     connection = Connection(raw)

@@ -107,8 +107,13 @@ class Postgres:
         self._writer = self._connect()
         if self._read_only:
             self._reader = self._writer
-        if self._fingerprint is not None:
+        if self._fingerprint is None:
+            return
+        try:
             self.join(self._fingerprint)
+        except BaseException:
+            self._writer.close()  # or the next transaction would go on without having joined
+            raise
 
     def read(self, sql: str, parameters: Parameters) -> list[sqlite3.Row]:
         """Return what a statement selects, outside of transactions; asked again where the connection was lost."""

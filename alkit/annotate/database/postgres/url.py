@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 _SCHEMES = ("postgresql://", "postgres://")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_HOW = "write postgresql://user@host:port/database?schema=project"
+HOW = "write postgresql://user@host:port/database?schema=project"
 
 
 def is_url(text: str) -> bool:
@@ -23,7 +23,7 @@ def is_url(text: str) -> bool:
     -------
     bool
     """
-    return text.startswith(_SCHEMES)
+    return text.lower().startswith(_SCHEMES)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class PostgresUrl:
         user_info = before.partition("://")[2]
         if at and re.search(r"[/?#@\s]", user_info):
             raise ValueError(
-                f"the address of the database cannot be read: there is /, ?, #, @ or a space before the last @; {_HOW} "
+                f"the address of the database cannot be read: there is /, ?, #, @ or a space before the last @; {HOW} "
                 "with such letters percent-encoded, or leave the password to PGPASSWORD or ~/.pgpass"
             )
         try:
@@ -78,7 +78,7 @@ class PostgresUrl:
             query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
             port, host = parts.port, parts.hostname
         except ValueError:
-            raise ValueError(f"the address of the database cannot be read; {_HOW}") from None
+            raise ValueError(f"the address of the database cannot be read; {HOW}") from None
         user, _, password = user_info.partition(":")
         given = {"host": unquote(host or ""), "port": str(port or ""), "dbname": unquote(parts.path[1:])}
         given |= {"user": unquote(user), "password": unquote(password)}

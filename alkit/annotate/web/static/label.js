@@ -2612,8 +2612,9 @@ class TeamPanel {
     this.element.focus({ preventScroll: true });
   }
 
-  show({ people, alpha, n_shared: shared, pairs, confusion }) {
-    const parts = [h("h2", {}, "People"), peopleTable(people), h("h2", {}, "Agreement"), agreementLine(alpha, shared)];
+  show({ people, alpha, n_shared: shared, pairs, confusion, several }) {
+    const agreement = agreementLine(alpha, shared, several);
+    const parts = [h("h2", {}, "People"), peopleTable(people), h("h2", {}, "Agreement"), agreement];
     if (pairs.length) parts.push(pairsTable(pairs));
     if (confusion.classes.length) parts.push(h("h2", {}, "What is mixed up"), ...confusionParts(confusion));
     const { scrollTop } = this.element;
@@ -2645,10 +2646,12 @@ function sameShare({ n, same }) {
   return n ? `${percent(same / n)} of ${n.toLocaleString()}` : "";
 }
 
-function agreementLine(alpha, shared) {
+function agreementLine(alpha, shared, isSeveral) {
   const items = count(shared, "item");
   if (alpha === null) return h("p", { class: "alkit-quiet" }, `Not known: several people labelled ${items}.`);
-  return h("p", {}, "Krippendorff's alpha ", h("b", {}, alpha.toFixed(2)), ` on ${items} that several people labelled`);
+  const of = isSeveral ? ", of whole sets of labels," : ""; // the report has that of each label
+  const where = `${of} on ${items} that several people labelled`;
+  return h("p", {}, "Krippendorff's alpha ", h("b", {}, alpha.toFixed(2)), where);
 }
 
 function pairsTable(pairs) {
