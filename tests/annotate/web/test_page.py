@@ -283,7 +283,7 @@ def test_markup_stays_text(tmp_path, open_page):
         page = open_page(address)
         item = shown(page)
         assert page.locator(".alkit-text").inner_text() == evil
-        assert page.locator(".alkit-row td").inner_text() == evil
+        assert page.locator(".alkit-item .alkit-row td").inner_text() == evil
         assert page.locator(".alkit-title").inner_text() == evil
         assert page.locator("main").locator("script, img, b, i, u").count() == 0
         assert page.title() == f"0/1 · {evil}"
