@@ -7,8 +7,7 @@ The bar: p95 of next item and label below 50 ms. With ``--expertise``, items go 
 about again while their label is not sure; each annotator errs on a tenth more than the one before.
 
 With ``--postgres 2`` (as ``python -m tests.benchmarks.annotate``: it starts the PostgreSQL server that tests have), two
-servers share a database, and the annotators
-are shared out between them. The bar: p95 below 100 ms.
+servers share a database, and the annotators are shared out between them. The bar: p95 below 100 ms.
 
 With ``--idle 300 --files 256``, 300 more connections say nothing, and come again whenever they are closed, while the
 server may open 256 files. The bar: labelling goes on, and the server writes less than 100 kB of log.
