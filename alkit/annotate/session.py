@@ -175,8 +175,9 @@ class LabelingSession(EventRecorder, Reviewing):
         job = None
         if learner is not None:
             seed = int(self._rng.integers(2**31 - 1))
-            job = Job(X, learner, strategy, list(classes), embed, cold_start, n_ranked, seed, assign, least_most)
-            job = job._replace(multi=multi)
+            job = Job(
+                X, learner, strategy, list(classes), embed, cold_start, n_ranked, seed, assign, least_most, multi=multi
+            )
             job = checked_job(job, self.items)
         path = resolved(as_place(db))  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)

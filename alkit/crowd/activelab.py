@@ -53,10 +53,13 @@ def activelab_scores(proba_N_C: np.ndarray, answers: Answers) -> np.ndarray:
     n_answers_N = np.bincount(answers.item, minlength=len(proba_N_C))
     if (n_answers_N > 1).any():
         proba_N_C = _calibrated(proba_N_C, answers, n_answers_N)
-        weights = _weights(proba_N_C, answers, _majority(proba_N_C, answers), n_answers_N)
+        votes_N_C = answers.votes()
+        agreement_A = _agreement_with_others(answers, votes_N_C, n_answers_N)
+        majority_N = (votes_N_C + proba_N_C / 2).argmax(1)  # the model decides between equals, and where nobody did
+        weights = _weights(proba_N_C, votes_N_C, majority_N, agreement_A)
         # people and model together know better than the majority what is right, and so who is
         consensus_N = _agreed(proba_N_C, answers, weights)[0].argmax(1)
-        weights = _weights(proba_N_C, answers, consensus_N, n_answers_N)
+        weights = _weights(proba_N_C, votes_N_C, consensus_N, agreement_A)
         agreed_N_C, total_N = _agreed(proba_N_C, answers, weights)
         quality_N = agreed_N_C[np.arange(len(consensus_N)), consensus_N]
         average = weights.people.mean()
@@ -92,28 +95,24 @@ def _calibrated(proba_N_C: np.ndarray, answers: Answers, n_answers_N: np.ndarray
     return softmax(log_proba_N_C / np.exp(best.x), axis=1)
 
 
-def _majority(proba_N_C: np.ndarray, answers: Answers) -> np.ndarray:
-    """Return the label most people gave each item, (N,); the model decides between equals, and where nobody did."""
-    return (answers.votes() + proba_N_C / 2).argmax(1)
-
-
-def _weights(proba_N_C: np.ndarray, answers: Answers, consensus_N: np.ndarray, n_answers_N: np.ndarray) -> _Weights:
+def _weights(
+    proba_N_C: np.ndarray, votes_N_C: np.ndarray, consensus_N: np.ndarray, agreement_A: np.ndarray
+) -> _Weights:
     """Return how far the model and people are trusted, by items with several answers.
 
     Everybody's error is held against that of always giving the most frequent class.
     """
+    n_answers_N = votes_N_C.sum(1)
     several_N = n_answers_N > 1
     consensus = consensus_N[several_N]
     always_same = max(1 - np.bincount(consensus).max() / len(consensus), _LEAST_WEIGHT)
-    votes_N_C = answers.votes()
     agreeing_N = votes_N_C[several_N, consensus] / n_answers_N[several_N]
-    people_error_A = 1 - _agreement_with_others(answers, votes_N_C, n_answers_N)
     model_error = np.mean(proba_N_C[several_N].argmax(1) != consensus)
     # as much as a person, and more where items have more answers, from which it learns
     per_item = n_answers_N[n_answers_N > 0].mean()
     return _Weights(
         max(1 - model_error / always_same, _LEAST_WEIGHT) * np.sqrt(per_item),
-        np.maximum(1 - people_error_A / always_same, _LEAST_WEIGHT),
+        np.maximum(1 - (1 - agreement_A) / always_same, _LEAST_WEIGHT),
         float(agreeing_N.mean()),
     )
 

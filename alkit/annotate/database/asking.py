@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alkit.annotate.database.ranking import by_chunks
-from alkit.annotate.database.statements import WANTED
+from alkit.annotate.database.statements import UPDATE_QUEUE
 from alkit.annotate.database.store import LabelStore
 
 _PRESENT_SECONDS = 3600.0  # who was given an item since is there
@@ -27,7 +27,7 @@ def ask_again(store: LabelStore, asked: Mapping[int, int]) -> None:
     overlap = store.meta("overlap")
     by_chunks(
         store,
-        f"UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item = :item",
+        f"{UPDATE_QUEUE} WHERE item = :item",
         [{"item": item, "overlap": overlap} for item in changed],
     )
 

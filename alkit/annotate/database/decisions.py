@@ -12,8 +12,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from alkit.annotate.database.class_names import followed, present_name_of_old
-from alkit.annotate.database.events import Conflict, UnknownItem, check_text, checked_labels
-from alkit.annotate.database.statements import WANTED
+from alkit.annotate.database.events import (
+    Conflict,
+    UnknownItem,
+    check_class,
+    check_number,
+    check_text,
+    checked_kind,
+    checked_labels,
+)
+from alkit.annotate.database.statements import UPDATE_QUEUE
 from alkit.annotate.database.store import LabelStore
 
 KINDS = ("label", "exclude", "reopen", "undo")
@@ -79,22 +87,15 @@ def checked_decision(
     >>> checked_decision({"uuid": "1f", "item": "7", "kind": "label", "value": "ham"}, ["spam", "ham"])
     {'uuid': '1f', 'item': '7', 'kind': 'label', 'value': 'ham', 'note': None, 'last_event': None}
     """
-    if not isinstance(given, dict):
-        raise ValueError(f"a decision is an object, got {type(given).__name__}")
-    kind = given.get("kind")
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+    kind = checked_kind(given, "a decision", KINDS)
     if kind == "label" and several:
         given = {**given, "value": checked_labels(given.get("value"), earlier_names, classes, "decision 'label'")}
     needed = {"uuid", "item"} | ({"value"} if kind in ("label", "undo") else set())
     for name in ("uuid", "item", "value", "note", "seen"):
         check_text(given.get(name), f"{name} of decision {kind!r}", needed=name in needed)
-    last = given.get("last_event")
-    is_whole = isinstance(last, int) and not isinstance(last, bool)
-    if last is not None and not (is_whole and 0 <= last < 2**53):
-        raise ValueError(f"last_event is {last!r}; it must be the number of the last event that was seen, or null")
-    if kind == "label" and not several and given["value"] not in {*classes, *earlier_names}:
-        raise Conflict(f"{given['value']!r} is not one of the classes {list(classes)}")
+    check_number(given.get("last_event"), "last_event", "the number of the last event that was seen")
+    if kind == "label" and not several:
+        check_class(given["value"], earlier_names, classes)
     checked = {name: given.get(name) for name in _KEYS}
     if kind not in ("label", "undo"):
         checked["value"] = None
@@ -222,7 +223,7 @@ def _bring_up_to_date(store: LabelStore, db: sqlite3.Connection, item: int) -> N
             value = store.kind.renamed(row["value"], partial(followed, changes))
             db.execute("UPDATE decided SET value = ? WHERE item = ?", (value, item))
     db.execute(
-        f"UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item = :item",
+        f"{UPDATE_QUEUE} WHERE item = :item",
         {"item": item, "overlap": store.meta("overlap")},
     )
 

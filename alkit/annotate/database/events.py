@@ -51,11 +51,7 @@ def checked_event(
     >>> checked_event({"uuid": "1f", "item": "7", "kind": "label", "value": "ham"}, ["spam", "ham"])
     {'uuid': '1f', 'item': '7', 'kind': 'label', 'value': 'ham', 'seconds': None, 'version': None}
     """
-    if not isinstance(event, dict):
-        raise ValueError(f"an event is an object, got {type(event).__name__}")
-    kind = event.get("kind")
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+    kind = checked_kind(event, "an event", KINDS)
     needed = {"uuid"}
     if kind != "undo":
         needed.add("item")
@@ -68,10 +64,53 @@ def checked_event(
     for name in ("uuid", "item", "value"):
         check_text(event.get(name), f"{name} of event {kind!r}", needed=name in needed)
     _check_seconds(event.get("seconds"))
-    _check_version(event.get("version"))
-    if kind == "label" and not several and event["value"] not in {*classes, *earlier_names}:
-        raise Conflict(f"{event['value']!r} is not one of the classes {list(classes)}")
+    check_number(event.get("version"), "version", "the version of the item as it was shown")
+    if kind == "label" and not several:
+        check_class(event["value"], earlier_names, classes)
     return {name: event.get(name) for name in ("uuid", "item", "kind", "value", "seconds", "version")}
+
+
+def checked_kind(given: Any, what: str, kinds: Sequence[str]) -> str:
+    """Return the kind of what a client sent, or refuse it.
+
+    Parameters
+    ----------
+    given : object
+        Should be a dict.
+    what : str
+        What it is, as the message begins.
+    kinds : sequence of str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+    """
+    if not isinstance(given, dict):
+        raise ValueError(f"{what} is an object, got {type(given).__name__}")
+    kind = given.get("kind")
+    if kind not in kinds:
+        raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(kinds)}")
+    return str(kind)
+
+
+def check_class(value: Any, earlier_names: Collection[str], classes: Sequence[str]) -> None:
+    """Refuse a label that is no class.
+
+    Parameters
+    ----------
+    value : object
+    earlier_names, classes : collections of str
+
+    Raises
+    ------
+    Conflict
+    """
+    if value not in {*classes, *earlier_names}:
+        raise Conflict(f"{value!r} is not one of the classes {list(classes)}")
 
 
 def checked_labels(
@@ -161,10 +200,22 @@ def _check_seconds(seconds: Any) -> None:
         raise ValueError(f"seconds is {seconds!r}; it must be a number from 0 to {_MAX_SECONDS:.0e}, or null")
 
 
-def _check_version(version: Any) -> None:
-    is_whole = isinstance(version, int) and not isinstance(version, bool)
-    if version is not None and not (is_whole and 0 <= version < 2**53):
-        raise ValueError(f"version is {version!r}; it must be the version of the item as it was shown, or null")
+def check_number(value: Any, name: str, meaning: str) -> None:
+    """Refuse what is neither None nor a whole number that the database could keep.
+
+    Parameters
+    ----------
+    value : object
+    name, meaning : str
+        As the message has them.
+
+    Raises
+    ------
+    ValueError
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (is_whole and 0 <= value < 2**53):
+        raise ValueError(f"{name} is {value!r}; it must be {meaning}, or null")
 
 
 def new_event(

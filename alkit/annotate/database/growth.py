@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alkit.annotate.database.statements import PUT_META, WANTED
+from alkit.annotate.database.statements import PUT_META, UPDATE_QUEUE
 from alkit.annotate.database.store import LabelStore
 from alkit.annotate.items import Changes
 
@@ -80,7 +80,7 @@ def _put_back(db: sqlite3.Connection, keys: Sequence[str], overlap: int) -> None
     """Ask again about items that were gone, as far as they still need labels."""
     queued = "INSERT INTO queue (item, wanted) SELECT id, ? FROM item WHERE key = ?"
     db.executemany(queued, [(overlap, key) for key in keys])
-    wanted = f"UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item = (SELECT id FROM item WHERE key = :key)"
+    wanted = f"{UPDATE_QUEUE} WHERE item = (SELECT id FROM item WHERE key = :key)"
     db.executemany(wanted, [{"overlap": overlap, "key": key} for key in keys])
 
 

@@ -9,7 +9,7 @@ import uuid as uuids
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alkit.annotate.database.statements import WANTED
+from alkit.annotate.database.statements import UPDATE_QUEUE
 from alkit.annotate.database.store import LabelStore
 
 SOURCE = "imported"
@@ -23,9 +23,7 @@ _ANSWERS = """
     INSERT INTO answer SELECT item, annotator, kind, value, seq FROM event WHERE seq > ?
     ON CONFLICT (item, annotator) DO UPDATE SET kind = excluded.kind, value = excluded.value, event = excluded.event
 """
-_QUEUE = f"""
-    UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item IN (SELECT item FROM event WHERE seq > :last)
-"""
+_QUEUE = f"{UPDATE_QUEUE} WHERE item IN (SELECT item FROM event WHERE seq > :last)"
 _EVENT_OF = "SELECT item, annotator, kind, value FROM event WHERE uuid = ?"
 _ANSWER_OF = "SELECT kind, value FROM answer WHERE item = ? AND annotator = ?"
 # whoever held the item has answered it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 
 from alkit.annotate.database.label_kinds import LabelKind
 from alkit.annotate.database.statements import RENAMED_PREDICTIONS
@@ -23,7 +24,7 @@ def rename_answers(db: sqlite3.Connection, kind: LabelKind, old: str, new: str) 
     """
     for table, which in _LABELS.items():
         given = [row["value"] for row in db.execute(f"SELECT DISTINCT value FROM {table} WHERE {which}")]
-        changed = [(kind.renamed(value, lambda name: new if name == old else name), value) for value in given]
+        changed = [(kind.renamed(value, partial(_other_name, old, new)), value) for value in given]
         db.executemany(
             f"UPDATE {table} SET value = ? WHERE {which} AND value = ?",
             [(after, before) for after, before in changed if after != before],
@@ -46,8 +47,9 @@ def rename_predictions(db: sqlite3.Connection, kind: LabelKind, table: str, old:
         return
     first, second = _KEYS[table]
     rows = db.execute(f"SELECT {first}, {second}, prediction FROM {table} WHERE prediction IS NOT NULL").fetchall()
-    changed = [
-        (kind.renamed_prediction(text, lambda name: new if name == old else name), one, other)
-        for one, other, text in rows
-    ]
+    changed = [(kind.renamed_prediction(text, partial(_other_name, old, new)), one, other) for one, other, text in rows]
     db.executemany(f"UPDATE {table} SET prediction = ? WHERE {first} = ? AND {second} = ?", changed)
+
+
+def _other_name(old: str, new: str, name: str) -> str:
+    return new if name == old else name

@@ -132,6 +132,8 @@ WANTED = """
     FROM counted
 """
 
+UPDATE_QUEUE = f"UPDATE queue SET (n_labels, wanted) = ({WANTED})"
+
 # after an undo the annotator holds the item again, unless enough others hold it by now
 LEASE_ANEW = """
     UPDATE lease SET expires = CASE

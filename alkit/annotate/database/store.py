@@ -20,7 +20,7 @@ from alkit.annotate.database.engine import Kind
 from alkit.annotate.database.events import Conflict, UnknownItem
 from alkit.annotate.database.label_kinds import ONE_LABEL, SEVERAL_LABELS, LabelKind
 from alkit.annotate.database.places import Place
-from alkit.annotate.database.statements import ANSWER, GRANT, LEASE_ANEW, PICK, PUT_META, WANTED
+from alkit.annotate.database.statements import ANSWER, GRANT, LEASE_ANEW, PICK, PUT_META, UPDATE_QUEUE
 
 _TELL_SECONDS = 0.1  # how long a label may wait for readers to let go of the log
 
@@ -86,7 +86,7 @@ class LabelStore(Database):
         with self.transaction() as db:
             self._put_meta("overlap", overlap)
             db.execute("UPDATE queue SET asked = NULL WHERE asked IS NOT NULL")
-            db.execute(f"UPDATE queue SET (n_labels, wanted) = ({WANTED})", {"overlap": overlap})
+            db.execute(UPDATE_QUEUE, {"overlap": overlap})
 
     def meta(self, key: str, default: Any = None) -> Any:
         """Return a setting kept with the labels.
@@ -240,6 +240,7 @@ class LabelStore(Database):
         self._append(event, item, annotator, self._lease(item, annotator), late=False, now=now)
         self._update_answers(item, annotator)
         parameters = {"item": item, "annotator": annotator, "now": now, "seconds": lease_seconds}
+        self._rename_answer({"item": item, "annotator": annotator})
         if not undone["late"]:
             self._db.execute(LEASE_ANEW, parameters)
         return str(undone["key"])
@@ -336,9 +337,8 @@ class LabelStore(Database):
         parameters = {"item": item, "annotator": annotator}
         self._db.execute("DELETE FROM answer WHERE item = :item AND annotator = :annotator", parameters)
         self._db.execute(ANSWER, parameters)
-        self._rename_answer(parameters)
         self._db.execute(
-            f"UPDATE queue SET (n_labels, wanted) = ({WANTED}) WHERE item = :item",
+            f"{UPDATE_QUEUE} WHERE item = :item",
             {"item": item, "overlap": self.meta("overlap")},
         )
 
