@@ -1,14 +1,32 @@
-"""skorch's callbacks: its table of epochs, which of them need single batches, and which of them ended a fit."""
+"""skorch's callbacks: its means and table of epochs, which need single batches, and which of them ended a fit."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, PassthroughScoring, PrintLog
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 # What a subclass may override to record something of each batch in the history, which must then have its entry.
 _STEPS = ("train_step", "train_step_single", "validation_step", "get_loss")
+
+
+class MeanOverBatches(PassthroughScoring):
+    """skorch's mean of a loss over an epoch, without its searches of the history: most are of epochs of one step."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Record the mean over the rows of an epoch and whether it is the best so far, if it had such batches."""
+        epoch = net.history[-1]
+        batches = [batch for batch in epoch["batches"] if self.name in batch]
+        if not batches:
+            return
+        size = f"{'train' if self.on_train else 'valid'}_batch_size"
+        n = sum(batch[size] for batch in batches)
+        mean = sum(batch[self.name] * batch[size] for batch in batches) / n
+        is_best = self._is_best_score(mean)
+        if is_best:
+            self.best_score_ = mean
+        epoch.update({self.name: mean, f"{self.name}_best": is_best})
 
 
 class QuietPrintLog(PrintLog):

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from alkit.nets.training import iterators
 from alkit.nets.training.batches import EpochBatches
 from alkit.nets.training.budget import BudgetSpent, TrainingBudget
-from alkit.nets.training.callbacks import QuietPrintLog, acts_on_batches, listens_to_batches
+from alkit.nets.training.callbacks import MeanOverBatches, QuietPrintLog, acts_on_batches, listens_to_batches
 from alkit.nets.training.items import ItemDataset
 from alkit.nets.training.outputs import first_output
 from alkit.nets.training.sample_weight import WeightedCodes, check_has_reduction, weighted_loss
@@ -97,7 +97,12 @@ class SkorchNet(skorch.NeuralNet):
         if isinstance(self.task, str) and self.task == "positions":
             # scikit-learn's accuracy is one of rows
             callbacks = [(name, callback) for name, callback in callbacks if name != "valid_acc"]
-        return [(name, QuietPrintLog() if name == "print_log" else callback) for name, callback in callbacks]
+        quick = {
+            "train_loss": MeanOverBatches("train_loss", on_train=True),
+            "valid_loss": MeanOverBatches("valid_loss"),
+            "print_log": QuietPrintLog(),
+        }
+        return [(name, quick.get(name, callback)) for name, callback in callbacks]
 
     @property
     def row_adapter(self) -> RowAdapter:
@@ -323,7 +328,7 @@ class SkorchNet(skorch.NeuralNet):
         return torch.log(out + torch.finfo(out.dtype).eps), target
 
     def _set_training(self, training: bool = True) -> None:
-        """Set train or eval mode, unless the network is in it: `run_single_epoch` sets it for a whole epoch."""
+        """Set train or eval mode, unless the network is in it: `run_single_epoch` sees to it for a whole epoch."""
         if any(part.training != training for part in self.parts(self._modules)):
             super()._set_training(training)
 
@@ -342,7 +347,10 @@ class SkorchNet(skorch.NeuralNet):
         """Run one epoch, without recording single batches unless a callback listens to them."""
         if iterator is None:
             return
-        super()._set_training(training)
+        layers = (layer for part in self.parts(self._modules + self._criteria) for layer in part.modules())
+        # setting it takes several times as long as looking, which counts where an epoch is a single step
+        if any(layer.training != training for layer in layers):
+            super()._set_training(training)
         if self._is_listened_to(training):
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
         else:

@@ -2,8 +2,17 @@
 
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+    PassthroughScoring,
+)
+from skorch.dataset import ValidSplit
 from torch import nn
 
 from alkit.nets.training.callbacks import (
@@ -64,6 +73,23 @@ def test_an_object_that_has_the_hooks_is_a_callback():
     net(callbacks=[("mock", mock)], max_epochs=2, batch_size=30, batching="fixed").fit(X, Y)
     assert mock.on_epoch_end.call_count == 2
     assert mock.on_batch_end.call_count == 6
+
+
+@pytest.mark.parametrize("others", [[], [("listens", OnBatchEnd())]], ids=["losses of an epoch at once", "one by one"])
+def test_means_over_batches_are_those_of_skorch(others):
+    ours = net(callbacks=others, train_split=ValidSplit(3), batch_size=7, batching="fixed", max_epochs=4).fit(X, Y)
+    names = ["train_loss", "train_loss_best", "valid_loss", "valid_loss_best"]
+    found = ours.history[:, names]
+    for is_train in (True, False):
+        by_skorch = PassthroughScoring("train_loss" if is_train else "valid_loss", on_train=is_train).initialize()
+        kept = list(ours.history)
+        for epoch in range(len(kept)):
+            ours.history_ = type(ours.history)(kept[: epoch + 1])
+            by_skorch.on_epoch_end(ours)
+        ours.history_ = type(ours.history)(kept)
+    expected = ours.history[:, names]
+    assert np.allclose(np.array(found, float), np.array(expected, float), rtol=1e-12)
+    assert [row[1::2] for row in found] == [row[1::2] for row in expected]
 
 
 def interrupt(raise_it):
