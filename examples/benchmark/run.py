@@ -1,15 +1,18 @@
 """Which strategy? Every strategy that fits, on twelve real sets, with few labels and with many.
 
-    python examples/benchmark/run.py --data FOLDER [--store FOLDER] [--seeds 20] [--jobs 2] [--only SET ...] [--quick]
+    python examples/benchmark/run.py --data FOLDER [--store FOLDER] [--seeds 20] [--jobs 2] [--only SET ...]
+                                     [--strategies NAME ...] [--quick]
 
 FOLDER holds the folders `spam_assassin`, `emoji`, `uci_mfeat`, `wordnet_gloss` and `concrete`, as README.md beside this
 file says how to get them; a set that is not there is left out, and three come with scikit-learn. Finished runs are
 kept in the store, so that a benchmark that was stopped goes on where it was. Seeds are played in rounds over all sets,
 so that there are results for all of them early; how long the rest will take is printed after the first two seeds.
-Tables are written to `results` in the store: copy them beside this file to publish them.
+Tables are written to `results` in the store: copy them beside this file to publish them. With --strategies only some
+compete, beside random; what they played counts when all do.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import pandas as pd
 import report
 from sets import ALWAYS_THERE, SETS, Folders, Rows
 from sklearn.model_selection import GroupShuffleSplit
-from strategies import contestants, model_for
+from strategies import RANDOM, contestants, model_for
 
 from alkit import compare_strategies
 from alkit.experiment import Comparison
@@ -31,8 +34,8 @@ def sizes(budget: str, n_pool: int, quick: bool) -> dict[str, int]:
     if quick:
         return {"n_initial": 20, "n_instances": 10, "n_queries": 2}
     if budget == "low":
-        return {"n_initial": 10, "n_instances": min(10, n_pool // 30), "n_queries": 6}
-    return {"n_initial": 50, "n_instances": min(50, n_pool // 18), "n_queries": 6}
+        return {"n_initial": 10, "n_instances": min(12, n_pool // 25), "n_queries": 5}
+    return {"n_initial": 50, "n_instances": min(60, n_pool // 15), "n_queries": 5}
 
 
 def compare(name: str, rows: Rows, budget: str, n_seeds: int, options: argparse.Namespace) -> Comparison:
@@ -40,11 +43,14 @@ def compare(name: str, rows: Rows, budget: str, n_seeds: int, options: argparse.
     splits = GroupShuffleSplit(n_seeds, test_size=0.4, random_state=0)
     store = options.store / "runs" / f"{name}, {budget}".replace(", ", "-").replace(" ", "_")
     store.parent.mkdir(parents=True, exist_ok=True)
+    strategies = contestants(rows.kind, rows.y)
+    if options.strategies:
+        strategies = {key: entry for key, entry in strategies.items() if key in {*options.strategies, *RANDOM}}
     return compare_strategies(
         model_for(rows.kind),
         rows.X,
         rows.y,
-        contestants(rows.kind, rows.y),
+        strategies,
         cv=splits,
         groups=rows.groups,
         scoring=rows.scoring,
@@ -78,8 +84,8 @@ def seconds_left(comparisons: dict, n_seeds: int, n_jobs: int) -> float:
     return per_seed * (n_seeds - done) / n_jobs
 
 
-def main() -> None:
-    """Play the sets, round after round, and write tables after each."""
+def read_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--store", type=Path, default=Path("benchmark"))
@@ -87,13 +93,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=list(SETS))
+    parser.add_argument("--strategies", nargs="+", help="only these, and random")
     parser.add_argument("--quick", action="store_true", help="two seeds, two queries, two sets of scikit-learn")
     options = parser.parse_args()
-    n_seeds = options.seeds or (2 if options.quick else 20)
+    if options.seeds == 1:
+        parser.error("--seeds 1: a test over seeds needs two")
+    options.seeds = options.seeds or (2 if options.quick else 20)
     if options.quick and not options.only:
         options.only = [name for name in ALWAYS_THERE if name != "digits, uneven"]
+    return options
+
+
+def main() -> None:
+    """Play the sets, round after round, and write tables after each."""
+    options = read_options()
+    n_seeds = options.seeds
     pd.set_option("display.width", 160, "display.max_columns", 20, "display.max_rows", 200, "display.precision", 3)
     sets, budgets = load(options), ("low",) if options.quick else ("low", "high")
+    known = {name for rows in sets.values() for name in contestants(rows.kind, rows.y)}
+    if unknown := set(options.strategies or ()) - known:
+        sys.exit(f"no set has strategies {sorted(unknown)}; there are {sorted(known)}")
     for seeds in [*(n for n in SEEDS_SO_FAR if n < n_seeds), n_seeds]:
         started = time.perf_counter()
         comparisons = {}

@@ -26,6 +26,7 @@ FEW_CLASSES = {"eer": 10, "epig": 10, "batch_bald": 10}
 """Most classes, or labels per row, with which a strategy takes part: one query would take minutes with more."""
 RANDOM_AGAIN = "random, again"
 """Uniform like the baseline, but other rows: what it seems to save is the error of the statistics."""
+RANDOM = ("random", RANDOM_AGAIN)
 STARTS = ("typiclust", "max_herding")
 
 
