@@ -62,7 +62,26 @@ def test_tables(scripts):
     matrix = report.who_beats_whom(comparisons, kinds)["classes"]
     assert matrix.loc["margin", "random"] == 1
     assert matrix.loc["random", "margin"] == 0
-    assert abs(report.null_check(table)["saved"]) < 0.03
+
+
+def test_random_against_random(scripts):
+    import report
+
+    levels = {"random": 1.0, report.RANDOM_AGAIN: 1.0}
+    comparisons = {("one", "low"): comparison(levels, 10), ("two", "low"): comparison(levels, 20)}
+    found = report.null_check(comparisons, report.of_sets(comparisons, {"one": "classes", "two": "classes"}))
+    assert found["comparisons"] == 2
+    assert abs(found["saved"]) < 0.03
+    # better is one of two sides
+    assert 0 <= found["best of 5 passes as better"] < 0.05
+    assert 0.01 < found["intervals without 0"] < 0.1
+
+    # where the second is truly better, only exchanging them makes them alike
+    comparisons = {("one", "low"): comparison(levels | {report.RANDOM_AGAIN: 3.0}, 20)}
+    found = report.null_check(comparisons, report.of_sets(comparisons, {"one": "classes"}))
+    assert found["saved"] > 0.2
+    assert found["better"] == 1
+    assert found["best of 5 passes as better"] < 0.05
 
 
 def test_strategies_that_do_not_meet_on_a_set_are_left_out_there(scripts):

@@ -7,10 +7,10 @@ import pandas as pd
 from strategies import RANDOM_AGAIN
 
 from alkit.experiment import Comparison
-from alkit.experiment.curves import mean_interval
+from alkit.experiment.curves import area_under_curve, holm, mean_interval, paired_savings, paired_test
 
 COLUMNS = ["area", "gain", "gain_low", "gain_high", "p_value", "verdict", "saved", "saved_low", "saved_high"]
-N_BOOTSTRAPS = 2000
+N_BOOTSTRAPS, N_TRIALS, N_OF_BEST, LEVEL = 2000, 200, 5, 0.05
 
 
 def of_sets(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str]) -> pd.DataFrame:
@@ -76,17 +76,35 @@ def who_beats_whom(comparisons: dict[tuple[str, str], Comparison], kinds: dict[s
     return found
 
 
-def null_check(table: pd.DataFrame) -> pd.Series:
-    """Return what random seems to save against random, over sets and scorers: 0 is right."""
+def null_check(comparisons: dict[tuple[str, str], Comparison], table: pd.DataFrame) -> pd.Series:
+    """Return what random seems to save against random, over sets and scorers, and how often it passes as better."""
     again = table[table["strategy"] == RANDOM_AGAIN]
     low, high = mean_interval(again["saved"])
-    without_zero = ~((again["saved_low"] <= 0) & (again["saved_high"] >= 0))
     found = {
-        "saved": again["saved"].mean(), "saved_low": low, "saved_high": high,
-        "intervals without 0": without_zero.mean(), "better": (again["verdict"] == "better").mean(),
-        "worse": (again["verdict"] == "worse").mean(), "comparisons": len(again),
+        "comparisons": len(again), "saved": again["saved"].mean(), "saved_low": low, "saved_high": high,
+        "better": (again["verdict"] == "better").mean(), "worse": (again["verdict"] == "worse").mean(),
     }  # fmt: skip
-    return pd.Series(found, name="random against random")
+    exchanged = [_exchanged(c.scored_by(name)) for c in comparisons.values() for name in c.scorers]
+    return pd.Series(found | pd.DataFrame(exchanged).mean().to_dict(), name="random against random")
+
+
+def _exchanged(comparison: Comparison, n_trials: int = N_TRIALS) -> dict[str, float]:
+    """Return how often chance passes for a finding, over trials that exchange the two random curves of some seeds.
+
+    Both are uniform and start alike, so that every exchange is another comparison of random with random.
+    """
+    curves = {strategy: curve for (_, strategy), curve in comparison.curves().items()}
+    random, again = curves["random"], curves[RANDOM_AGAIN]
+    gain_R = np.subtract(*(list(map(area_under_curve, *curve)) for curve in (again, random)))
+    saved_R = paired_savings(*again, *random)
+    signs = np.random.default_rng(0).choice([-1, 1], size=(n_trials, N_OF_BEST, len(gain_R)))
+    passes, excluded = [], []
+    for sign_M_R in signs:
+        p_values = holm([paired_test(sign_R * gain_R) for sign_R in sign_M_R])
+        passes.append(np.any((p_values < LEVEL) & (sign_M_R @ gain_R > 0)))
+        low, high = mean_interval(sign_M_R[0] * saved_R)
+        excluded.append(not low <= 0 <= high)
+    return {f"best of {N_OF_BEST} passes as better": np.mean(passes), "intervals without 0": np.mean(excluded)}
 
 
 def write(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str], folder: Path) -> None:
@@ -106,5 +124,5 @@ def write(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str],
     failed = strategies[strategies["worse"] > 0]
     named = [f"{row.strategy} ({row.budget}: {row.worse_on})" for row in failed.itertuples()]
     print(f"\nworse than random: {', '.join(named) or 'none'}")
-    print("\n" + null_check(table).to_string())
+    print("\n" + null_check(comparisons, table).to_string())
     print(f"\ntables written to {folder}", flush=True)
