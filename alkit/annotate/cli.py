@@ -29,7 +29,7 @@ from alkit.annotate.guidelines import read_guidelines
 from alkit.annotate.items import Items, printable, read_items
 from alkit.annotate.quality.report import report
 from alkit.annotate.session import LabelingSession
-from alkit.annotate.training.candidates import MODELS, chosen_model
+from alkit.annotate.training.candidates import MODELS, N_FIRST_ITEMS, chosen_model, first_items
 
 _EXAMPLES = """examples:
   alkit label posts.csv --text body --classes spam,ham
@@ -240,6 +240,7 @@ def _label(chosen: argparse.Namespace) -> None:
     classes = chosen.classes or _known_classes(chosen.db)
     session = LabelingSession(
         items, classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
+        cold_start="random" if embed is None else first_items(embed), n_cold=N_FIRST_ITEMS,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
         gold_share=chosen.gold_share, guidelines=guidelines, accept_changes=chosen.accept_changes,

@@ -69,6 +69,8 @@ class LabelingSession(EventRecorder, Reviewing):
         Fitted once, on all of X; the learner is given its output.
     cold_start : str or Strategy, default="random"
         Ranks the items until two classes have labels, e.g. ``get_strategy("typiclust", embed=...)``.
+    n_cold : int, default=0
+        Items that `cold_start` asks for even when there is a model.
     overlap : int or (int, int), default=1
         How many annotators label each item. ``(1, 3)``: one, and up to three where the label is not sure yet, given
         what they said, how each of them errs, and what the model predicts; needs a learner.
@@ -141,6 +143,7 @@ class LabelingSession(EventRecorder, Reviewing):
         X: Rows = None,
         embed: Any = None,
         cold_start: Any = "random",
+        n_cold: int = 0,
         overlap: int | tuple[int, int] = 1,
         assign: str = "anyone",
         random_share: float = 0.1,
@@ -176,8 +179,9 @@ class LabelingSession(EventRecorder, Reviewing):
         if learner is not None:
             seed = int(self._rng.integers(2**31 - 1))
             job = Job(
-                X, learner, strategy, list(classes), embed, cold_start, n_ranked, seed, assign, least_most, multi=multi
-            )
+                X, learner, strategy, list(classes), embed, cold_start, n_cold, n_ranked, seed, assign, least_most,
+                multi=multi,
+            )  # fmt: skip
             job = checked_job(job, self.items)
         path = resolved(as_place(db))  # one database has one lock, whatever links lead to it
         self._replace_earlier(path)

@@ -27,7 +27,7 @@ class Sizes:
     n_initial: int = 200
     n_instances: int = 50
     n_queries: int = 14
-    max_epochs: int = 30
+    max_epochs: int | None = None
     n_train: int = 800
     n_pool: int = 1000
     n_groups: int = 50
@@ -42,7 +42,7 @@ class Sizes:
 
 def network(posts, sizes, kind=MultimodalClassifier, **settings):
     """The study's network: an encoder for each modality, fusion, a head on each beside the joint one."""
-    return kind(posts.modalities, **{"lr": 0.002, "max_epochs": sizes.max_epochs, "batch_size": 64} | settings)
+    return kind(posts.modalities, **{"lr": 0.002, "max_epochs": sizes.max_epochs} | settings)
 
 
 def over_seeds(values, names):
@@ -92,7 +92,9 @@ def modalities_and_weights(posts, sizes):
 def batches(posts, sizes):
     """Batch size 512 and 50 new labels per round: does it matter what becomes of the rest that fills no batch?"""
     ways = ("fixed", "upsample", "flexible")
-    models = {way: network(posts, sizes, batch_size=512, batching=way, lr=0.005) for way in ways}
+    # the default trains for optimizer steps, whatever the batches; what an epoch leaves out shows where epochs count
+    cut = {"batch_size": 512, "lr": 0.005, "max_epochs": sizes.max_epochs or 30}
+    models = {way: network(posts, sizes, batching=way, **cut) for way in ways}
     settings = sizes.compared("batches", n_seeds=2 * sizes.n_seeds, n_initial=max(sizes.n_initial, 520))
     comparison = compare_strategies(models, **posts._asdict(), strategies=["random"], **settings)
     curves = {way: comparison.curves()[way, "random"][1] for way in ways}
@@ -124,7 +126,7 @@ def uncertainty(posts, sizes):
 
 def batch_norm(posts, sizes):
     """What does BALD lose where BatchNorm is left in training mode?"""
-    settings = {"lr": 0.002, "max_epochs": sizes.max_epochs, "batch_size": 64}
+    settings = {"lr": 0.002, "max_epochs": sizes.max_epochs}
     models = {
         "BatchNorm taken out": NetClassifier(BatchNormNet, **settings),
         "BatchNorm left in": BatchNormLeftIn(BatchNormNet, **settings),

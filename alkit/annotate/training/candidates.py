@@ -20,9 +20,11 @@ from alkit.annotate.training.default_models import (
     to_norm_1,
 )
 from alkit.annotate.training.encoders import PictureEncoder, TextEncoder, has_encoder
-from alkit.strategies import as_strategy
+from alkit.strategies import as_strategy, get_strategy
 
 MODELS = ("auto", "linear", "forest", "network")
+N_FIRST_ITEMS = 20
+"""Items chosen without a model: in the benchmark, 10 or 50 such rows are better to begin with than random ones."""
 _ENCODERS = {"text": TextEncoder, "image": PictureEncoder}
 
 
@@ -148,6 +150,31 @@ def chosen_model(
         views.setdefault(name, embedding_of(items, dense=dense))
         candidates.append((kind, _on(name, kind, multi=multi)))
     return DefaultModel(Views(views), BestCandidate(candidates))
+
+
+def first_items(embed: Any) -> Any:
+    """Return how to choose the first items, of which no model knows anything.
+
+    Parameters
+    ----------
+    embed : transformer
+        As `chosen_model` returns it.
+
+    Returns
+    -------
+    str or Strategy
+        What is typical of the items, where a view of them is vectors; else at random.
+
+    Examples
+    --------
+    >>> from alkit.annotate import Items
+    >>> from alkit.annotate.training.candidates import chosen_model, first_items
+    >>> items = Items.of(["Win a prize!!!", "See you at noon"])
+    >>> first_items(chosen_model(items, model="linear").embed)
+    'random'
+    """
+    vectors = [name for name in ("encoded", "reduced") if name in embed.embeddings]
+    return get_strategy("typiclust", embed=View(vectors[0])) if vectors else "random"
 
 
 def _encoded(items: Items, cache: str | Path | None) -> Any:

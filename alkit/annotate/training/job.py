@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from sklearn.utils import check_scalar
 
 from alkit.annotate.items import Items
 from alkit.rows import Rows, n_rows
@@ -25,7 +28,9 @@ class Job(NamedTuple):
     embed: Any = None
     """Transformer fitted once, on all of X; the learner is given its output."""
     cold_start: Any = "random"
-    """Query strategy until two classes have labels."""
+    """Query strategy until two classes, and `n_cold` items, have labels."""
+    n_cold: int = 0
+    """Items that `cold_start` asks for even when there is a model."""
     n_ranked: int = 2000
     """Number of items in a ranking."""
     seed: int = 0
@@ -56,7 +61,8 @@ def checked_job(job: Job, items: Items) -> Job:
     Raises
     ------
     ValueError
-        If X has more or fewer rows than there are items, or the strategy is for the other kind of labels.
+        If X has more or fewer rows than there are items, `n_cold` is negative, or the strategy is for the other kind of
+        labels.
     TypeError
         If the learner cannot learn, or a strategy is none.
     """
@@ -70,6 +76,7 @@ def checked_job(job: Job, items: Items) -> Job:
         _check_strategy(as_strategy(job.strategy), multi=job.multi)
     if not isinstance(as_strategy(job.cold_start), Strategy):
         raise TypeError(f"cold_start is {job.cold_start!r}; pass a name or a Strategy, such as 'random'")
+    check_scalar(job.n_cold, "n_cold", Integral, min_val=0)
     return job
 
 

@@ -33,6 +33,7 @@ from alkit.annotate.training.pictures import UnreadableRows, unreadable_pictures
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy, as_strategy
+from alkit.strategies.picks.single import Picks
 
 _POLL_SECONDS = 0.3
 _N_SET_PICKS = 200  # ranked items of strategies that pick on the set, such as BADGE: they are slow for many picks
@@ -78,7 +79,7 @@ class Training:
         self.takes_weights = all(takes_weights(estimator) for estimator in estimators_of(job.learner))
         self.learner = self._fresh_learner()
         self.fitted_on: set[str] | None = None  # classes of the labels that the learner's weights come from
-        self.cold = True
+        self.cold_picks: Picks | None = None
         self.others = Others(self.store, lambda rows: self._predict(rows, self._proba(rows)))
         self.durations: deque[float] = deque(maxlen=_N_TIMED)
         self.tell(doing=None, since=None)
@@ -242,8 +243,11 @@ class Training:
         known = self._known(values)
         self.told["known"] = sorted(known)
         if len(known) < self.least_known:
-            if self.cold and fresh.size:
-                self._cold_start(fresh)
+            if fresh.size and self.cold_picks is None:
+                ranked, utilities = self._cold_start(fresh, labels.n_labels)
+                if ranked.size:
+                    nothing = [None] * len(ranked)
+                    self._put(ranked, utilities, np.empty(0, dtype=np.intp), nothing, nothing, 0)
             return
         truth, weights = None, dict[str, Any]()
         if labels.answers:
@@ -310,11 +314,14 @@ class Training:
 
     def _rank(self, fresh: np.ndarray, n_labels: int, truth: Truth | None) -> None:
         """Rank the items without a label, and predict the next ones of the random order."""
-        strategy = as_strategy(self.learner.query_strategy)
         ranked, utilities = np.empty(0, dtype=np.intp), np.empty(0)
-        if fresh.size:
-            n = self._count(strategy, fresh)
-            ranked, _, utilities = self.learner.query(self.X, n_instances=n, candidates=fresh, return_metrics=True)
+        if fresh.size and n_labels < self.job.n_cold:
+            ranked, utilities = self._cold_start(fresh, n_labels)
+        others = np.setdiff1d(fresh, ranked)
+        if others.size:
+            n = self._count(as_strategy(self.learner.query_strategy), others)
+            rows, _, scores = self.learner.query(self.X, n_instances=n, candidates=others, return_metrics=True)
+            ranked, utilities = np.concatenate([ranked, rows]), np.concatenate([utilities, scores])
         # the lowest ids are drawn next, see the schema
         only_predicted = np.setdiff1d(fresh[:_N_PREDICTED], ranked)
         rows = np.concatenate([ranked, only_predicted])
@@ -335,18 +342,22 @@ class Training:
             return min(n_ranked, _N_SET_PICKS)
         return n_ranked
 
-    def _cold_start(self, fresh: np.ndarray) -> None:
-        """Rank by a strategy that needs no model; only once, since labels do not change that ranking."""
+    def _cold_start(self, fresh: np.ndarray, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that a strategy without a model asks for first and that have no label yet, and their scores.
+
+        They are chosen once: together they cover what there is, whatever the labels of some of them.
+        """
         strategy = as_strategy(self.job.cold_start)
         if strategy.name == "random":
-            self.cold = False
-            return
-        picks = strategy.select(
-            self.learner, self.X, self._count(strategy, fresh), candidates=fresh, random_state=self.rng
-        )
-        nothing = [None] * len(picks.indices)
-        self._put(picks.indices, picks.scores, np.empty(0, dtype=np.intp), nothing, nothing, 0)
-        self.cold = False
+            return np.empty(0, dtype=np.intp), np.empty(0)
+        if self.cold_picks is None:
+            n = self._count(strategy, fresh)
+            if n_labels < self.job.n_cold:
+                n = min(n, self.job.n_cold - n_labels)
+            self.cold_picks = strategy.select(self.learner, self.X, n, candidates=fresh, random_state=self.rng)
+        rows = np.asarray(self.cold_picks.indices)
+        is_open = np.isin(rows, fresh)
+        return rows[is_open], np.asarray(self.cold_picks.scores, float)[is_open]
 
     def _proba(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the probabilities of each row, one column per class of the learner; None where it has none.

@@ -9,7 +9,7 @@ import pytest
 from alkit import ActiveLearner
 from alkit.annotate import Items
 from alkit.annotate.training import candidates, encoders
-from alkit.annotate.training.candidates import chosen_model
+from alkit.annotate.training.candidates import chosen_model, first_items
 from alkit.annotate.training.encoders import PictureEncoder, TextEncoder, told_of_reading
 from alkit.annotate.training.pictures import UnreadableRows
 from alkit.rows import take
@@ -72,6 +72,19 @@ def test_kinds_of_models(monkeypatch):
         chosen_model(items, "bald", "forest")
     with pytest.raises(ValueError, match="'svm' is unknown; choose one of 'auto', 'linear'"):
         chosen_model(items, model="svm")
+
+
+@pytest.mark.parametrize("with_encoders", [False, True])
+def test_the_first_items_are_typical_ones(with_encoders, monkeypatch, encoded):
+    monkeypatch.setattr(candidates, "has_encoder", lambda kind: with_encoders)
+    items = Items.of(TEXTS)
+    embed, learner = chosen_model(items)
+    X = embed.fit_transform(items.features())
+    first = first_items(embed).select(ActiveLearner(learner), X, 10, random_state=0).indices
+    assert len(set(first)) == 10
+    assert set(Y[first]) == set(Y)
+    # without a model that reads vectors there are none
+    assert (first_items(chosen_model(items, model="linear").embed) == "random") is not with_encoders
 
 
 def test_texts_are_encoded_part_by_part(encoded, monkeypatch):

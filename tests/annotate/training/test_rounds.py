@@ -288,6 +288,38 @@ def test_a_cold_start_ends_with_the_second_class(session):
     assert all(row["prediction"] for row in ranking(session))
 
 
+def test_a_cold_start_chooses_the_first_items_even_when_there_is_a_model(session):
+    learner = make_pipeline(CountVectorizer(), LogisticRegression())
+    cold = get_strategy("typiclust", embed=CountVectorizer())
+    training = training_of(session, learner, embed=None, cold_start=cold, n_cold=6)
+    work(training)
+    first = [row["item"] for row in ranking(session)]
+    assert len(first) == 6
+    keys = [training.keys[item] for item in first]
+    while len({TRUE[int(key)] for key in keys[:3]}) < 2:
+        keys = keys[1:] + keys[:1]
+    label(session, *map(int, keys[:3]))
+    work(training)
+    # the other three go on first, now with predictions, and the model's own follow
+    ranked = ranking(session)
+    left = [item for item in first if training.keys[item] not in keys[:3]]
+    assert [row["item"] for row in ranked][:3] == left
+    assert all(row["prediction"] for row in ranked)
+    assert len({row["item"] for row in ranked}) == len(ranked) > 3
+
+    # another trainer, on the same labels, chooses what is missing to six
+    again = training_of(session, learner, embed=None, cold_start=cold, n_cold=6)
+    work(again)
+    assert len(again.cold_picks.indices) == 3
+
+    label(session, *map(int, keys[3:]))
+    work(training)
+    by_model = [row["utility"] for row in ranking(session)]
+    assert by_model == sorted(by_model, reverse=True)
+    work(training_of(session, learner, embed=None))
+    assert [row["utility"] for row in ranking(session)] == pytest.approx(by_model)
+
+
 # ---- rows that cannot be read
 
 
