@@ -20,7 +20,7 @@ def scripts(monkeypatch):
     """The files of the benchmark, which are scripts beside each other."""
     monkeypatch.syspath_prepend(str(BENCHMARK))
     yield
-    for name in ("report", "run", "sets", "strategies"):
+    for name in ("pictures", "report", "run", "sets", "strategies"):
         sys.modules.pop(name, None)
 
 
@@ -143,3 +143,4 @@ def test_quick(tmp_path):
     assert set(table["set"]) == {"digits", "diabetes"}
     assert {"classes", "numbers"} == set(pd.read_csv(tmp_path / "results" / "strategies.csv")["kind"])
     assert "random against random" in done.stdout
+    assert {"ranks_classes.png", "wins_numbers.png"} <= {path.name for path in (tmp_path / "results").iterdir()}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pictures import draw
 from strategies import RANDOM_AGAIN
 
 from alkit.experiment import Comparison
@@ -108,14 +109,16 @@ def _exchanged(comparison: Comparison, n_trials: int = N_TRIALS) -> dict[str, fl
 
 
 def write(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str], folder: Path) -> None:
-    """Write the tables, and print what they say."""
+    """Write tables and pictures, and print what they say."""
     folder.mkdir(parents=True, exist_ok=True)
     table = of_sets(comparisons, kinds)
     strategies = of_strategies(table)
     table.to_csv(folder / "sets.csv", index=False, float_format="%.4g")
     strategies.to_csv(folder / "strategies.csv", index=False, float_format="%.4g")
-    for kind, matrix in who_beats_whom(comparisons, kinds).items():
+    wins = who_beats_whom(comparisons, kinds)
+    for kind, matrix in wins.items():
         matrix.to_csv(folder / f"wins_{kind}.csv", float_format="%.3g")
+    draw(strategies, wins, folder)
     for (kind, budget), frame in strategies.groupby(["kind", "budget"], sort=False):
         n_sets = frame["n_sets"].max()
         print(f"\n{kind}, {budget} budget, {n_sets} sets: mean rank, labels saved against random, and on how many sets")
