@@ -70,7 +70,8 @@ class LabelingSession(EventRecorder, Reviewing):
     cold_start : str or Strategy, default="random"
         Ranks the items until two classes have labels, e.g. ``get_strategy("typiclust", embed=...)``.
     n_cold : int, default=0
-        Items that `cold_start` asks for even when there is a model.
+        How many items have labels before the model, which predicts already, ranks them in place of `cold_start`. With
+        ``cold_start="random"`` it ranks them from the first.
     overlap : int or (int, int), default=1
         How many annotators label each item. ``(1, 3)``: one, and up to three where the label is not sure yet, given
         what they said, how each of them errs, and what the model predicts; needs a learner.

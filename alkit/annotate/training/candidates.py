@@ -20,11 +20,15 @@ from alkit.annotate.training.default_models import (
     to_norm_1,
 )
 from alkit.annotate.training.encoders import PictureEncoder, TextEncoder, has_encoder
-from alkit.strategies import as_strategy, get_strategy
+from alkit.strategies import as_strategy, get_strategy, subsample
 
 MODELS = ("auto", "linear", "forest", "network")
 N_FIRST_ITEMS = 20
 """Items chosen without a model: in the benchmark, 10 or 50 such rows are better to begin with than random ones."""
+_ITEMS_PER_CLUSTER = 10
+"""Where clusters would be smaller, most would pass for outliers."""
+_MOST_CLUSTERED = 20_000
+"""A sample tells what is typical; of all of a large cluster it would take minutes."""
 _ENCODERS = {"text": TextEncoder, "image": PictureEncoder}
 
 
@@ -152,29 +156,32 @@ def chosen_model(
     return DefaultModel(Views(views), BestCandidate(candidates))
 
 
-def first_items(embed: Any) -> Any:
+def first_items(embed: Any, n_items: int) -> Any:
     """Return how to choose the first items, of which no model knows anything.
 
     Parameters
     ----------
     embed : transformer
         As `chosen_model` returns it.
+    n_items : int
 
     Returns
     -------
     str or Strategy
-        What is typical of the items, where a view of them is vectors; else at random.
+        What is typical of the items, where a view of them is vectors and they are enough to tell; else at random.
 
     Examples
     --------
     >>> from alkit.annotate import Items
     >>> from alkit.annotate.training.candidates import chosen_model, first_items
     >>> items = Items.of(["Win a prize!!!", "See you at noon"])
-    >>> first_items(chosen_model(items, model="linear").embed)
+    >>> first_items(chosen_model(items).embed, len(items))
     'random'
     """
     vectors = [name for name in ("encoded", "reduced") if name in embed.embeddings]
-    return get_strategy("typiclust", embed=View(vectors[0])) if vectors else "random"
+    if not vectors or n_items < _ITEMS_PER_CLUSTER * N_FIRST_ITEMS:
+        return "random"
+    return subsample(get_strategy("typiclust", embed=View(vectors[0])), size=_MOST_CLUSTERED)
 
 
 def _encoded(items: Items, cache: str | Path | None) -> Any:

@@ -28,9 +28,9 @@ class Job(NamedTuple):
     embed: Any = None
     """Transformer fitted once, on all of X; the learner is given its output."""
     cold_start: Any = "random"
-    """Query strategy until two classes, and `n_cold` items, have labels."""
+    """Query strategy until there is a model, and until `n_cold` items have labels."""
     n_cold: int = 0
-    """Items that `cold_start` asks for even when there is a model."""
+    """How many items have labels before the model ranks; none are held back from it where `cold_start` is random."""
     n_ranked: int = 2000
     """Number of items in a ranking."""
     seed: int = 0

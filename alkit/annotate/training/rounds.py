@@ -33,7 +33,6 @@ from alkit.annotate.training.pictures import UnreadableRows, unreadable_pictures
 from alkit.learners import ActiveLearner
 from alkit.rows import Rows, n_rows, take
 from alkit.strategies import Strategy, as_strategy
-from alkit.strategies.picks.single import Picks
 
 _POLL_SECONDS = 0.3
 _N_SET_PICKS = 200  # ranked items of strategies that pick on the set, such as BADGE: they are slow for many picks
@@ -41,6 +40,7 @@ _N_PREDICTED = 500  # next items of the random order of which predictions are ke
 _REST_SECONDS = 10.0  # how long the others are predicted at the end of a session
 _N_TIMED = 20  # rounds whose median says how long one usually takes
 _N_NAMED = 20  # items that cannot be read and are named; the others are counted
+_NONE = np.empty(0, dtype=np.intp), np.empty(0)  # rows, and their scores
 
 
 class Training:
@@ -79,7 +79,7 @@ class Training:
         self.takes_weights = all(takes_weights(estimator) for estimator in estimators_of(job.learner))
         self.learner = self._fresh_learner()
         self.fitted_on: set[str] | None = None  # classes of the labels that the learner's weights come from
-        self.cold_picks: Picks | None = None
+        self.first, self.first_scores = _NONE  # rows that `cold_start` asks for
         self.others = Others(self.store, lambda rows: self._predict(rows, self._proba(rows)))
         self.durations: deque[float] = deque(maxlen=_N_TIMED)
         self.tell(doing=None, since=None)
@@ -243,11 +243,7 @@ class Training:
         known = self._known(values)
         self.told["known"] = sorted(known)
         if len(known) < self.least_known:
-            if fresh.size and self.cold_picks is None:
-                ranked, utilities = self._cold_start(fresh, labels.n_labels)
-                if ranked.size:
-                    nothing = [None] * len(ranked)
-                    self._put(ranked, utilities, np.empty(0, dtype=np.intp), nothing, nothing, 0)
+            self._rank_without_model(fresh, len(labels.items))
             return
         truth, weights = None, dict[str, Any]()
         if labels.answers:
@@ -262,7 +258,7 @@ class Training:
         self._tell_of_choice()
         if truth is not None:
             self._tell_of_people(truth)
-        self._rank(fresh, labels.n_labels, truth)
+        self._rank(fresh, labels, truth)
         write_model(self.store, self._model())
         self.durations.append(time.monotonic() - started)
         self.told["usual_seconds"] = median(self.durations)
@@ -312,11 +308,11 @@ class Training:
             label["item"] = self.keys[label["item"]]
         self.store.put_meta(people=told)
 
-    def _rank(self, fresh: np.ndarray, n_labels: int, truth: Truth | None) -> None:
+    def _rank(self, fresh: np.ndarray, labels: Labels, truth: Truth | None) -> None:
         """Rank the items without a label, and predict the next ones of the random order."""
-        ranked, utilities = np.empty(0, dtype=np.intp), np.empty(0)
-        if fresh.size and n_labels < self.job.n_cold:
-            ranked, utilities = self._cold_start(fresh, n_labels)
+        ranked, utilities = _NONE
+        if fresh.size and len(labels.items) < self.job.n_cold:
+            ranked, utilities = self._first_items(fresh, len(labels.items))
         others = np.setdiff1d(fresh, ranked)
         if others.size:
             n = self._count(as_strategy(self.learner.query_strategy), others)
@@ -332,7 +328,7 @@ class Training:
             proba = None if proba is None else proba[: len(ranked)]
             proba_ranked = truth.of_others(len(ranked), proba, getattr(self.learner, "classes_", None))
             assigned = assign(self.store, self.item_ids[ranked], proba_ranked, truth, self.rng)
-        self._put(ranked, utilities, only_predicted, predictions, confidences, n_labels, assigned)
+        self._put(ranked, utilities, only_predicted, predictions, confidences, labels.n_labels, assigned)
         self.others.are(np.setdiff1d(fresh, rows), self.item_ids)
 
     def _count(self, strategy: Any, fresh: np.ndarray) -> int:
@@ -342,22 +338,32 @@ class Training:
             return min(n_ranked, _N_SET_PICKS)
         return n_ranked
 
-    def _cold_start(self, fresh: np.ndarray, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that a strategy without a model asks for first and that have no label yet, and their scores.
+    def _rank_without_model(self, fresh: np.ndarray, n_labelled: int) -> None:
+        """Rank by a strategy that needs no model, unless predictions that were made elsewhere already do."""
+        if not fresh.size or self.store.count("SELECT COUNT(*) FROM ranking WHERE prediction IS NOT NULL"):
+            return
+        before = self.first
+        ranked, utilities = self._first_items(fresh, n_labelled)
+        if self.first is not before:
+            nothing = [None] * len(ranked)
+            self._put(ranked, utilities, _NONE[0], nothing, nothing, 0)
 
-        They are chosen once: together they cover what there is, whatever the labels of some of them.
+    def _first_items(self, fresh: np.ndarray, n_labelled: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that a strategy without a model asks for and that have no label yet, and their scores.
+
+        They are chosen together, so that they cover what there is, and anew once all of them have labels.
         """
         strategy = as_strategy(self.job.cold_start)
         if strategy.name == "random":
-            return np.empty(0, dtype=np.intp), np.empty(0)
-        if self.cold_picks is None:
+            return _NONE
+        if not np.isin(self.first, fresh).any():
             n = self._count(strategy, fresh)
-            if n_labels < self.job.n_cold:
-                n = min(n, self.job.n_cold - n_labels)
-            self.cold_picks = strategy.select(self.learner, self.X, n, candidates=fresh, random_state=self.rng)
-        rows = np.asarray(self.cold_picks.indices)
-        is_open = np.isin(rows, fresh)
-        return rows[is_open], np.asarray(self.cold_picks.scores, float)[is_open]
+            if n_labelled < self.job.n_cold:
+                n = min(n, self.job.n_cold - n_labelled)
+            picks = strategy.select(self.learner, self.X, n, candidates=fresh, random_state=self.rng)
+            self.first, self.first_scores = np.asarray(picks.indices), np.asarray(picks.scores, float)
+        is_open = np.isin(self.first, fresh)
+        return self.first[is_open], self.first_scores[is_open]
 
     def _proba(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the probabilities of each row, one column per class of the learner; None where it has none.

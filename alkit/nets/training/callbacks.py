@@ -26,7 +26,9 @@ class MeanOverBatches(PassthroughScoring):
         is_best = self._is_best_score(mean)
         if is_best:
             self.best_score_ = mean
-        epoch.update({self.name: mean, f"{self.name}_best": is_best})
+        epoch[self.name] = mean
+        if is_best is not None:
+            epoch[f"{self.name}_best"] = bool(is_best)
 
 
 class QuietPrintLog(PrintLog):

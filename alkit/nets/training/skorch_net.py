@@ -347,9 +347,7 @@ class SkorchNet(skorch.NeuralNet):
         """Run one epoch, without recording single batches unless a callback listens to them."""
         if iterator is None:
             return
-        layers = (layer for part in self.parts(self._modules + self._criteria) for layer in part.modules())
-        # setting it takes several times as long as looking, which counts where an epoch is a single step
-        if any(layer.training != training for layer in layers):
+        if self._needs_mode(training):
             super()._set_training(training)
         if self._is_listened_to(training):
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
@@ -357,6 +355,14 @@ class SkorchNet(skorch.NeuralNet):
             self._run_unobserved_epoch(iterator, prefix, step_fn, **fit_params)
         if training:
             self.check_losses()
+
+    def _needs_mode(self, training: bool) -> bool:
+        """Tell whether a layer is in another mode, or does something of its own when it is told its mode.
+
+        To set it takes several times as long as to look, which counts where an epoch is a single step.
+        """
+        layers = (layer for part in self.parts(self._modules + self._criteria) for layer in part.modules())
+        return any(layer.training != training or type(layer).train is not nn.Module.train for layer in layers)
 
     def _is_listened_to(self, training: bool) -> bool:
         """Tell whether a callback, or a subclass of this class, acts on single batches."""

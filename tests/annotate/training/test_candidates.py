@@ -80,11 +80,12 @@ def test_the_first_items_are_typical_ones(with_encoders, monkeypatch, encoded):
     items = Items.of(TEXTS)
     embed, learner = chosen_model(items)
     X = embed.fit_transform(items.features())
-    first = first_items(embed).select(ActiveLearner(learner), X, 10, random_state=0).indices
+    first = first_items(embed, 500).select(ActiveLearner(learner), X, 10, random_state=0).indices
     assert len(set(first)) == 10
     assert set(Y[first]) == set(Y)
-    # without a model that reads vectors there are none
-    assert (first_items(chosen_model(items, model="linear").embed) == "random") is not with_encoders
+    # without a model that reads vectors there are none, nor where clusters would be a few items each
+    assert (first_items(chosen_model(items, model="linear").embed, 500) == "random") is not with_encoders
+    assert first_items(embed, 199) == "random"
 
 
 def test_texts_are_encoded_part_by_part(encoded, monkeypatch):

@@ -17,6 +17,7 @@ from torch import nn
 
 from alkit import ActiveLearner, Committee, DropoutMLPClassifier, EnsembleClassifier, NetClassifier, get_strategy
 from alkit.annotate import Items, LabelingSession
+from alkit.annotate.database.imported import Prediction, add_imported
 from alkit.annotate.quality.agreement import cohen_kappa
 from alkit.annotate.training import rounds
 from alkit.annotate.training.default_models import default_model
@@ -310,7 +311,7 @@ def test_a_cold_start_chooses_the_first_items_even_when_there_is_a_model(session
     # another trainer, on the same labels, chooses what is missing to six
     again = training_of(session, learner, embed=None, cold_start=cold, n_cold=6)
     work(again)
-    assert len(again.cold_picks.indices) == 3
+    assert len(again.first) == 3
 
     label(session, *map(int, keys[3:]))
     work(training)
@@ -318,6 +319,45 @@ def test_a_cold_start_chooses_the_first_items_even_when_there_is_a_model(session
     assert by_model == sorted(by_model, reverse=True)
     work(training_of(session, learner, embed=None))
     assert [row["utility"] for row in ranking(session)] == pytest.approx(by_model)
+
+
+def test_first_items_are_chosen_anew_while_they_are_all_of_one_class(session):
+    cold = get_strategy("typiclust", embed=CountVectorizer())
+    training = training_of(session, Keyword(), embed=None, cold_start=cold, n_cold=4)
+    work(training)
+    keys = [int(row["key"]) for row in ranking(session)]
+    assert len(keys) == 4
+    label(session, *keys, values=["ham"] * len(TEXTS))
+    work(training)
+    ranked = [int(row["key"]) for row in ranking(session)]
+    assert len(ranked) == len(TEXTS) - 4
+    assert not set(ranked) & set(keys)
+
+
+def test_first_items_count_items_not_answers(tmp_path):
+    cold = get_strategy("typiclust", embed=CountVectorizer())
+    learner = make_pipeline(CountVectorizer(), LogisticRegression())
+    with LabelingSession(TEXTS, CLASSES, tmp_path / "labels.db", overlap=2, random_state=0) as session:
+        training = training_of(session, learner, embed=None, cold_start=cold, n_cold=6)
+        work(training)
+        first = [row["item"] for row in ranking(session)]
+        for key in (0, 1, 3):
+            session.label(str(key), TRUE[key], "ann")
+            session.label(str(key), TRUE[key], "bob")
+        work(training)
+        left = [item for item in first if training.keys[item] not in ("0", "1", "3")]
+        assert [row["item"] for row in ranking(session)][: len(left)] == left
+
+
+def test_predictions_made_elsewhere_stand_until_there_is_a_model(session):
+    ids = {row["key"]: row["id"] for row in session.store.query("SELECT id, key FROM item")}
+    predictions = [Prediction(ids[str(k)], value, 0.9) for k, value in enumerate(TRUE)]
+    add_imported(session.store, [], predictions)
+    before = [row["prediction"] for row in ranking(session)]
+    assert len(before) == len(TEXTS)
+    cold = get_strategy("typiclust", embed=CountVectorizer())
+    work(training_of(session, Keyword(), embed=None, cold_start=cold, n_cold=6))
+    assert [row["prediction"] for row in ranking(session)] == before
 
 
 # ---- rows that cannot be read

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from skorch.dataset import ValidSplit
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -107,3 +108,21 @@ def test_a_network_is_pickled_with_its_weights():
     model = net(max_epochs=2).fit(X, Y)
     assert "__cuda_dependent_attributes__" not in model.__getstate__()
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), model.predict_proba(X))
+
+
+class FrozenNorm(nn.Sequential):
+    """A network that keeps a part of it out of training, as is usual with pretrained ones."""
+
+    def __init__(self):
+        super().__init__(nn.BatchNorm1d(4), nn.Linear(4, 3))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self[0].eval()
+        return self
+
+
+@pytest.mark.parametrize("params", [{}, {"train_split": ValidSplit(3)}], ids=["training alone", "with validation"])
+def test_a_network_may_refuse_to_train_a_part(params):
+    fitted = NetClassifier(FrozenNorm, max_epochs=3, random_state=0, **params).fit(X, Y)
+    assert fitted.module_[0].num_batches_tracked == 0
