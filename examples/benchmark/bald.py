@@ -3,8 +3,9 @@
     python examples/benchmark/bald.py --data FOLDER [--store FOLDER] [--seeds 10] [--jobs 2] [--only SET ...]
 
 Prints, for each set and budget of the benchmark, how far each variant is above random picks, and of the rows it asked
-for: how many classes they hold, how many are of a class that had no label yet, how much they resemble rows that have
-labels and each other, and how typical they are of the pool.
+for: how many classes they hold, how frequent those are, how many rows are of a class that had no label yet, how much
+they resemble rows that have labels and each other, and how typical they are of the pool. Verdicts are corrected for the
+strategies that are played with a network, each of which has random picks of its own.
 """
 
 import argparse
@@ -52,6 +53,7 @@ def asked_for(comparison: Comparison, rows: Rows) -> pd.DataFrame:
     """Return what rows each strategy asked for, mean over seeds and queries."""
     similarity_n_n = cosine_similarity(rows.X)
     nearest_n_k = np.sort(similarity_n_n, axis=1)[:, -N_NEIGHBOURS - 1 : -1]
+    _, code, count = np.unique(rows.y, return_inverse=True, return_counts=True)
     density = pd.Series(nearest_n_k.mean(1)).rank(pct=True).to_numpy()
     found = []
     for run in comparison.runs:
@@ -60,6 +62,7 @@ def asked_for(comparison: Comparison, rows: Rows) -> pd.DataFrame:
             each_other = similarity_n_n[np.ix_(query, query)] - 2 * np.eye(len(query))
             row = {
                 "classes in the end": len(np.unique(rows.y[run.labeled_indices])),
+                "share of its class": count[code[query]].mean() / len(code),
                 "of a new class": np.mean(~np.isin(rows.y[query], rows.y[labelled])),
                 "like one labelled": similarity_n_n[np.ix_(query, labelled)].max(1).mean(),
                 "like another": each_other.max(1).mean(),
@@ -108,7 +111,7 @@ def main() -> None:
     for name, rows in load(options).items():
         for budget in ("low", "high"):
             print(f"\n{name}, {budget} budget, {options.seeds} seeds, by {rows.scoring[0]}\n")
-            print(play(name, rows, budget, options).to_string(), flush=True)
+            print(play(name, rows, budget, options).to_string(float_format="%.3f"), flush=True)
 
 
 if __name__ == "__main__":

@@ -85,11 +85,12 @@ def null_check(comparisons: dict[tuple[str, str], Comparison], table: pd.DataFra
         "comparisons": len(again), "saved": again["saved"].mean(), "saved_low": low, "saved_high": high,
         "better": (again["verdict"] == "better").mean(), "worse": (again["verdict"] == "worse").mean(),
     }  # fmt: skip
-    exchanged = [_exchanged(c.scored_by(name)) for c in comparisons.values() for name in c.scorers]
+    scored = [comparison.scored_by(name) for comparison in comparisons.values() for name in comparison.scorers]
+    exchanged = [_exchanged(comparison, seed) for seed, comparison in enumerate(scored)]
     return pd.Series(found | pd.DataFrame(exchanged).mean().to_dict(), name="random against random")
 
 
-def _exchanged(comparison: Comparison, n_trials: int = N_TRIALS) -> dict[str, float]:
+def _exchanged(comparison: Comparison, seed: int) -> dict[str, float]:
     """Return how often chance passes for a finding, over trials that exchange the two random curves of some seeds.
 
     Both are uniform and start alike, so that every exchange is another comparison of random with random.
@@ -98,7 +99,7 @@ def _exchanged(comparison: Comparison, n_trials: int = N_TRIALS) -> dict[str, fl
     random, again = curves["random"], curves[RANDOM_AGAIN]
     gain_R = np.subtract(*(list(map(area_under_curve, *curve)) for curve in (again, random)))
     saved_R = paired_savings(*again, *random)
-    signs = np.random.default_rng(0).choice([-1, 1], size=(n_trials, N_OF_BEST, len(gain_R)))
+    signs = np.random.default_rng(seed).choice([-1, 1], size=(N_TRIALS, N_OF_BEST, len(gain_R)))
     passes, excluded = [], []
     for sign_M_R in signs:
         p_values = holm([paired_test(sign_R * gain_R) for sign_R in sign_M_R])

@@ -8,7 +8,7 @@ file says how to get them; a set that is not there is left out, and three come w
 kept in the store, so that a benchmark that was stopped goes on where it was. Seeds are played in rounds over all sets,
 so that there are results for all of them early; how long the rest will take is printed after the first two seeds.
 Tables are written to `results` in the store: copy them beside this file to publish them. With --strategies only some
-compete, beside random; what they played counts when all do.
+compete, beside random, and tables go to `results_of_some`; what they played counts when all do.
 """
 
 import argparse
@@ -96,9 +96,10 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--strategies", nargs="+", help="only these, and random")
     parser.add_argument("--quick", action="store_true", help="two seeds, two queries, two sets of scikit-learn")
     options = parser.parse_args()
-    if options.seeds == 1:
-        parser.error("--seeds 1: a test over seeds needs two")
-    options.seeds = options.seeds or (2 if options.quick else 20)
+    if options.seeds is None:
+        options.seeds = 2 if options.quick else 20
+    if options.seeds < 2:
+        parser.error(f"--seeds {options.seeds}: a test over seeds needs two")
     if options.quick and not options.only:
         options.only = [name for name in ALWAYS_THERE if name != "digits, uneven"]
     return options
@@ -123,7 +124,8 @@ def main() -> None:
         hours, left = (time.perf_counter() - started) / 3600, seconds_left(comparisons, n_seeds, options.jobs) / 3600
         print(f"\n{seeds} seeds of all sets; this round took {hours:.2f} hours, the rest takes about {left:.2f} hours")
         kinds = {name: rows.kind for name, rows in sets.items()}
-        report.write(comparisons, kinds, options.store / "results")
+        # of some strategies, ranks and corrections are others
+        report.write(comparisons, kinds, options.store / ("results_of_some" if options.strategies else "results"))
 
 
 if __name__ == "__main__":

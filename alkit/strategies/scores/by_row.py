@@ -208,8 +208,8 @@ def bald(samples: Tensor) -> Tensor:
     Samples can only disagree about what they know. Of a class without labels they all know nothing, and such rows score
     low: where many classes have no label yet, this asks for rows like those labelled, and is worse than random picks,
     however many samples there are. Start over features (``typiclust``), or ask for margins, until most classes have
-    labels. The best rows of one query resemble each other, too: pick on the set, by ``batch_bald``, by `diversified`,
-    or by ``power_bald``.
+    labels. The best rows of one query resemble each other, too: pick on the set, by ``batch_bald`` or `diversified`, or
+    at random by score, by ``power_bald``.
 
     References
     ----------
