@@ -87,7 +87,7 @@ def null_check(comparisons: dict[tuple[str, str], Comparison], table: pd.DataFra
     }  # fmt: skip
     scored = [comparison.scored_by(name) for comparison in comparisons.values() for name in comparison.scorers]
     exchanged = [_exchanged(comparison, seed) for seed, comparison in enumerate(scored)]
-    return pd.Series(found | pd.DataFrame(exchanged).mean().to_dict(), name="random against random")
+    return pd.Series(found | pd.DataFrame(exchanged).mean().to_dict())
 
 
 def _exchanged(comparison: Comparison, seed: int) -> dict[str, float]:
@@ -128,5 +128,5 @@ def write(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str],
     failed = strategies[strategies["worse"] > 0]
     named = [f"{row.strategy} ({row.budget}: {row.worse_on})" for row in failed.itertuples()]
     print(f"\nworse than random: {', '.join(named) or 'none'}")
-    print("\n" + null_check(comparisons, table).to_string())
+    print(f"\nrandom against random\n\n{null_check(comparisons, table).to_string()}")
     print(f"\ntables written to {folder}", flush=True)
