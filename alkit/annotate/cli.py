@@ -240,7 +240,7 @@ def _label(chosen: argparse.Namespace) -> None:
     classes = chosen.classes or _known_classes(chosen.db)
     session = LabelingSession(
         items, classes, chosen.db, learner=learner, embed=embed, strategy=chosen.strategy,
-        cold_start="random" if embed is None else first_items(embed, len(items)), n_cold=N_FIRST_ITEMS,
+        cold_start="random" if embed is None else first_items(embed, len(items), len(classes)), n_cold=N_FIRST_ITEMS,
         overlap=chosen.overlap, assign=chosen.assign, random_share=chosen.random_share,
         lease_seconds=chosen.lease, idle_after=chosen.idle_after, title=printable(chosen.data.resolve().name),
         gold_share=chosen.gold_share, guidelines=guidelines, accept_changes=chosen.accept_changes,

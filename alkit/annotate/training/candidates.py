@@ -25,6 +25,7 @@ from alkit.strategies import as_strategy, get_strategy, subsample
 MODELS = ("auto", "linear", "forest", "network")
 N_FIRST_ITEMS = 20
 """Items chosen without a model: in the benchmark, 10 or 50 such rows are better to begin with than random ones."""
+_CLASSES_TO_COVER = 3
 _ITEMS_PER_CLUSTER = 10
 """Where clusters would be smaller, most would pass for outliers."""
 _MOST_CLUSTERED = 20_000
@@ -156,30 +157,31 @@ def chosen_model(
     return DefaultModel(Views(views), BestCandidate(candidates))
 
 
-def first_items(embed: Any, n_items: int) -> Any:
+def first_items(embed: Any, n_items: int, n_classes: int) -> Any:
     """Return how to choose the first items, of which no model knows anything.
 
     Parameters
     ----------
     embed : transformer
         As `chosen_model` returns it.
-    n_items : int
+    n_items, n_classes : int
 
     Returns
     -------
     str or Strategy
-        What is typical of the items, where a view of them is vectors and they are enough to tell; else at random.
+        What is typical of the items, where a view of them is vectors and they are enough to tell; else at random. Of
+        two classes random items show both soon, and in the benchmark are better to begin with.
 
     Examples
     --------
     >>> from alkit.annotate import Items
     >>> from alkit.annotate.training.candidates import chosen_model, first_items
     >>> items = Items.of(["Win a prize!!!", "See you at noon"])
-    >>> first_items(chosen_model(items).embed, len(items))
+    >>> first_items(chosen_model(items).embed, len(items), n_classes=3)
     'random'
     """
     vectors = [name for name in ("encoded", "reduced") if name in embed.embeddings]
-    if not vectors or n_items < _ITEMS_PER_CLUSTER * N_FIRST_ITEMS:
+    if n_classes < _CLASSES_TO_COVER or not vectors or n_items < _ITEMS_PER_CLUSTER * N_FIRST_ITEMS:
         return "random"
     return subsample(get_strategy("typiclust", embed=View(vectors[0])), size=_MOST_CLUSTERED)
 

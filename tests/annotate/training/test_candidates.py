@@ -80,12 +80,13 @@ def test_the_first_items_are_typical_ones(with_encoders, monkeypatch, encoded):
     items = Items.of(TEXTS)
     embed, learner = chosen_model(items)
     X = embed.fit_transform(items.features())
-    first = first_items(embed, 500).select(ActiveLearner(learner), X, 10, random_state=0).indices
+    first = first_items(embed, 500, n_classes=3).select(ActiveLearner(learner), X, 10, random_state=0).indices
     assert len(set(first)) == 10
     assert set(Y[first]) == set(Y)
-    # without a model that reads vectors there are none, nor where clusters would be a few items each
-    assert (first_items(chosen_model(items, model="linear").embed, 500) == "random") is not with_encoders
-    assert first_items(embed, 199) == "random"
+    # not without a model that reads vectors, nor where clusters would be a few items each, nor of two classes
+    assert (first_items(chosen_model(items, model="linear").embed, 500, 3) == "random") is not with_encoders
+    assert first_items(embed, 199, 3) == "random"
+    assert first_items(embed, 500, 2) == "random"
 
 
 def test_texts_are_encoded_part_by_part(encoded, monkeypatch):
