@@ -9,19 +9,18 @@ strategies that are played with a network, each of which has random picks of its
 """
 
 import argparse
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from run import load, sizes
-from sets import SETS, Rows
+from run import common_parser, load, play, sizes
+from sets import Rows
 from sklearn.base import clone
 from sklearn.metrics.pairwise import cosine_similarity
-from sklearn.model_selection import GroupShuffleSplit
 from strategies import model_for
 
-from alkit import LaplaceClassifier, compare_strategies, get_strategy
-from alkit.experiment import Comparison
+from alkit import LaplaceClassifier, get_strategy
+from alkit.experiment.runs import Run
 from alkit.strategies import class_balanced, diversified
 
 BASIC = {"random": "random", "margin": "margin", "bald": "bald"}
@@ -49,14 +48,14 @@ def networks() -> dict[str, tuple]:
     }
 
 
-def asked_for(comparison: Comparison, rows: Rows) -> pd.DataFrame:
+def asked_for(runs: Sequence[Run], rows: Rows) -> pd.DataFrame:
     """Return what rows each strategy asked for, mean over seeds and queries."""
     similarity_n_n = cosine_similarity(rows.X)
     nearest_n_k = np.sort(similarity_n_n, axis=1)[:, -N_NEIGHBOURS - 1 : -1]
-    _, code, count = np.unique(rows.y, return_inverse=True, return_counts=True)
     density = pd.Series(nearest_n_k.mean(1)).rank(pct=True).to_numpy()
+    _, code, count = np.unique(rows.y, return_inverse=True, return_counts=True)
     found = []
-    for run in comparison.runs:
+    for run in runs:
         for start, stop in zip(run.n_labels[:-1], run.n_labels[1:], strict=True):
             labelled, query = np.split(run.labeled_indices[:stop], [start])
             each_other = similarity_n_n[np.ix_(query, query)] - 2 * np.eye(len(query))
@@ -72,46 +71,30 @@ def asked_for(comparison: Comparison, rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(found).groupby(["network", "strategy"], sort=False).mean()
 
 
-def play(name: str, rows: Rows, budget: str, options: argparse.Namespace) -> pd.DataFrame:
+def compare(name: str, rows: Rows, budget: str, options: argparse.Namespace) -> pd.DataFrame:
     """Play a set with a budget, and return a row per network and strategy."""
-    tables = []
+    size = sizes(budget, int(0.6 * len(rows.y)), quick=False)
+    tables, runs = [], []
     for network, (model, strategies) in networks().items():
-        comparison = compare_strategies(
-            {network: model},
-            rows.X,
-            rows.y,
-            strategies,
-            cv=GroupShuffleSplit(options.seeds, test_size=0.4, random_state=0),
-            groups=rows.groups,
-            scoring=rows.scoring,
-            n_seeds=options.seeds,
-            n_jobs=options.jobs,
-            store=options.store / f"bald {name} {budget}".replace(",", "").replace(" ", "_"),
-            **sizes(budget, int(0.6 * len(rows.y)), quick=False),
-        )
+        title = f"bald, {name}, {budget}"
+        comparison = play(title, rows, {network: model}, strategies, options.seeds, options, **size)
         gains = comparison.summary()[["area", "gain", "gain_low", "gain_high", "verdict"]]
         accuracy = comparison.scored_by("accuracy").summary()["gain"].rename("gain in accuracy")
-        table = pd.concat({network: gains.join(accuracy)}, names=["network"])
-        tables.append(table.join(asked_for(comparison, rows)))
-    return pd.concat(tables)
+        tables.append(pd.concat({network: gains.join(accuracy)}, names=["network"]))
+        runs += comparison.runs
+    return pd.concat(tables).join(asked_for(runs, rows))
 
 
 def main() -> None:
     """Print a table per set and budget."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--store", type=Path, default=Path("benchmark"))
-    parser.add_argument("--embeddings", type=Path, help="where embeddings are kept; by default in the store")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="+", choices=list(SETS), default=["digits", *MANY_CLASSES])
+    parser = common_parser(__doc__)
+    parser.set_defaults(seeds=10, only=["digits", *MANY_CLASSES])
     options = parser.parse_args()
-    options.store.mkdir(parents=True, exist_ok=True)
     pd.set_option("display.width", 200, "display.max_columns", 20, "display.precision", 3)
     for name, rows in load(options).items():
         for budget in ("low", "high"):
             print(f"\n{name}, {budget} budget, {options.seeds} seeds, by {rows.scoring[0]}\n")
-            print(play(name, rows, budget, options).to_string(float_format="%.3f"), flush=True)
+            print(compare(name, rows, budget, options).to_string(float_format="%.3f"), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import report
@@ -39,25 +40,32 @@ def sizes(budget: str, n_pool: int, quick: bool) -> dict[str, int]:
 
 
 def compare(name: str, rows: Rows, budget: str, n_seeds: int, options: argparse.Namespace) -> Comparison:
-    """Play a set with a budget, each seed on a split of its own."""
-    splits = GroupShuffleSplit(n_seeds, test_size=0.4, random_state=0)
-    store = options.store / "runs" / f"{name}, {budget}".replace(", ", "-").replace(" ", "_")
-    store.parent.mkdir(parents=True, exist_ok=True)
+    """Play the contestants on a set with a budget."""
     strategies = contestants(rows.kind, rows.y)
     if options.strategies:
         strategies = {key: entry for key, entry in strategies.items() if key in {*options.strategies, *RANDOM}}
+    size = sizes(budget, int(0.6 * len(rows.y)), options.quick)
+    return play(f"{name}, {budget}", rows, model_for(rows.kind), strategies, n_seeds, options, **size)
+
+
+def play(
+    title: str, rows: Rows, model: Any, strategies: Any, n_seeds: int, options: argparse.Namespace, **size: int
+) -> Comparison:
+    """Play strategies, each seed on a split of its own; what is played is kept under the title."""
+    store = options.store / "runs" / title.replace(", ", "-").replace(" ", "_")
+    store.parent.mkdir(parents=True, exist_ok=True)
     return compare_strategies(
-        model_for(rows.kind),
+        model,
         rows.X,
         rows.y,
         strategies,
-        cv=splits,
+        cv=GroupShuffleSplit(n_seeds, test_size=0.4, random_state=0),
         groups=rows.groups,
         scoring=rows.scoring,
         n_seeds=n_seeds,
         n_jobs=options.jobs,
         store=store,
-        **sizes(budget, int(0.6 * len(rows.y)), options.quick),
+        **size,
     )
 
 
@@ -84,15 +92,21 @@ def seconds_left(comparisons: dict, n_seeds: int, n_jobs: int) -> float:
     return per_seed * (n_seeds - done) / n_jobs
 
 
-def read_options() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def common_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what all scripts of the benchmark take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--store", type=Path, default=Path("benchmark"))
     parser.add_argument("--embeddings", type=Path, help="where embeddings are kept; by default in the store")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=list(SETS))
+    return parser
+
+
+def read_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = common_parser(__doc__)
     parser.add_argument("--strategies", nargs="+", help="only these, and random")
     parser.add_argument("--quick", action="store_true", help="two seeds, two queries, two sets of scikit-learn")
     options = parser.parse_args()

@@ -24,7 +24,7 @@ from alkit.strategies import as_strategy, get_strategy, subsample
 
 MODELS = ("auto", "linear", "forest", "network")
 N_FIRST_ITEMS = 20
-"""Items chosen without a model: in the benchmark, 10 or 50 such rows are better to begin with than random ones."""
+"""Items chosen without a model: of many classes, 10 or 50 such rows are better to begin with than random ones."""
 _CLASSES_TO_COVER = 3
 _ITEMS_PER_CLUSTER = 10
 """Where clusters would be smaller, most would pass for outliers."""

@@ -340,11 +340,11 @@ class Training:
 
     def _rank_without_model(self, fresh: np.ndarray, n_labelled: int) -> None:
         """Rank by a strategy that needs no model, unless predictions that were made elsewhere already do."""
-        if not fresh.size or self.store.count("SELECT COUNT(*) FROM ranking WHERE prediction IS NOT NULL"):
+        is_ranked = np.isin(self.first, fresh).any()
+        if is_ranked or self.store.count("SELECT COUNT(*) FROM ranking WHERE prediction IS NOT NULL"):
             return
-        before = self.first
-        ranked, utilities = self._first_items(fresh, n_labelled)
-        if self.first is not before:
+        ranked, utilities = self._first_items(fresh, n_labelled) if fresh.size else _NONE
+        if ranked.size:
             nothing = [None] * len(ranked)
             self._put(ranked, utilities, _NONE[0], nothing, nothing, 0)
 
