@@ -20,7 +20,7 @@ def scripts(monkeypatch):
     """The files of the benchmark, which are scripts beside each other."""
     monkeypatch.syspath_prepend(str(BENCHMARK))
     yield
-    for name in ("pictures", "report", "run", "sets", "strategies"):
+    for name in ("asked", "pictures", "report", "run", "sets", "strategies"):
         sys.modules.pop(name, None)
 
 
@@ -82,6 +82,30 @@ def test_random_against_random(scripts):
     assert found["saved"] > 0.2
     assert found["better"] == 1
     assert found["best of 5 passes as better"] < 0.05
+
+
+def test_what_was_asked_for(scripts):
+    from asked import asked_for, of_sets
+    from sets import Rows
+
+    # four classes on four axes, of 40, 30, 20 and 10 rows
+    y = np.repeat([0, 1, 2, 3], [40, 30, 20, 10])
+    X = np.eye(4, dtype=np.float32)[y]
+    rows = Rows(X, y, np.arange(100), ["accuracy"], "classes")
+    nothing = np.zeros(3)
+    n_labels = np.array([2, 4, 6])
+    indices = np.array([0, 1, 2, 40, 41, 99])  # classes 0 0 | 0 1 | 1 3
+    run = Run("net", "margin", 0, n_labels, nothing, nothing, nothing, indices)
+    found = asked_for([run], rows).loc[("net", "margin")]
+    assert found["classes in the end"] == 3
+    assert found["share of its class"] == pytest.approx(((0.4 + 0.3) / 2 + (0.3 + 0.1) / 2) / 2)
+    assert found["of a new class"] == (0.5 + 0.5) / 2
+    assert found["like one labelled"] == (0.5 + 0.5) / 2
+    assert found["like another"] == 0
+
+    comparisons = {("one", "low"): Comparison([run], scoring="accuracy", scorers={"accuracy": "accuracy"})}
+    table = of_sets(comparisons, {"one": rows._replace(kind="numbers")})
+    assert table.columns.tolist() == ["set", "budget", "strategy", "like one labelled", "like another", "typical"]
 
 
 def test_strategies_that_do_not_meet_on_a_set_are_left_out_there(scripts):

@@ -9,18 +9,15 @@ strategies that are played with a network, each of which has random picks of its
 """
 
 import argparse
-from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
+from asked import asked_for
 from run import common_parser, load, play, sizes
 from sets import Rows
 from sklearn.base import clone
-from sklearn.metrics.pairwise import cosine_similarity
 from strategies import model_for
 
 from alkit import LaplaceClassifier, get_strategy
-from alkit.experiment.runs import Run
 from alkit.strategies import class_balanced, diversified
 
 BASIC = {"random": "random", "margin": "margin", "bald": "bald"}
@@ -33,7 +30,6 @@ VARIANTS = BASIC | {
     "typiclust, then bald": ("typiclust", "bald"),
     "typiclust, then random": ("typiclust", "random"),
 }
-N_NEIGHBOURS = 20
 MANY_CLASSES = ("glosses, 41 classes", "emoji, 95 classes")
 
 
@@ -46,29 +42,6 @@ def networks() -> dict[str, tuple]:
         "dropout .2": (fewer, BASIC),
         "laplace": (LaplaceClassifier(plain), BASIC),
     }
-
-
-def asked_for(runs: Sequence[Run], rows: Rows) -> pd.DataFrame:
-    """Return what rows each strategy asked for, mean over seeds and queries."""
-    similarity_n_n = cosine_similarity(rows.X)
-    nearest_n_k = np.sort(similarity_n_n, axis=1)[:, -N_NEIGHBOURS - 1 : -1]
-    density = pd.Series(nearest_n_k.mean(1)).rank(pct=True).to_numpy()
-    _, code, count = np.unique(rows.y, return_inverse=True, return_counts=True)
-    found = []
-    for run in runs:
-        for start, stop in zip(run.n_labels[:-1], run.n_labels[1:], strict=True):
-            labelled, query = np.split(run.labeled_indices[:stop], [start])
-            each_other = similarity_n_n[np.ix_(query, query)] - 2 * np.eye(len(query))
-            row = {
-                "classes in the end": len(np.unique(rows.y[run.labeled_indices])),
-                "share of its class": count[code[query]].mean() / len(code),
-                "of a new class": np.mean(~np.isin(rows.y[query], rows.y[labelled])),
-                "like one labelled": similarity_n_n[np.ix_(query, labelled)].max(1).mean(),
-                "like another": each_other.max(1).mean(),
-                "typical": density[query].mean(),
-            }
-            found.append({"network": run.estimator, "strategy": run.strategy} | row)
-    return pd.DataFrame(found).groupby(["network", "strategy"], sort=False).mean()
 
 
 def compare(name: str, rows: Rows, budget: str, options: argparse.Namespace) -> pd.DataFrame:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from asked import of_sets as asked_of_sets
 from pictures import draw
+from sets import Rows
 from strategies import RANDOM_AGAIN
 
 from alkit.experiment import Comparison
@@ -109,13 +111,15 @@ def _exchanged(comparison: Comparison, seed: int) -> dict[str, float]:
     return {f"best of {N_OF_BEST} passes as better": np.mean(passes), "intervals without 0": np.mean(excluded)}
 
 
-def write(comparisons: dict[tuple[str, str], Comparison], kinds: dict[str, str], folder: Path) -> None:
+def write(comparisons: dict[tuple[str, str], Comparison], sets: dict[str, Rows], folder: Path) -> None:
     """Write tables and pictures, and print what they say."""
     folder.mkdir(parents=True, exist_ok=True)
+    kinds = {name: rows.kind for name, rows in sets.items()}
     table = of_sets(comparisons, kinds)
     strategies = of_strategies(table)
     table.to_csv(folder / "sets.csv", index=False, float_format="%.4g")
     strategies.to_csv(folder / "strategies.csv", index=False, float_format="%.4g")
+    asked_of_sets(comparisons, sets).to_csv(folder / "asked.csv", index=False, float_format="%.3g")
     wins = who_beats_whom(comparisons, kinds)
     for kind, matrix in wins.items():
         matrix.to_csv(folder / f"wins_{kind}.csv", float_format="%.3g")

@@ -137,9 +137,8 @@ def main() -> None:
                 comparisons[name, budget] = compare(name, rows, budget, seeds, options)
         hours, left = (time.perf_counter() - started) / 3600, seconds_left(comparisons, n_seeds, options.jobs) / 3600
         print(f"\n{seeds} seeds of all sets; this round took {hours:.2f} hours, the rest takes about {left:.2f} hours")
-        kinds = {name: rows.kind for name, rows in sets.items()}
         # of some strategies, ranks and corrections are others
-        report.write(comparisons, kinds, options.store / ("results_of_some" if options.strategies else "results"))
+        report.write(comparisons, sets, options.store / ("results_of_some" if options.strategies else "results"))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ LEFT_OUT = {
     "max_UCB": "looks for a maximum",
 }
 """Strategies that do not take part, and why."""
+COSTLY = {"eer": 200, "batch_bald": 500}
+"""Strategies that see no more than so many rows of the pool, drawn anew for each query."""
 FEW_CLASSES = {"eer": 10, "epig": 10, "batch_bald": 10}
 """Most classes, or labels per row, with which a strategy takes part: one query would take minutes with more."""
 RANDOM_AGAIN = "random, again"
@@ -42,8 +44,7 @@ def contestants(kind: str, y: np.ndarray) -> dict[str, Any]:
     n_classes = y.shape[1] if y.ndim == 2 else len(np.unique(y))
     names = [name for name in get_strategy_names() if name not in LEFT_OUT and _fits(name, model, y)]
     found: dict[str, Any] = {name: name for name in names if n_classes <= FEW_CLASSES.get(name, n_classes)}
-    if "eer" in found:
-        found["eer"] = subsample("eer", size=200)
+    found |= {name: subsample(name, size=size) for name, size in COSTLY.items() if name in found}
     # every query draws 100 rows and takes some of them, which is uniform too
     found[RANDOM_AGAIN] = subsample("random", size=100)
     after = "igs" if kind == "numbers" else "margin"
