@@ -11,10 +11,16 @@ __all__ = ["cal"]
 
 # numbers in one block of distances or of neighbours' probabilities: 16 MiB of float64
 _BLOCK_NUMBERS = 2**21
+_MOST_NEIGHBORS = 10
 
 
 def cal(
-    proba: Tensor, embedding: Tensor, train_proba: Tensor, train_embedding: Tensor, *, n_neighbors: int = 10
+    proba: Tensor,
+    embedding: Tensor,
+    train_proba: Tensor,
+    train_embedding: Tensor,
+    *,
+    n_neighbors: int | None = None,
 ) -> Tensor:
     """Mean Kullback-Leibler divergence of a row's prediction from those of its nearest labelled rows.
 
@@ -28,8 +34,10 @@ def cal(
         Class probabilities of the labelled rows. Without any, every score is 0, so that rows are drawn evenly.
     train_embedding : Tensor (M, D)
         Their embedding.
-    n_neighbors : int, default=10
-        Labelled rows compared with; all of them if there are fewer.
+    n_neighbors : int, optional
+        Labelled rows compared with; all of them if there are fewer. By default the paper's 10, or half as many as there
+        are labelled rows per class if that is fewer, at least 1: the ten nearest of ten labelled rows are of all
+        classes, and furthest from those are the rows that the model is surest of.
 
     Returns
     -------
@@ -53,6 +61,8 @@ def cal(
     >>> cal(proba, torch.ones(2, 1), labelled, torch.ones(1, 1)).round(decimals=4)
     tensor([0.3681, 0.0000])
     """
+    if n_neighbors is None:
+        n_neighbors = min(_MOST_NEIGHBORS, max(1, len(train_proba) // (2 * proba.shape[1])))
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors={n_neighbors}; give 1 or more")
     if not len(train_proba):

@@ -45,8 +45,30 @@ def test_a_query_compares_with_the_rows_taught():
     learner = ActiveLearner(LinearPosterior(), "cal", X_training=X[:20], y_training=np.arange(20) % 4)
     model = learner.estimator
     views = [model.predict_proba(X[20:]), model.embed(X[20:]), model.predict_proba(X[:20]), model.embed(X[:20])]
-    expected = np.argsort(-np.array(brute(*views, 10)))[:5]
+    # half as many as there are labels per class
+    expected = np.argsort(-np.array(brute(*views, 2)))[:5]
     assert get_strategy("cal").select(learner, X[20:], 5).indices.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(("m", "n_neighbors"), [(3, 1), (11, 1), (12, 2), (60, 10), (500, 10)])
+def test_few_labels_have_fewer_neighbours(m, n_neighbors):
+    inputs = case(20, m)
+    assert torch.equal(cal(*inputs), cal(*inputs, n_neighbors=n_neighbors))
+
+
+def test_with_a_label_per_class_a_row_between_two_is_asked_for_before_a_sure_one():
+    # on a circle, one label for each of ten classes; the ten nearest labels would be all there are, for every row
+    angle = torch.arange(0, 2 * torch.pi, 2 * torch.pi / 40, dtype=torch.float64)
+    circle = torch.stack([angle.cos(), angle.sin()], dim=1)
+    proba = (10 * circle @ circle[::4].T).softmax(1)
+    train_proba, train_circle = proba[::4], circle[::4]
+    between, sure = (
+        cal(proba, circle, train_proba, train_circle)[2::4],
+        cal(proba, circle, train_proba, train_circle)[::4],
+    )
+    assert between.min() > sure.max()
+    of_all = cal(proba, circle, train_proba, train_circle, n_neighbors=10)
+    assert of_all[::4].min() > of_all[2::4].max()
 
 
 def test_certain_and_impossible_classes_and_no_neighbour():
