@@ -102,6 +102,8 @@ def test_what_was_asked_for(scripts):
     assert found["of a new class"] == (0.5 + 0.5) / 2
     assert found["like one labelled"] == (0.5 + 0.5) / 2
     assert found["like another"] == 0
+    one_by_one = run._replace(n_labels=np.array([2, 3, 4]), labeled_indices=indices[:4])
+    assert np.isnan(asked_for([one_by_one], rows).loc[("net", "margin"), "like another"])
 
     comparisons = {("one", "low"): Comparison([run], scoring="accuracy", scorers={"accuracy": "accuracy"})}
     table = of_sets(comparisons, {"one": rows._replace(kind="numbers")})

@@ -11,6 +11,8 @@ from alkit.experiment import Comparison
 from alkit.experiment.runs import Run
 
 N_NEIGHBOURS = 20
+Describe = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+"""Describes a query: positions of rows that had labels, and of those asked for."""
 
 
 def of_sets(comparisons: dict[tuple[str, str], Comparison], sets: dict[str, Rows]) -> pd.DataFrame:
@@ -20,7 +22,7 @@ def of_sets(comparisons: dict[tuple[str, str], Comparison], sets: dict[str, Rows
 
 
 def asked_for(runs: Sequence[Run], rows: Rows) -> pd.DataFrame:
-    """Return what rows each strategy asked for, mean over seeds and queries."""
+    """Return what rows each strategy asked for, mean over seeds and queries; the first rows of all do not count."""
     describe = _resemblance(rows.X)
     describe_classes = _classes(rows.y) if rows.kind == "classes" else None
     found = []
@@ -33,9 +35,6 @@ def asked_for(runs: Sequence[Run], rows: Rows) -> pd.DataFrame:
                 row |= describe_classes(labelled, query)
             found.append(row | describe(labelled, query))
     return pd.DataFrame(found).groupby(["network", "strategy"], sort=False).mean()
-
-
-Describe = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
 
 def _classes(y: np.ndarray) -> Describe:
@@ -51,16 +50,20 @@ def _classes(y: np.ndarray) -> Describe:
 
 
 def _resemblance(X: np.ndarray) -> Describe:
-    """Return what tells how like labelled rows, each other (cosines) and the rest (percentile) a query's rows are."""
+    """Return what tells how like labelled rows and each other a query's rows are, and how dense the set is around them.
+
+    Likeness is the largest cosine; density is a percentile among all rows of the set, of the mean cosine of neighbours.
+    """
     similarity_n_n = cosine_similarity(X)
-    nearest_n_k = np.sort(similarity_n_n, axis=1)[:, -N_NEIGHBOURS - 1 : -1]
+    np.fill_diagonal(similarity_n_n, -np.inf)
+    nearest_n_k = np.partition(similarity_n_n, -N_NEIGHBOURS, axis=1)[:, -N_NEIGHBOURS:]
     density_n = pd.Series(nearest_n_k.mean(1)).rank(pct=True).to_numpy()
 
     def describe(labelled: np.ndarray, query: np.ndarray) -> dict[str, float]:
-        each_other = similarity_n_n[np.ix_(query, query)] - 2 * np.eye(len(query))
+        is_alone = len(query) == 1
         return {
             "like one labelled": similarity_n_n[np.ix_(query, labelled)].max(1).mean(),
-            "like another": each_other.max(1).mean(),
+            "like another": np.nan if is_alone else similarity_n_n[np.ix_(query, query)].max(1).mean(),
             "typical": density_n[query].mean(),
         }
 

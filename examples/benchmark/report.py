@@ -80,14 +80,17 @@ def who_beats_whom(comparisons: dict[tuple[str, str], Comparison], kinds: dict[s
 
 
 def null_check(comparisons: dict[tuple[str, str], Comparison], table: pd.DataFrame) -> pd.Series:
-    """Return what random seems to save against random, over sets and scorers, and how often it passes as better."""
-    again = table[table["strategy"] == RANDOM_AGAIN]
+    """Return what random seems to save against random, over sets and budgets, and how often it passes as better.
+
+    By one scorer per set: scores of the same run by others are no further evidence.
+    """
+    again = table[table["main"] & (table["strategy"] == RANDOM_AGAIN)]
     low, high = mean_interval(again["saved"])
     found = {
         "comparisons": len(again), "saved": again["saved"].mean(), "saved_low": low, "saved_high": high,
         "better": (again["verdict"] == "better").mean(), "worse": (again["verdict"] == "worse").mean(),
     }  # fmt: skip
-    scored = [comparison.scored_by(name) for comparison in comparisons.values() for name in comparison.scorers]
+    scored = [comparison.scored_by(next(iter(comparison.scorers))) for comparison in comparisons.values()]
     exchanged = [_exchanged(comparison, seed) for seed, comparison in enumerate(scored)]
     return pd.Series(found | pd.DataFrame(exchanged).mean().to_dict())
 
@@ -132,5 +135,7 @@ def write(comparisons: dict[tuple[str, str], Comparison], sets: dict[str, Rows],
     failed = strategies[strategies["worse"] > 0]
     named = [f"{row.strategy} ({row.budget}: {row.worse_on})" for row in failed.itertuples()]
     print(f"\nworse than random: {', '.join(named) or 'none'}")
-    print(f"\nrandom against random\n\n{null_check(comparisons, table).to_string()}")
+    of_random = null_check(comparisons, table)
+    of_random.to_csv(folder / "random_against_random.csv", header=False, float_format="%.3g")
+    print(f"\nrandom against random\n\n{of_random.to_string()}")
     print(f"\ntables written to {folder}", flush=True)

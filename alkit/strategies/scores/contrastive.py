@@ -35,9 +35,9 @@ def cal(
     train_embedding : Tensor (M, D)
         Their embedding.
     n_neighbors : int, optional
-        Labelled rows compared with; all of them if there are fewer. By default the paper's 10, or half as many as there
-        are labelled rows per class if that is fewer, at least 1: the ten nearest of ten labelled rows are of all
-        classes, and furthest from those are the rows that the model is surest of.
+        Labelled rows compared with; all of them if there are fewer. By default 10 as in the paper, or half the number
+        of labelled rows per class if that is less, and at least 1: with ten labels the ten nearest are the same for
+        every row, and what differs most from their mean are the rows that the model is surest of.
 
     Returns
     -------

@@ -78,5 +78,7 @@ def test_certain_and_impossible_classes_and_no_neighbour():
     assert torch.isfinite(cal(sure, embedding, other, train_embedding)).all()
     assert (cal(sure, embedding, sure[:4], train_embedding) == 0).all()
     assert (cal(proba, embedding, train_proba[:0], train_embedding[:0]) == 0).all()
+    only = torch.ones(5, 1).double()
+    assert (cal(only, embedding, only[:4], train_embedding) == 0).all()
     with pytest.raises(ValueError, match="n_neighbors=0"):
         cal(proba, embedding, train_proba, train_embedding, n_neighbors=0)
