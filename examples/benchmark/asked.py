@@ -27,13 +27,13 @@ def asked_for(runs: Sequence[Run], rows: Rows) -> pd.DataFrame:
     describe_classes = _classes(rows.y) if rows.kind == "classes" else None
     found = []
     for run in runs:
+        of_run = {"network": run.estimator, "strategy": run.strategy}
+        if describe_classes:
+            of_run["classes in the end"] = len(np.unique(rows.y[run.labeled_indices]))
         for start, stop in zip(run.n_labels[:-1], run.n_labels[1:], strict=True):
             labelled, query = np.split(run.labeled_indices[:stop], [start])
-            row = {"network": run.estimator, "strategy": run.strategy}
-            if describe_classes:
-                row["classes in the end"] = len(np.unique(rows.y[run.labeled_indices]))
-                row |= describe_classes(labelled, query)
-            found.append(row | describe(labelled, query))
+            of_classes = describe_classes(labelled, query) if describe_classes else {}
+            found.append(of_run | of_classes | describe(labelled, query))
     return pd.DataFrame(found).groupby(["network", "strategy"], sort=False).mean()
 
 

@@ -170,7 +170,7 @@ def first_items(embed: Any, n_items: int, n_classes: int) -> Any:
     -------
     str or Strategy
         What is typical of the items, where a view of them is vectors and they are enough to tell; else at random. Of
-        two classes random items show both soon, and in the benchmark are better to begin with.
+        two classes, random items are better to begin with in the benchmark, as long as labels are few.
 
     Examples
     --------
